@@ -1,0 +1,1 @@
+//! `strata`: the laptop world, and the tools of on-call.

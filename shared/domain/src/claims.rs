@@ -1,0 +1,77 @@
+//! Claims: how a controller takes a host out of service without touching it.
+//!
+//! One claim per instance, written conditionally. Lifecycle drains the host, reports it out, and restores it when the claim is
+//! released or has lapsed. Scalers, healer and teardown honour claims.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::InstanceId;
+
+/// What a drain does with tasks that do not move by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrainPolicy {
+    /// Wait for them, until the claim lapses or the stop's timeout is over.
+    #[default]
+    Wait,
+    /// Stop them when the waiting time is over.
+    Stop,
+    /// Do not drain while there are any.
+    Refuse,
+}
+
+/// A controller's hold on one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The host.
+    pub instance_id: InstanceId,
+    /// Who holds it, for example `security-updates/<campaign>`; only the holder may release it.
+    pub holder: String,
+    /// Why, in words for on-call.
+    pub reason: String,
+    /// When it lapses by itself.
+    pub until: Timestamp,
+    /// What becomes of protected and standalone tasks.
+    pub drain: DrainPolicy,
+}
+
+impl Claim {
+    /// Whether the claim still binds at `now`; at `until` itself it has lapsed.
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        now < self.until
+    }
+
+    /// Whether `holder` may take the host at `now`, given the claim that stands on it: free, lapsed, or its own.
+    pub fn may_take(standing: Option<&Claim>, holder: &str, now: Timestamp) -> bool {
+        standing.is_none_or(|c| c.holder == holder || !c.is_in_force(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(holder: &str, until: &str) -> Claim {
+        Claim {
+            instance_id: InstanceId::from("i"),
+            holder: holder.to_owned(),
+            reason: "patch".to_owned(),
+            until: until.parse().unwrap(),
+            drain: DrainPolicy::Wait,
+        }
+    }
+
+    #[test]
+    fn a_claim_binds_until_its_last_moment_and_never_two_holders() {
+        let standing = claim("updates/1", "2026-01-01T10:00:00Z");
+        for (now, holder, may) in [
+            ("2026-01-01T09:59:59Z", "updates/1", true),
+            ("2026-01-01T09:59:59Z", "updates/2", false),
+            ("2026-01-01T10:00:00Z", "updates/2", true),
+        ] {
+            assert_eq!(Claim::may_take(Some(&standing), holder, now.parse().unwrap()), may, "{now} {holder}");
+        }
+        assert!(Claim::may_take(None, "anyone", "2026-01-01T00:00:00Z".parse().unwrap()));
+    }
+}

@@ -1,0 +1,130 @@
+//! Decision records, pages and events out: what a function tells, written in the same commit as what it decided.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{DecisionId, LayerId, StackId};
+
+/// The six functions, as they sign their decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Function {
+    /// The OpsWorks Stacks API.
+    Api,
+    /// One step forward per instance; healing.
+    InstanceLifecycle,
+    /// Load-based scaling.
+    LoadScaling,
+    /// Time-based scaling.
+    TimeScaling,
+    /// Rolling updates.
+    SecurityUpdates,
+    /// Ordered teardown.
+    Teardown,
+}
+
+impl Function {
+    /// All six.
+    pub const ALL: [Self; 6] =
+        [Self::Api, Self::InstanceLifecycle, Self::LoadScaling, Self::TimeScaling, Self::SecurityUpdates, Self::Teardown];
+
+    /// The name, as in the folder and the template.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::InstanceLifecycle => "instance-lifecycle",
+            Self::LoadScaling => "load-scaling",
+            Self::TimeScaling => "time-scaling",
+            Self::SecurityUpdates => "security-updates",
+            Self::Teardown => "teardown",
+        }
+    }
+}
+
+impl std::fmt::Display for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a decision came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Something is done.
+    Act,
+    /// Nothing is done, for a reason worth telling.
+    Hold,
+    /// It would have been done, but the mode is `observe`.
+    WouldAct,
+}
+
+/// One decision, kept in the journal. Only *changed* decisions are written: the same hold for the same reason is told once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    /// The id; pages and events that it caused carry it.
+    pub id: DecisionId,
+    /// When.
+    pub at: Timestamp,
+    /// Who decided.
+    pub function: Function,
+    /// What woke the function, in a few words, for example `alarm strata/shop/ecs-cluster/up-cpu`, `tick`.
+    pub trigger: String,
+    /// About what: `stack/layer`, `stack/layer/host`; names, not GUIDs.
+    pub subject: String,
+    /// The stack, if it is about one.
+    pub stack_id: Option<StackId>,
+    /// The layer, if it is about one.
+    pub layer_id: Option<LayerId>,
+    /// Act, hold, or would act.
+    pub verdict: Verdict,
+    /// What was seen, one short sentence.
+    pub saw: String,
+    /// What was decided, one short sentence, for example `start web3, web4`.
+    pub did: String,
+    /// Why, in words that an on-call engineer understands.
+    pub why: String,
+}
+
+/// How bad a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// For the record.
+    Info,
+    /// Look at it today.
+    Warning,
+    /// Look at it now.
+    Critical,
+}
+
+/// A notice to on-call. One page per incident: a repeat carries the same `incident`, its end the same with `resolved`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Page {
+    /// Stable id of the incident, for example `heal/<instance id>/<n>`.
+    pub incident: String,
+    /// Whether this message closes the incident.
+    pub resolved: bool,
+    /// How bad.
+    pub severity: Severity,
+    /// Kind for filter policies, for example `auto-healing`, `scaling-blocked`, `update-failed`.
+    pub kind: String,
+    /// Stack's name.
+    pub stack: String,
+    /// Layer's name, if it is about one.
+    pub layer: Option<String>,
+    /// Host's name, if it is about one.
+    pub host: Option<String>,
+    /// What happened.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// What Strata did.
+    pub did: String,
+    /// One command to run next.
+    pub next: String,
+    /// The decision behind it.
+    pub decision: DecisionId,
+    /// When.
+    pub at: Timestamp,
+}

@@ -1,0 +1,149 @@
+//! An instance: a record. It has an EC2 instance only after a start.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::status::InitiatedBy;
+use crate::{
+    ContainerInstanceArn, Ec2InstanceId, InstanceId, InstanceStatus, LayerId, ScalingType, ServiceErrorId, SsmCommandId, StackId,
+};
+
+/// What happens to the machine on stop [INST-70].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RootDeviceType {
+    /// Stopped and started again; the root volume is kept.
+    Ebs,
+    /// Terminated on stop, launched anew on start.
+    InstanceStore,
+}
+
+impl RootDeviceType {
+    /// The wire form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ebs => "ebs",
+            Self::InstanceStore => "instance-store",
+        }
+    }
+}
+
+/// A volume made for an instance from its layers' `VolumeConfigurations`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// `vol-...`.
+    pub ec2_volume_id: String,
+    /// Where it is mounted.
+    pub mount_point: String,
+}
+
+/// A deletion under way [INST-31, 32].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteRequest {
+    /// Also delete its non-root volumes.
+    pub volumes: bool,
+    /// Also release its Elastic IP.
+    pub elastic_ip: bool,
+}
+
+/// The record of an instance: what was asked for, and how far lifecycle has come.
+///
+/// Only the control plane writes it. Everything that a step of lifecycle needs to be repeated after a crash stands here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The uuid.
+    pub id: InstanceId,
+    /// Its stack.
+    pub stack_id: StackId,
+    /// Its layers, at least one.
+    pub layer_ids: Vec<LayerId>,
+    /// Unique in the stack, case-insensitive.
+    pub hostname: String,
+    /// EC2 instance type.
+    pub instance_type: String,
+    /// Os string.
+    pub os: String,
+    /// Only with Os `Custom`.
+    pub ami_id: Option<String>,
+    /// The subnet, fixed at creation.
+    pub subnet_id: String,
+    /// The subnet's zone.
+    pub availability_zone: String,
+    /// Fixed at creation.
+    pub root_device_type: RootDeviceType,
+    /// Fixed at creation.
+    pub scaling: ScalingType,
+    /// `x86_64` or `i386`.
+    pub architecture: String,
+    /// EC2 key pair.
+    pub ssh_key_name: Option<String>,
+    /// Default true [SEC-1].
+    pub install_updates_on_boot: bool,
+    /// Fixed at creation.
+    pub ebs_optimized: bool,
+    /// `INHERIT` or a full number.
+    pub agent_version: String,
+    /// `default`, `dedicated` or `host`.
+    pub tenancy: Option<String>,
+    /// When the record was created.
+    pub created_at: Timestamp,
+
+    /// Where it stands.
+    pub status: InstanceStatus,
+    /// Since when.
+    pub status_since: Timestamp,
+    /// Counts the changes of `status`; events carry it [EVT-13].
+    pub status_sequence: u64,
+    /// Who asked for the current way up or down.
+    pub initiated_by: Option<InitiatedBy>,
+    /// Counts the starts; with the id it is the client token of the launch, so one start launches at most one EC2 instance.
+    pub launch_number: u32,
+    /// When the current or last start was accepted; the boot timeout runs from here [INST-14].
+    pub started_at: Option<Timestamp>,
+    /// When it last became online.
+    pub online_since: Option<Timestamp>,
+    /// Whether it was online since the last stop: only such an instance is watched and healed [HEAL-7].
+    pub has_been_online: bool,
+
+    /// The EC2 instance, if one exists.
+    pub ec2_instance_id: Option<Ec2InstanceId>,
+    /// The container instance, between conversion and deregistration [ECS-66].
+    pub container_instance_arn: Option<ContainerInstanceArn>,
+    /// As EC2 reported it.
+    pub private_ip: Option<String>,
+    /// As EC2 reported it.
+    pub public_ip: Option<String>,
+    /// Its non-root volumes.
+    pub volumes: Vec<Volume>,
+
+    /// The Setup run of this start, once sent.
+    pub setup_command: Option<SsmCommandId>,
+    /// The Shutdown run of this stop, once sent.
+    pub shutdown_command: Option<SsmCommandId>,
+    /// Since when the ECS agent was seen disconnected, while it is [HEAL-10].
+    pub agent_silent_since: Option<Timestamp>,
+    /// We set DRAINING, for a claim: its holder. Somebody else's DRAINING leaves this empty.
+    pub drained_for: Option<String>,
+    /// The claim's drain is over: the host is out of service since then.
+    pub out_of_service_since: Option<Timestamp>,
+    /// The way down and up again is a heal.
+    pub healing: bool,
+    /// When heals began, newest last; only the last hour matters.
+    pub heals: Vec<Timestamp>,
+    /// A stop that ends with the record gone.
+    pub delete: Option<DeleteRequest>,
+    /// Newest service error.
+    pub last_service_error_id: Option<ServiceErrorId>,
+}
+
+impl Instance {
+    /// The client token of the current launch: record and launch number, so a repeat is the same launch.
+    pub fn launch_token(&self) -> String {
+        format!("{}-{}", self.id, self.launch_number)
+    }
+
+    /// `arn:aws:opsworks:<region>:<account>:instance/<uuid>`, without a slash at the end [IDN-4].
+    pub fn arn(&self, region: &str, account: &str) -> String {
+        format!("arn:aws:opsworks:{region}:{account}:instance/{}", self.id)
+    }
+}

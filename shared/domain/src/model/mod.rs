@@ -1,0 +1,9 @@
+//! The records that the control plane owns: stacks, layers, instances. Plain data with serde; the rules stand elsewhere.
+
+mod instance;
+mod layer;
+mod stack;
+
+pub use instance::{DeleteRequest, Instance, RootDeviceType, Volume};
+pub use layer::{Layer, LayerType, ShutdownConfiguration, VolumeConfiguration};
+pub use stack::Stack;

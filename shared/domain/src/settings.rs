@@ -1,0 +1,139 @@
+//! Settings that OpsWorks had no field for. They ride in a layer's or stack's `CustomJson` under the key `"strata"` and are
+//! validated when the layer or stack is written.
+
+use serde::{Deserialize, Serialize};
+
+use crate::claims::DrainPolicy;
+use crate::mode::Mode;
+
+/// The `"strata"` object. Every member has a default; an unknown member is a mistake and refused.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Mode of this stack or layer; the strictest of installation, stack and layer counts. Default: none of its own.
+    pub mode: Option<Mode>,
+    /// What becomes of protected and standalone tasks when a host is drained. Default `wait`.
+    pub drain: DrainPolicy,
+    /// Rolling updates.
+    pub updates: UpdateSettings,
+    /// Protects the layer from teardown. Default false.
+    pub protected: bool,
+}
+
+/// `"strata".updates`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateSettings {
+    /// At most so many percent of the layer's online instances are out at once, at least one. 1 to 100, default 10.
+    pub max_unavailable_percent: u8,
+    /// So many instances go first, alone. Default 1.
+    pub canary: u32,
+    /// Minutes to watch the canary before the rest goes. Default 10.
+    pub soak_minutes: u32,
+    /// Stop starting new ones after so many failures; default 2. A failed canary always stops.
+    pub failure_budget: u32,
+    /// Minutes that one host's drain may take before it is given back and skipped. Default 30.
+    pub drain_minutes: u32,
+    /// Minutes that patch and reboot of one host may take. Default 30.
+    pub patch_minutes: u32,
+    /// Length of a window in minutes: no new host is begun after it. Default 240.
+    pub window_minutes: u32,
+}
+
+impl Default for UpdateSettings {
+    fn default() -> Self {
+        Self {
+            max_unavailable_percent: 10,
+            canary: 1,
+            soak_minutes: 10,
+            failure_budget: 2,
+            drain_minutes: 30,
+            patch_minutes: 30,
+            window_minutes: 240,
+        }
+    }
+}
+
+/// A mistake in `CustomJson`, with the path to it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// Not JSON at all, or not an object.
+    #[error("Custom Json: must be a JSON object: {0}")]
+    NotAnObject(String),
+    /// The object under `"strata"` is wrong.
+    #[error("Custom Json: strata.{path}: {problem}")]
+    Invalid {
+        /// Dotted path below `strata`.
+        path: String,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
+}
+
+impl Settings {
+    /// Reads the settings out of a `CustomJson` text; absent text, or no `"strata"` key, gives the defaults.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the path of the first mistake.
+    pub fn from_custom_json(custom_json: Option<&str>) -> Result<Self, SettingsError> {
+        let Some(text) = custom_json.filter(|t| !t.is_empty()) else { return Ok(Self::default()) };
+        let json: serde_json::Value = serde_json::from_str(text).map_err(|e| SettingsError::NotAnObject(e.to_string()))?;
+        let object = json.as_object().ok_or_else(|| SettingsError::NotAnObject("it is another JSON type".to_owned()))?;
+        let Some(own) = object.get("strata") else { return Ok(Self::default()) };
+        let settings: Self = serde_json::from_value(own.clone())
+            .map_err(|e| SettingsError::Invalid { path: first_bad_path(own), problem: e.to_string() })?;
+        let updates = &settings.updates;
+        if !(1..=100).contains(&updates.max_unavailable_percent) {
+            return Err(SettingsError::Invalid {
+                path: "updates.max_unavailable_percent".to_owned(),
+                problem: format!("{} is not within 1 to 100", updates.max_unavailable_percent),
+            });
+        }
+        Ok(settings)
+    }
+}
+
+/// Which member makes the object unreadable: each is tried alone, so the error names the path and not only the type.
+fn first_bad_path(own: &serde_json::Value) -> String {
+    let Some(members) = own.as_object() else { return "(the object itself)".to_owned() };
+    for (name, value) in members {
+        let alone = serde_json::json!({ name: value });
+        if serde_json::from_value::<Settings>(alone).is_err() {
+            if let (true, Some(inner)) = (name == "updates", value.as_object()) {
+                for (inner_name, inner_value) in inner {
+                    let inner_alone = serde_json::json!({ inner_name: inner_value });
+                    if serde_json::from_value::<UpdateSettings>(inner_alone).is_err() {
+                        return format!("updates.{inner_name}");
+                    }
+                }
+            }
+            return name.clone();
+        }
+    }
+    "(unknown)".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_settings_are_the_defaults_and_a_mistake_names_its_path() {
+        for absent in [None, Some(""), Some("{}"), Some(r#"{"other":1}"#)] {
+            assert_eq!(Settings::from_custom_json(absent).unwrap(), Settings::default(), "{absent:?}");
+        }
+        for (text, path) in [
+            (r#"{"strata":{"mod":"frozen"}}"#, "mod"),
+            (r#"{"strata":{"mode":"off"}}"#, "mode"),
+            (r#"{"strata":{"updates":{"canary":"one"}}}"#, "updates.canary"),
+            (r#"{"strata":{"updates":{"max_unavailable_percent":0}}}"#, "updates.max_unavailable_percent"),
+            (r#"{"strata":{"updates":{"max_unavailable_percent":101}}}"#, "updates.max_unavailable_percent"),
+        ] {
+            match Settings::from_custom_json(Some(text)) {
+                Err(SettingsError::Invalid { path: found, .. }) => assert_eq!(found, path, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        assert!(matches!(Settings::from_custom_json(Some("[1]")), Err(SettingsError::NotAnObject(_))));
+    }
+}

@@ -1,0 +1,1 @@
+//! The ports on one machine: embedded store, simulated cloud, virtual clock, faults.

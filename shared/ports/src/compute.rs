@@ -1,0 +1,141 @@
+//! Compute: EC2 instances and their volumes.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use strata_domain::{Ec2InstanceId, InstanceId, StackId};
+
+use crate::{CloudError, ItemResult};
+
+/// For which stack a call is made: adapters call under that stack's service role, in its region.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StackScope {
+    /// The stack.
+    pub stack_id: StackId,
+    /// Its region.
+    pub region: String,
+    /// Its service role.
+    pub service_role_arn: String,
+}
+
+/// A non-root volume of a launch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeSpec {
+    /// Where Setup mounts it.
+    pub mount_point: String,
+    /// GiB.
+    pub size: u32,
+    /// `standard`, `gp3`, ...
+    pub volume_type: String,
+}
+
+/// One launch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchSpec {
+    /// Client token: a repeat with the same token is the same launch and returns the same instance.
+    pub token: String,
+    /// The record that it is for; the EC2 instance is tagged with it, so it can be found again.
+    pub instance_id: InstanceId,
+    /// Host name, for tags.
+    pub hostname: String,
+    /// Stack's name, for tags.
+    pub stack_name: String,
+    /// EC2 instance type.
+    pub instance_type: String,
+    /// Zone.
+    pub availability_zone: String,
+    /// Subnet.
+    pub subnet_id: String,
+    /// Os string; the adapter finds the image.
+    pub os: String,
+    /// Image, with Os `Custom`.
+    pub ami_id: Option<String>,
+    /// Instance profile.
+    pub instance_profile_arn: String,
+    /// Whether it gets a public address.
+    pub associate_public_ip: bool,
+    /// Volumes made with the launch.
+    pub volumes: Vec<VolumeSpec>,
+}
+
+/// EC2's instance states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ec2State {
+    /// `pending`
+    Pending,
+    /// `running`
+    Running,
+    /// `stopping`
+    Stopping,
+    /// `stopped`
+    Stopped,
+    /// `shutting-down`
+    ShuttingDown,
+    /// `terminated`
+    Terminated,
+}
+
+impl Ec2State {
+    /// EC2's spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::ShuttingDown => "shutting-down",
+            Self::Terminated => "terminated",
+        }
+    }
+}
+
+/// An EC2 instance as described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ec2Instance {
+    /// `i-...`.
+    pub id: Ec2InstanceId,
+    /// The record that its tag names.
+    pub instance_id: Option<InstanceId>,
+    /// State.
+    pub state: Ec2State,
+    /// A system or instance status check is `impaired`.
+    pub impaired: bool,
+    /// When it was last launched or started.
+    pub launched_at: Timestamp,
+    /// Private address, while it has one.
+    pub private_ip: Option<String>,
+    /// Public address, while it has one.
+    pub public_ip: Option<String>,
+    /// Non-root volumes: volume id and mount point tag.
+    pub volumes: Vec<(String, String)>,
+}
+
+/// EC2. All calls are idempotent in effect: starting a running instance, stopping a stopped one, terminating a terminated one
+/// are successes.
+#[async_trait]
+pub trait Compute: Send + Sync {
+    /// Launches one instance; the same token again gives the same instance, whatever became of it since.
+    ///
+    /// # Errors
+    /// `Refused` for capacity or quota, `RetryLater` when throttled, `OutcomeUnknown`: repeat with the same token.
+    async fn run_instance(&self, scope: &StackScope, spec: &LaunchSpec) -> Result<Ec2Instance, CloudError>;
+    /// Starts stopped instances, batched by the adapter. An `Err` means that the whole batch did not happen.
+    async fn start_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
+    /// Stops instances; `force` skips the OS's own shutdown.
+    async fn stop_instances(
+        &self, scope: &StackScope, ids: &[Ec2InstanceId], force: bool,
+    ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
+    /// Terminates instances.
+    async fn terminate_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId])
+    -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
+    /// Soft reboot.
+    async fn reboot_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
+    /// Describes these; ids that EC2 does not know (any more) are simply missing from the answer.
+    async fn describe_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
+    /// Finds, by tag, the instances of these records that are not terminated.
+    async fn find_by_record(&self, scope: &StackScope, records: &[InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
+    /// Exception-filtered: this stack's tagged instances that are impaired, or in another state than `running`, and were not stopped
+    /// or terminated by us. A constant number of calls, whatever the fleet's size.
+    async fn describe_exceptions(&self, scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError>;
+    /// Deletes volumes; one that is gone is a success.
+    async fn delete_volumes(&self, scope: &StackScope, ec2_volume_ids: &[String]) -> Result<Vec<ItemResult<String>>, CloudError>;
+}

@@ -1,0 +1,184 @@
+//! Where each record stands. One place, so that the functions that share a record agree on its key.
+
+use serde::{Deserialize, Serialize};
+use strata_domain::{CampaignId, ClusterArn, CommandId, DeploymentId, InstanceId, LayerId, ServiceErrorId, StackId, TeardownId};
+
+/// Partition and sort key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    /// Partition.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+impl Key {
+    /// A key.
+    pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.pk, self.sk)
+    }
+}
+
+/// A stack's partition: the stack and all that belongs to it alone.
+pub fn stack_pk(stack: &StackId) -> String {
+    format!("stack#{stack}")
+}
+/// `model::Stack`.
+pub fn stack(stack: &StackId) -> Key {
+    Key::new(stack_pk(stack), "stack")
+}
+/// The list of all stacks: one empty record each.
+pub const STACKS_PK: &str = "stacks";
+/// A stack's entry in the list of stacks.
+pub fn stack_entry(stack: &StackId) -> Key {
+    Key::new(STACKS_PK, stack.as_str())
+}
+/// Sort key prefix of layers in a stack's partition.
+pub const LAYER: &str = "layer#";
+/// `model::Layer`.
+pub fn layer(stack: &StackId, layer: &LayerId) -> Key {
+    Key::new(stack_pk(stack), format!("{LAYER}{layer}"))
+}
+/// Sort key prefix of instances in a stack's partition.
+pub const INSTANCE: &str = "instance#";
+/// `model::Instance`.
+pub fn instance(stack: &StackId, instance: &InstanceId) -> Key {
+    Key::new(stack_pk(stack), format!("{INSTANCE}{instance}"))
+}
+/// `load_based::Configuration` of a layer.
+pub fn load_based(stack: &StackId, layer: &LayerId) -> Key {
+    Key::new(stack_pk(stack), format!("load-based#{layer}"))
+}
+/// Sort key prefix of schedules.
+pub const TIME_BASED: &str = "time-based#";
+/// `time_based` schedule of an instance.
+pub fn time_based(stack: &StackId, instance: &InstanceId) -> Key {
+    Key::new(stack_pk(stack), format!("{TIME_BASED}{instance}"))
+}
+/// Sort key prefix of last starts.
+pub const LAST_START: &str = "last-start#";
+/// [`LastStart`] of an instance, written by StartInstance in its own commit.
+pub fn last_start(stack: &StackId, instance: &InstanceId) -> Key {
+    Key::new(stack_pk(stack), format!("{LAST_START}{instance}"))
+}
+/// When an instance was last asked to start; the API does not tell it, the scalers need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastStart {
+    /// When StartInstance was accepted.
+    pub at: jiff::Timestamp,
+}
+/// Sort key prefix of claims.
+pub const CLAIM: &str = "claim#";
+/// `claims::Claim` on an instance.
+pub fn claim(stack: &StackId, instance: &InstanceId) -> Key {
+    Key::new(stack_pk(stack), format!("{CLAIM}{instance}"))
+}
+/// Sort key prefix of holds.
+pub const HOLD: &str = "hold#";
+/// `holds::Hold` of a person or a manual stop on an instance; `kind` is `person`, `manual-stop` or `foreign`.
+pub fn instance_hold(stack: &StackId, instance: &InstanceId, kind: &str) -> Key {
+    Key::new(stack_pk(stack), format!("{HOLD}instance#{instance}#{kind}"))
+}
+/// `holds::Hold` on a layer.
+pub fn layer_hold(stack: &StackId, layer: &LayerId) -> Key {
+    Key::new(stack_pk(stack), format!("{HOLD}layer#{layer}"))
+}
+/// Sort key prefix of deployments.
+pub const DEPLOYMENT: &str = "deployment#";
+/// A deployment.
+pub fn deployment(stack: &StackId, deployment: &DeploymentId) -> Key {
+    Key::new(stack_pk(stack), format!("{DEPLOYMENT}{deployment}"))
+}
+/// A command of an instance.
+pub fn command(stack: &StackId, instance: &InstanceId, command: &CommandId) -> Key {
+    Key::new(stack_pk(stack), format!("command#{instance}#{command}"))
+}
+/// Sort key prefix of service errors.
+pub const SERVICE_ERROR: &str = "service-error#";
+/// A service error.
+pub fn service_error(stack: &StackId, error: &ServiceErrorId) -> Key {
+    Key::new(stack_pk(stack), format!("{SERVICE_ERROR}{error}"))
+}
+/// What [`pointer`], [`busy`], [`cluster`], [`load_based_layer`] and [`alarm_index`] records hold: whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// `stack`, `layer`, `instance`, `deployment`, `command`, `cluster` or `alarm`.
+    pub kind: String,
+    /// Its stack.
+    pub stack_id: StackId,
+}
+/// Uniqueness: the record exists while the name is taken; its value names the owner's id. `what` is `host`, `layer-type`,
+/// `layer-name` or `layer-shortname`.
+pub fn unique(stack: &StackId, what: &str, name: &str) -> Key {
+    Key::new(stack_pk(stack), format!("unique#{what}#{name}"))
+}
+/// Pointer from a layer's, instance's, deployment's or command's uuid to its stack.
+pub fn pointer(uuid: &str) -> Key {
+    Key::new(format!("id#{uuid}"), "pointer")
+}
+/// All registered clusters; the sort key is the ARN.
+pub const CLUSTERS_PK: &str = "clusters";
+/// A cluster's registration; the record itself is the uniqueness of "one stack per cluster".
+pub fn cluster(arn: &ClusterArn) -> Key {
+    Key::new(CLUSTERS_PK, arn.as_str())
+}
+/// All instances that lifecycle still has to bring forward; the tick reads these and no settled record.
+pub const BUSY_PK: &str = "busy";
+/// An instance's entry among the busy; value: its stack's id. Written and removed in the commit that changes its status.
+pub fn busy(instance: &InstanceId) -> Key {
+    Key::new(BUSY_PK, instance.as_str())
+}
+/// Load-scaling's partition for a layer: `last-event`, `intent`.
+pub fn scaling(layer: &LayerId, what: &str) -> Key {
+    Key::new(format!("scaling#{layer}"), what)
+}
+/// All layers with load-based scaling enabled; value: the stack's id.
+pub const LOAD_BASED_LAYERS_PK: &str = "load-based-layers";
+/// A layer's entry there.
+pub fn load_based_layer(layer: &LayerId) -> Key {
+    Key::new(LOAD_BASED_LAYERS_PK, layer.as_str())
+}
+/// Index of alarm names: which layers an alarm belongs to, managed and custom; one record per layer.
+pub fn alarm_index_pk(alarm: &str) -> String {
+    format!("alarm#{alarm}")
+}
+/// An alarm's entry for a layer; value: the stack's id.
+pub fn alarm_index(alarm: &str, layer: &LayerId) -> Key {
+    Key::new(alarm_index_pk(alarm), layer.as_str())
+}
+/// Running campaigns.
+pub const CAMPAIGNS_PK: &str = "campaigns";
+/// A campaign.
+pub fn campaign(id: &CampaignId) -> Key {
+    Key::new(CAMPAIGNS_PK, id.as_str())
+}
+/// Running teardowns.
+pub const TEARDOWNS_PK: &str = "teardowns";
+/// A teardown.
+pub fn teardown(id: &TeardownId) -> Key {
+    Key::new(TEARDOWNS_PK, id.as_str())
+}
+/// The mark on a layer that is being taken down: nothing starts instances in it. Value: the teardown's id.
+pub fn teardown_mark(stack: &StackId, layer: &LayerId) -> Key {
+    Key::new(stack_pk(stack), format!("teardown#{layer}"))
+}
+/// What waits to be sent.
+pub const OUTBOX_PK: &str = "outbox";
+/// One message of the outbox.
+pub fn outbox(id: &str) -> Key {
+    Key::new(OUTBOX_PK, id)
+}
+/// The journal's partition: a stack's decisions, or the installation's.
+pub fn journal_pk(stack: Option<&StackId>) -> String {
+    stack.map_or_else(|| "journal".to_owned(), |s| format!("journal#{s}"))
+}
+/// The last decision of a function about a subject, so that only changed decisions are written.
+pub fn last_decision(function: &str, subject: &str) -> Key {
+    Key::new(format!("last-decision#{function}"), subject)
+}

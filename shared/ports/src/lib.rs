@@ -1,0 +1,32 @@
+//! What the functions need from the world, as small traits by what they are for, not by AWS service.
+//!
+//! An adapter (`shared/aws`, `shared/local`) implements them; only a `main` picks one. Batches report per item: one bad instance
+//! never spoils a batch. Errors tell the caller what to do, see [`CloudError`].
+
+pub mod alarms;
+pub mod clock;
+pub mod commands;
+pub mod compute;
+pub mod containers;
+pub mod error;
+pub mod handler;
+pub mod http_service;
+pub mod keys;
+pub mod mode;
+pub mod ports;
+pub mod store;
+pub mod tell;
+
+pub use alarms::{AlarmObservation, AlarmSpec, AlarmState, Alarms};
+pub use clock::{Clock, Ids};
+pub use commands::{CommandKind, CommandRequest, CommandResult, CommandStatus, Commands, Ping};
+pub use compute::{Compute, Ec2Instance, Ec2State, LaunchSpec, StackScope, VolumeSpec};
+pub use containers::{ClusterView, ContainerInstance, ContainerInstanceState, Containers, EcsService, EcsTask};
+pub use error::{CloudError, ItemResult};
+pub use handler::{HandlerError, Outcome};
+pub use http_service::HttpService;
+pub use keys::Key;
+pub use mode::{ModeScope, Modes};
+pub use ports::Ports;
+pub use store::{Change, CommitError, Expect, Item, Store, StoreError};
+pub use tell::{EventOut, Events, Pager, Told};

@@ -1,0 +1,30 @@
+//! All ports in one hand, for the control plane, which needs most of them. A controller's `Deps` names only what it may touch.
+
+use std::sync::Arc;
+
+use crate::{Alarms, Clock, Commands, Compute, Containers, Events, Ids, Modes, Pager, Store};
+
+/// Every port. Cheap to clone.
+#[derive(Clone)]
+pub struct Ports {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// EC2.
+    pub compute: Arc<dyn Compute>,
+    /// ECS.
+    pub containers: Arc<dyn Containers>,
+    /// SSM.
+    pub commands: Arc<dyn Commands>,
+    /// CloudWatch alarms.
+    pub alarms: Arc<dyn Alarms>,
+    /// SNS.
+    pub pager: Arc<dyn Pager>,
+    /// EventBridge, outwards.
+    pub events: Arc<dyn Events>,
+    /// Modes.
+    pub modes: Arc<dyn Modes>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+}

@@ -1,0 +1,113 @@
+//! Telling: decision records, pages and events are written in the commit of the decision and sent afterwards, so that none is
+//! lost and none is invented. A repeat carries the same id.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use strata_domain::decision::{DecisionRecord, Page};
+
+use crate::store::Listing;
+use crate::{Change, CloudError, CommitError, Expect, Key, Store, StoreError, keys};
+
+/// An event out: EventBridge, source `opsworks` [EVT-1..7].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventOut {
+    /// Our own event id, stable across repeats [EVT-13].
+    pub id: String,
+    /// `detail-type`.
+    pub detail_type: String,
+    /// `resources`.
+    pub resources: Vec<String>,
+    /// `detail`.
+    pub detail: serde_json::Value,
+    /// `time`.
+    pub time: jiff::Timestamp,
+}
+
+/// SNS to on-call.
+#[async_trait]
+pub trait Pager: Send + Sync {
+    /// Publishes a page; delivery is at least once.
+    async fn publish(&self, page: &Page) -> Result<(), CloudError>;
+}
+
+/// EventBridge, outwards.
+#[async_trait]
+pub trait Events: Send + Sync {
+    /// Puts events; delivery is at least once and unordered.
+    async fn put(&self, events: &[EventOut]) -> Result<(), CloudError>;
+}
+
+/// A message of the outbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Message {
+    /// To the pager.
+    Page {
+        /// The page.
+        page: Box<Page>,
+    },
+    /// To the bus.
+    Event {
+        /// The event.
+        event: EventOut,
+    },
+}
+
+/// What a decision tells. Its changes go into the decision's own commit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told {
+    /// For the journal.
+    pub decisions: Vec<DecisionRecord>,
+    /// For on-call.
+    pub pages: Vec<Page>,
+    /// For the bus.
+    pub events: Vec<EventOut>,
+}
+
+impl Told {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.decisions.is_empty() && self.pages.is_empty() && self.events.is_empty()
+    }
+
+    /// The changes that write it: journal entries and outbox messages, all new keys.
+    pub fn changes(&self) -> Vec<Change> {
+        let journal = self.decisions.iter().map(|d| {
+            let key = Key::new(keys::journal_pk(d.stack_id.as_ref()), format!("{}#{}", d.at, d.id));
+            Change::put(key, d, Expect::Absent)
+        });
+        let pages = self.pages.iter().map(|page| {
+            let id = format!("page#{}#{}", page.incident, if page.resolved { "resolved" } else { "open" });
+            Change::put(keys::outbox(&id), &Message::Page { page: Box::new(page.clone()) }, Expect::Absent)
+        });
+        let events = self.events.iter().map(|event| {
+            Change::put(keys::outbox(&format!("event#{}", event.id)), &Message::Event { event: event.clone() }, Expect::Absent)
+        });
+        journal.chain(pages).chain(events).collect()
+    }
+}
+
+/// Sends what the outbox holds, oldest key first, and removes what was sent. Called after a commit that told something, and by the
+/// lifecycle tick for what a crash left behind. Returns how many messages were sent.
+///
+/// # Errors
+/// [`StoreError`] when the outbox cannot be read. A message that cannot be sent now stays for the next call.
+pub async fn flush_outbox(store: &dyn Store, pager: &dyn Pager, events: &dyn Events) -> Result<usize, StoreError> {
+    let mut sent = 0;
+    for item in store.list(&Listing { limit: Some(200), ..Listing::of(keys::OUTBOX_PK, "") }).await? {
+        let delivered = match item.decode::<Message>()? {
+            Message::Page { page } => pager.publish(&page).await,
+            Message::Event { event } => events.put(std::slice::from_ref(&event)).await,
+        };
+        if delivered.is_err() {
+            continue;
+        }
+        sent += 1;
+        // Another sender may have removed it meanwhile, or the answer is lost: then it is sent once more with the same id.
+        match store.commit(vec![Change::Delete { key: item.key.clone(), expect: item.unchanged() }]).await {
+            Ok(()) | Err(CommitError::Conflict { .. } | CommitError::Unavailable { .. } | CommitError::OutcomeUnknown { .. }) => {}
+            Err(CommitError::Impossible { why }) => return Err(StoreError::Unavailable { why }),
+        }
+    }
+    Ok(sent)
+}
