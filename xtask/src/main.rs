@@ -1,3 +1,54 @@
-//! Chores.
+//! Chores: `cargo xtask test`, `cargo xtask sweep`, `cargo xtask rules`.
+#![expect(clippy::print_stdout, reason = "a chore tells the person who runs it what it does")]
 
-fn main() {}
+mod rules;
+mod steps;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
+
+  test [ARGS]               formatting, clippy, all tests, doc tests; ARGS go to the test runner
+  sweep [ARGS]              the long seeds and crash sweeps, in release; ARGS go to the test runner
+  rules [--missing] [--area AREA]
+                            which rules of docs/spec a test names; fails if SEMANTICS.md or a test names a rule that does not exist";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = args.split_first() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let done = match command.as_str() {
+        "test" => steps::test(rest),
+        "sweep" => steps::sweep(rest),
+        "rules" => match rules::Options::from_args(rest) {
+            Ok(options) => rules::report(&root(), &options),
+            Err(problem) => {
+                eprintln!("{problem}\n\n{USAGE}");
+                return ExitCode::from(2);
+            }
+        },
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => {
+            eprintln!("unknown command `{other}`\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask {command}: {problem:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's top folder, wherever the command was called.
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}

@@ -14,6 +14,15 @@ pub struct Outcome {
     pub failed_messages: Vec<String>,
 }
 
+impl Outcome {
+    /// What the function answers to Lambda: the decisions, and the messages that the queue is to deliver again, in the form of SQS's
+    /// partial batch response.
+    pub fn response(&self) -> serde_json::Value {
+        let failures: Vec<_> = self.failed_messages.iter().map(|id| serde_json::json!({ "itemIdentifier": id })).collect();
+        serde_json::json!({ "decisions": self.decisions, "batchItemFailures": failures })
+    }
+}
+
 /// Why an invocation failed. The platform delivers the event again, or the next tick makes up for it.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {

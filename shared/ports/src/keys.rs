@@ -95,6 +95,14 @@ pub const DEPLOYMENT: &str = "deployment#";
 pub fn deployment(stack: &StackId, deployment: &DeploymentId) -> Key {
     Key::new(stack_pk(stack), format!("{DEPLOYMENT}{deployment}"))
 }
+/// All deployments that still have unfinished commands; the tick reads these and no finished one.
+pub const OPEN_DEPLOYMENTS_PK: &str = "open-deployments";
+/// A deployment's entry among the open ones; value: [`Owner`]. Written with the deployment, removed in the commit that completes it.
+pub fn open_deployment(deployment: &DeploymentId) -> Key {
+    Key::new(OPEN_DEPLOYMENTS_PK, deployment.as_str())
+}
+/// The first results of writing API calls, for repeats [WIRE-15]; sort keys begin with a time bucket, so the oldest come first.
+pub const REPEATS_PK: &str = "repeats";
 /// A command of an instance.
 pub fn command(stack: &StackId, instance: &InstanceId, command: &CommandId) -> Key {
     Key::new(stack_pk(stack), format!("command#{instance}#{command}"))
@@ -114,7 +122,7 @@ pub struct Owner {
     pub stack_id: StackId,
 }
 /// Uniqueness: the record exists while the name is taken; its value names the owner's id. `what` is `host`, `layer-type`,
-/// `layer-name` or `layer-shortname`.
+/// `layer-name`, `layer-shortname`, or `cluster` (name `one`, value the ARN of the stack's one cluster).
 pub fn unique(stack: &StackId, what: &str, name: &str) -> Key {
     Key::new(stack_pk(stack), format!("unique#{what}#{name}"))
 }
@@ -164,9 +172,11 @@ pub const TEARDOWNS_PK: &str = "teardowns";
 pub fn teardown(id: &TeardownId) -> Key {
     Key::new(TEARDOWNS_PK, id.as_str())
 }
+/// Sort key prefix of the marks on layers that are being taken down.
+pub const TEARDOWN_MARK: &str = "teardown#";
 /// The mark on a layer that is being taken down: nothing starts instances in it. Value: the teardown's id.
 pub fn teardown_mark(stack: &StackId, layer: &LayerId) -> Key {
-    Key::new(stack_pk(stack), format!("teardown#{layer}"))
+    Key::new(stack_pk(stack), format!("{TEARDOWN_MARK}{layer}"))
 }
 /// What waits to be sent.
 pub const OUTBOX_PK: &str = "outbox";

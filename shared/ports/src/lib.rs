@@ -11,6 +11,7 @@ pub mod containers;
 pub mod error;
 pub mod handler;
 pub mod http_service;
+pub mod journal;
 pub mod keys;
 pub mod mode;
 pub mod ports;

@@ -1,0 +1,57 @@
+//! The chores that run cargo, step by step, and stop at the first that fails.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+/// Formatting, clippy without a warning, all tests, doc tests. `args` go to the test runner.
+pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
+    cargo(&["fmt", "--all", "--check"], &[])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
+    if has_nextest() {
+        cargo(&["nextest", "run", "--workspace"], args)?;
+    } else {
+        println!("cargo-nextest is not installed: `cargo test` runs the same tests, only slower");
+        cargo(&["test", "--workspace", "--lib", "--bins", "--tests"], args)?;
+    }
+    cargo(&["test", "--workspace", "--doc"], &[])?;
+    println!("\nxtask test: all steps passed");
+    Ok(())
+}
+
+/// The ignored tests too, in release: many seeds, crash sweeps. `args` go to the test runner.
+pub(crate) fn sweep(args: &[String]) -> anyhow::Result<()> {
+    if has_nextest() {
+        cargo(&["nextest", "run", "--release", "-p", "strata-tests", "--run-ignored", "all"], args)?;
+    } else {
+        cargo(&["test", "--release", "-p", "strata-tests", "--", "--include-ignored"], args)?;
+    }
+    println!("\nxtask sweep: all steps passed");
+    println!(
+        "xtask sweep: packaging is not checked yet; building the Lambda zips and linting template.yaml come with the AWS adapters"
+    );
+    Ok(())
+}
+
+fn has_nextest() -> bool {
+    let found = Command::new("cargo").args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    found.is_ok_and(|status| status.success())
+}
+
+fn cargo(args: &[&str], more: &[String]) -> anyhow::Result<()> {
+    let shown: Vec<&str> = args.iter().copied().chain(more.iter().map(String::as_str)).collect();
+    let line = format!("cargo {}", shown.join(" "));
+    println!("\n==> {line}");
+    #[expect(clippy::disallowed_methods, reason = "wall time of a step, shown to a person")]
+    let begun = std::time::Instant::now();
+    let status = Command::new("cargo")
+        .args(&shown)
+        .current_dir(crate::root())
+        .status()
+        .with_context(|| format!("cannot start `{line}`"))?;
+    if !status.success() {
+        bail!("`{line}` failed ({status})");
+    }
+    println!("==> passed in {:.1} s", begun.elapsed().as_secs_f64());
+    Ok(())
+}
