@@ -1,1 +1,116 @@
-//! Lambda function load-scaling.
+//! Load-scaling: starts and stops load-based instances.
+//!
+//! Woken by CloudWatch alarms and by the minute tick. Both lead to the same look at the layer's alarms and so to the same
+//! decision: the alarm event only says which layers to look at. The rule is `strata_domain::load_based::decide`.
+
+mod act;
+mod observe;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use strata_domain::decision::Function;
+use strata_domain::load_based::{self, Decision, Input};
+use strata_domain::{LayerId, StackId};
+use strata_fleet::Fleet;
+use strata_ports::keys::{self, Owner};
+use strata_ports::store::Listing;
+use strata_ports::{Alarms, Clock, Events, HandlerError, Ids, Modes, Outcome, Pager, Store, tell};
+use strata_triggers::{Trigger, parse, wrong_function};
+
+/// What load-scaling may touch: fleets by the OpsWorks API, its own records in the store, alarms, and on-call.
+#[derive(Clone)]
+pub struct Deps {
+    /// Fleets.
+    pub fleet: Fleet,
+    /// Its own records, and holds, claims and last starts.
+    pub store: Arc<dyn Store>,
+    /// CloudWatch alarms.
+    pub alarms: Arc<dyn Alarms>,
+    /// Modes.
+    pub modes: Arc<dyn Modes>,
+    /// Pages.
+    pub pager: Arc<dyn Pager>,
+    /// Events out.
+    pub events: Arc<dyn Events>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// Looks at the layers that the event names, or at all layers with load-based scaling.
+///
+/// # Errors
+/// A typed error for an event that is not this function's; otherwise the last error met, after every layer was looked at.
+pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> {
+    let trigger = parse(event)?;
+    let woken_by = trigger.describe();
+    let layers = match &trigger {
+        Trigger::Alarm(alarms) => layers_of_alarms(deps, alarms.iter().map(|a| a.name.as_str())).await?,
+        Trigger::Tick { .. } => all_layers(deps).await?,
+        Trigger::Hints(_)
+        | Trigger::TableChanges(_)
+        | Trigger::CommandStatus(_)
+        | Trigger::TeardownRequest(_)
+        | Trigger::CampaignRequest(_)
+        | Trigger::FunctionUrl(_) => return Err(wrong_function(Function::LoadScaling, &trigger).into()),
+    };
+    let mut outcome = Outcome::default();
+    let mut failed = None;
+    for (stack, layer) in layers {
+        match look_at(deps, &stack, &layer, &woken_by).await {
+            Ok(decisions) => outcome.decisions.extend(decisions),
+            // One layer's trouble must not keep the others from scaling; the next tick comes back to it.
+            Err(error) => {
+                tracing::warn!(layer.id = %layer, error = %error, "load-based scaling of the layer failed");
+                failed = Some(error);
+            }
+        }
+    }
+    if !outcome.decisions.is_empty() {
+        tell::flush_outbox(&*deps.store, &*deps.pager, &*deps.events).await?;
+    }
+    failed.map_or(Ok(outcome), Err)
+}
+
+async fn layers_of_alarms<'a>(
+    deps: &Deps, names: impl Iterator<Item = &'a str>,
+) -> Result<BTreeSet<(StackId, LayerId)>, HandlerError> {
+    let mut layers = BTreeSet::new();
+    for name in names {
+        layers.extend(owners(deps, keys::alarm_index_pk(name)).await?);
+    }
+    Ok(layers)
+}
+
+async fn all_layers(deps: &Deps) -> Result<BTreeSet<(StackId, LayerId)>, HandlerError> {
+    owners(deps, keys::LOAD_BASED_LAYERS_PK.to_owned()).await
+}
+
+/// The layers that an index partition lists: sort key the layer, value its owner.
+async fn owners(deps: &Deps, pk: String) -> Result<BTreeSet<(StackId, LayerId)>, HandlerError> {
+    let items = deps.store.list(&Listing::of(pk, "")).await?;
+    items.iter().map(|i| Ok((i.decode::<Owner>()?.stack_id, LayerId::from(i.key.sk.as_str())))).collect()
+}
+
+/// Observe, decide, act and tell for one layer.
+async fn look_at(
+    deps: &Deps, stack: &StackId, layer: &LayerId, woken_by: &str,
+) -> Result<Vec<strata_domain::decision::DecisionRecord>, HandlerError> {
+    let Some(own) = observe::own_records(deps, stack, layer).await? else { return Ok(Vec::new()) };
+    let named = observe::names(deps, stack, layer).await?;
+    act::finish_pending_event(deps, &own, &named).await?;
+    let alarms = observe::alarms(deps, &own, &named).await?;
+    let now = deps.clock.now();
+    let last_event = own.last_event.as_ref().map(|e| &e.event);
+    let without_fleet = Input { config: &own.config, alarms: &alarms, members: &[], last_event };
+    let mut decision = load_based::decide(&without_fleet, now);
+    let mut members = Vec::new();
+    // Only a decision that is due needs the fleet: on all other ticks a layer costs one describe of its alarms.
+    if matches!(decision, Decision::Hold(load_based::HoldReason::NoCandidates { .. })) {
+        members = observe::members(deps, stack, layer, now).await?;
+        decision = load_based::decide(&Input { members: &members, ..without_fleet }, now);
+    }
+    act::carry_out(deps, act::Situation { own: &own, named: &named, members: &members, woken_by }, decision, now).await
+}

@@ -48,6 +48,16 @@ impl Claim {
     }
 }
 
+/// What lifecycle tells a claim's holder about the host. It stands from when the host is set DRAINING for the claim until it is
+/// ACTIVE again, so it outlives the claim by the time that the way back takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimReport {
+    /// For whom it was drained: the record's `drained_for`.
+    pub holder: String,
+    /// Since when the drain is over and the host is out of service; `None` while it is being drained.
+    pub out_of_service_since: Option<Timestamp>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

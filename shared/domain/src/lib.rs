@@ -3,14 +3,23 @@
 //! Everything here is a pure function over values: no async, no SDK, no clock (`now` is an argument), no randomness, no
 //! logging and no `HashMap` (its order is random). A rule has one home, named after the rule, with its tests beside it.
 
+pub mod auto_healing;
 pub mod claims;
 pub mod decision;
+pub mod ecs_cluster;
 pub mod holds;
+pub mod hostnames;
 pub mod ids;
+pub mod instance_actions;
+pub mod lifecycle;
+pub mod load_based;
 pub mod mode;
 pub mod model;
 pub mod settings;
 pub mod status;
+pub mod teardown;
+pub mod time_based;
+pub mod updates;
 
 pub use ids::*;
 pub use status::{InitiatedBy, InstanceStatus, ScalingType};

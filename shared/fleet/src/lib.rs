@@ -3,13 +3,15 @@
 //! A thin reading of `aws-sdk-opsworks`: the SDK's optional strings become the domain's types, its errors become [`FleetError`], which
 //! tells the caller what to do. Nothing is cached and nothing is decided here.
 
+mod find;
+
 use aws_sdk_opsworks::Client;
 use aws_sdk_opsworks::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_opsworks::types;
 use jiff::Timestamp;
 use strata_domain::mode::Mode;
 use strata_domain::settings::Settings;
-use strata_domain::{ContainerInstanceArn, Ec2InstanceId, InstanceId, InstanceStatus, LayerId, ScalingType, StackId};
+use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, InstanceStatus, LayerId, ScalingType, StackId};
 use strata_ports::HandlerError;
 
 /// Why a call to the OpsWorks API did not do what was asked.
@@ -88,6 +90,8 @@ pub struct LayerView {
     pub name: String,
     /// Short name.
     pub shortname: String,
+    /// The cluster that it stands for, while that is registered.
+    pub cluster: Option<ClusterArn>,
     /// Its `"strata"` settings.
     pub settings: Settings,
 }
@@ -139,14 +143,7 @@ impl Fleet {
     pub async fn stack(&self, id: &StackId) -> Result<StackView, FleetError> {
         const ACTION: &str = "DescribeStacks";
         let reply = self.client.describe_stacks().stack_ids(id.as_str()).send().await.map_err(|e| sort(ACTION, e))?;
-        let stack = reply.stacks().first().ok_or_else(|| gone(ACTION, id.as_str()))?;
-        Ok(StackView {
-            id: id.clone(),
-            name: stack.name().unwrap_or_default().to_owned(),
-            region: stack.region().unwrap_or_default().to_owned(),
-            service_role_arn: stack.service_role_arn().unwrap_or_default().to_owned(),
-            settings: settings(stack.custom_json()),
-        })
+        reply.stacks().first().map(stack_view).ok_or_else(|| gone(ACTION, id.as_str()))
     }
 
     /// One layer.
@@ -235,12 +232,24 @@ fn settings(custom_json: Option<&str>) -> Settings {
     Settings::from_custom_json(custom_json).unwrap_or_default()
 }
 
+fn stack_view(stack: &types::Stack) -> StackView {
+    StackView {
+        id: StackId::from(stack.stack_id().unwrap_or_default()),
+        name: stack.name().unwrap_or_default().to_owned(),
+        region: stack.region().unwrap_or_default().to_owned(),
+        service_role_arn: stack.service_role_arn().unwrap_or_default().to_owned(),
+        settings: settings(stack.custom_json()),
+    }
+}
+
 fn layer_view(layer: &types::Layer) -> LayerView {
+    let cluster = layer.attributes().and_then(|a| a.get(&types::LayerAttributesKeys::EcsClusterArn));
     LayerView {
         id: LayerId::from(layer.layer_id().unwrap_or_default()),
         stack_id: StackId::from(layer.stack_id().unwrap_or_default()),
         name: layer.name().unwrap_or_default().to_owned(),
         shortname: layer.shortname().unwrap_or_default().to_owned(),
+        cluster: cluster.map(|arn| ClusterArn::from(arn.as_str())),
         settings: settings(layer.custom_json()),
     }
 }

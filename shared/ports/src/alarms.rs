@@ -3,19 +3,9 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use strata_domain::LayerId;
+pub use strata_triggers::AlarmState;
 
 use crate::{CloudError, StackScope};
-
-/// CloudWatch's three alarm states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AlarmState {
-    /// `OK`
-    Ok,
-    /// `ALARM`
-    Alarm,
-    /// `INSUFFICIENT_DATA`
-    InsufficientData,
-}
 
 /// An alarm that should exist: a layer average against a threshold, one-minute periods.
 #[derive(Clone, Debug, PartialEq)]

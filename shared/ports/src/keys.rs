@@ -1,7 +1,7 @@
 //! Where each record stands. One place, so that the functions that share a record agree on its key.
 
 use serde::{Deserialize, Serialize};
-use strata_domain::{CampaignId, ClusterArn, CommandId, DeploymentId, InstanceId, LayerId, ServiceErrorId, StackId, TeardownId};
+use strata_domain::{CampaignId, ClusterArn, CommandId, DeploymentId, Ec2InstanceId, InstanceId, LayerId, ServiceErrorId, StackId, TeardownId};
 
 /// Partition and sort key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,6 +79,16 @@ pub const CLAIM: &str = "claim#";
 pub fn claim(stack: &StackId, instance: &InstanceId) -> Key {
     Key::new(stack_pk(stack), format!("{CLAIM}{instance}"))
 }
+/// Sort key prefix of claim reports.
+pub const CLAIM_REPORT: &str = "claim-report#";
+/// `claims::ClaimReport` on an instance: what lifecycle tells the claim's holder, since controllers don't read instance records.
+///
+/// Lifecycle writes it in the very commit that sets the record's `drained_for` or `out_of_service_since` (holder and since as in the
+/// record), and deletes it in the commit that clears `drained_for`, which is when the host is ACTIVE again. Whoever released a claim
+/// counts the host as out until this record is gone.
+pub fn claim_report(stack: &StackId, instance: &InstanceId) -> Key {
+    Key::new(stack_pk(stack), format!("{CLAIM_REPORT}{instance}"))
+}
 /// Sort key prefix of holds.
 pub const HOLD: &str = "hold#";
 /// `holds::Hold` of a person or a manual stop on an instance; `kind` is `person`, `manual-stop` or `foreign`.
@@ -142,6 +152,34 @@ pub const BUSY_PK: &str = "busy";
 pub fn busy(instance: &InstanceId) -> Key {
     Key::new(BUSY_PK, instance.as_str())
 }
+/// Whose machine an EC2 instance is; value: [`Ec2Owner`]. Written and removed with the record's `ec2_instance_id`.
+pub fn ec2_index(ec2: &Ec2InstanceId) -> Key {
+    Key::new(format!("ec2#{ec2}"), "owner")
+}
+/// What [`ec2_index`] records hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ec2Owner {
+    /// Its stack.
+    pub stack_id: StackId,
+    /// Its record.
+    pub instance_id: InstanceId,
+}
+/// Launches that EC2 has throttled; every invocation of lifecycle takes some of them along.
+pub const LAUNCH_BACKLOG_PK: &str = "launch-backlog";
+/// An instance's entry there; value: [`Owner`]. Removed when the launch is accepted or no longer wanted.
+pub fn launch_backlog(instance: &InstanceId) -> Key {
+    Key::new(LAUNCH_BACKLOG_PK, instance.as_str())
+}
+/// Sort key prefix of open incidents of a stack.
+pub const INCIDENT: &str = "incident#";
+/// The open page about an instance or a layer, `subject` is its uuid; removed when the page is resolved.
+pub fn incident(stack: &StackId, subject: &str) -> Key {
+    Key::new(stack_pk(stack), format!("{INCIDENT}{subject}"))
+}
+/// When lifecycle last looked at every record that is not stopped.
+pub fn full_sweep() -> Key {
+    Key::new("sweep", "full")
+}
 /// Load-scaling's partition for a layer: `last-event`, `intent`.
 pub fn scaling(layer: &LayerId, what: &str) -> Key {
     Key::new(format!("scaling#{layer}"), what)
@@ -166,6 +204,16 @@ pub const CAMPAIGNS_PK: &str = "campaigns";
 pub fn campaign(id: &CampaignId) -> Key {
     Key::new(CAMPAIGNS_PK, id.as_str())
 }
+/// The one running campaign of a layer; the record is the uniqueness of "one at a time". Value: the campaign's id.
+pub fn campaign_mark(stack: &StackId, layer: &LayerId) -> Key {
+    Key::new(stack_pk(stack), format!("campaign#{layer}"))
+}
+/// Campaigns that have ended, so that a late repeat of their request begins nothing; the tick doesn't read them.
+pub const ENDED_CAMPAIGNS_PK: &str = "ended-campaigns";
+/// A campaign that has ended.
+pub fn ended_campaign(id: &CampaignId) -> Key {
+    Key::new(ENDED_CAMPAIGNS_PK, id.as_str())
+}
 /// Running teardowns.
 pub const TEARDOWNS_PK: &str = "teardowns";
 /// A teardown.
@@ -177,6 +225,12 @@ pub const TEARDOWN_MARK: &str = "teardown#";
 /// The mark on a layer that is being taken down: nothing starts instances in it. Value: the teardown's id.
 pub fn teardown_mark(stack: &StackId, layer: &LayerId) -> Key {
     Key::new(stack_pk(stack), format!("{TEARDOWN_MARK}{layer}"))
+}
+/// Teardowns that have ended, so that a late repeat of their request begins nothing.
+pub const ENDED_TEARDOWNS_PK: &str = "ended-teardowns";
+/// A teardown that has ended.
+pub fn ended_teardown(id: &TeardownId) -> Key {
+    Key::new(ENDED_TEARDOWNS_PK, id.as_str())
 }
 /// What waits to be sent.
 pub const OUTBOX_PK: &str = "outbox";

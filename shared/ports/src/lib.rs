@@ -8,6 +8,8 @@ pub mod clock;
 pub mod commands;
 pub mod compute;
 pub mod containers;
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod error;
 pub mod handler;
 pub mod http_service;

@@ -1,0 +1,97 @@
+//! What time-scaling looks at: schedules, the fleet, holds, claims and last starts of one stack.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use strata_domain::claims::Claim;
+use strata_domain::holds::{Hold, HoldKind};
+use strata_domain::time_based::{StoredSchedule, TimerView, WeeklySchedule};
+use strata_domain::{InstanceId, InstanceStatus, LayerId, ScalingType, StackId};
+use strata_fleet::InstanceView;
+use strata_ports::keys::{self, LastStart};
+use strata_ports::store::Listing;
+use strata_ports::{HandlerError, Item};
+
+use crate::Deps;
+
+/// A time-based instance with all that the rule wants to know.
+pub(crate) struct Timer {
+    instance: InstanceView,
+    pub(crate) layer_id: LayerId,
+    schedule: WeeklySchedule,
+    schedule_changed_at: Timestamp,
+    manual_stop_since: Option<Timestamp>,
+    is_held: bool,
+    last_start: Option<Timestamp>,
+}
+
+impl Timer {
+    pub(crate) fn view(&self) -> TimerView<'_> {
+        TimerView {
+            id: &self.instance.id,
+            hostname: &self.instance.hostname,
+            status: self.instance.status,
+            schedule: &self.schedule,
+            manual_stop_since: self.manual_stop_since,
+            is_held: self.is_held,
+            last_start_attempt: self.last_start,
+            schedule_changed_at: Some(self.schedule_changed_at),
+        }
+    }
+
+    pub(crate) fn id(&self) -> InstanceId {
+        self.instance.id.clone()
+    }
+
+    pub(crate) fn hostname(&self) -> String {
+        self.instance.hostname.clone()
+    }
+}
+
+/// The stack's time-based instances that ever had a schedule. One without is all off and was never started by one: nothing to do,
+/// and a stack without schedules costs one read.
+pub(crate) async fn timers(deps: &Deps, stack: &StackId, now: Timestamp) -> Result<Vec<Timer>, HandlerError> {
+    let schedules = schedules(deps, stack).await?;
+    if schedules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fleet = deps.fleet.instances_of_stack(stack).await?;
+    let holds: Vec<Hold> = records(deps, stack, keys::HOLD).await?.iter().filter_map(|i| i.decode().ok()).collect();
+    let claims: Vec<Claim> = records(deps, stack, keys::CLAIM).await?.iter().filter_map(|i| i.decode().ok()).collect();
+    let torn_down: Vec<LayerId> =
+        records(deps, stack, keys::TEARDOWN_MARK).await?.iter().map(|i| LayerId::from(&i.key.sk[keys::TEARDOWN_MARK.len()..])).collect();
+    let mut timers = Vec::new();
+    for instance in fleet.into_iter().filter(|i| i.scaling == ScalingType::Timer) {
+        let (Some(stored), Some(layer_id)) = (schedules.get(&instance.id), instance.layer_ids.first().cloned()) else { continue };
+        let of_it = |h: &&Hold| h.is_in_force(now) && h.covers(&instance.id, &instance.layer_ids);
+        // Only a failed start is retried by the clock, so only then the last start is read.
+        let last_start =
+            if instance.status == InstanceStatus::StartFailed { last_start(deps, stack, &instance.id).await? } else { None };
+        timers.push(Timer {
+            manual_stop_since: holds.iter().filter(of_it).filter(|h| h.kind == HoldKind::ManualStop).map(|h| h.since).max(),
+            is_held: holds.iter().filter(of_it).any(|h| h.kind != HoldKind::ManualStop)
+                || claims.iter().any(|c| c.is_in_force(now) && c.instance_id == instance.id)
+                || instance.layer_ids.iter().any(|l| torn_down.contains(l)),
+            layer_id,
+            schedule: stored.schedule,
+            schedule_changed_at: stored.changed_at,
+            last_start,
+            instance,
+        });
+    }
+    Ok(timers)
+}
+
+async fn schedules(deps: &Deps, stack: &StackId) -> Result<BTreeMap<InstanceId, StoredSchedule>, HandlerError> {
+    let items = records(deps, stack, keys::TIME_BASED).await?;
+    items.iter().map(|i| Ok((InstanceId::from(&i.key.sk[keys::TIME_BASED.len()..]), i.decode()?))).collect()
+}
+
+async fn last_start(deps: &Deps, stack: &StackId, instance: &InstanceId) -> Result<Option<Timestamp>, HandlerError> {
+    let item = deps.store.get(&keys::last_start(stack, instance)).await?;
+    Ok(item.map(|i| i.decode::<LastStart>()).transpose()?.map(|s| s.at))
+}
+
+async fn records(deps: &Deps, stack: &StackId, prefix: &str) -> Result<Vec<Item>, HandlerError> {
+    Ok(deps.store.list(&Listing::of(keys::stack_pk(stack), prefix)).await?)
+}

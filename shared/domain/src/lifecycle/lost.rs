@@ -1,0 +1,136 @@
+//! Silence: rebooting, lost contact, and the decision to heal [INST-30, HEAL-2, 7, 9, 11].
+
+use super::{Action, Ec2Seen, HEAL_CAP, HEAL_CAP_PERIOD, HostState, Look, Notice, PingSeen, REBOOT_SETTLES, Step, after};
+use crate::model::Instance;
+use crate::{InitiatedBy, InstanceStatus};
+
+/// `rebooting`: EC2 is asked once, then the agents must call again. No lifecycle event is fired [LIFE-4].
+pub(super) fn rebooting(x: &Look<'_>) -> Step {
+    let host = match &x.seen.ec2 {
+        Ec2Seen::Unknown => return Step::wait(None, "EC2 has not answered"),
+        Ec2Seen::Absent => return lose(x, "EC2 knows no such machine any more"),
+        Ec2Seen::Seen(host) => host,
+    };
+    match host.state {
+        HostState::Stopped | HostState::Terminated => return lose(x, "the machine went down during a reboot"),
+        HostState::Pending | HostState::Stopping | HostState::ShuttingDown => return Step::wait(None, "EC2 changes the machine"),
+        HostState::Running => {}
+    }
+    let Some(sent) = x.record.agent_silent_since.filter(|sent| *sent >= x.record.status_since) else {
+        return Step::act(Action::Reboot, "a reboot was asked for");
+    };
+    let settled = after(sent, REBOOT_SETTLES);
+    if x.now < settled {
+        return Step::wait(settled, "the machine reboots");
+    }
+    let has_called = matches!(x.seen.last_ping, PingSeen::At(ping) if ping > sent);
+    let is_back = has_called && (!x.rules.has_cluster || !x.record.has_been_online || x.container().is_some_and(|c| c.agent_connected));
+    if is_back {
+        let record = Instance { agent_silent_since: None, ..x.record.clone() };
+        return match x.record.has_been_online {
+            true => Step::to(InstanceStatus::Online, record, "the host is back after its reboot"),
+            // It was rebooted in `setup_failed`, and a reboot runs no Setup.
+            false => Step::to(InstanceStatus::SetupFailed, record, "the host is back after its reboot; its Setup has still failed"),
+        };
+    }
+    let deadline = after(sent, x.rules.boot_timeout);
+    match x.now < deadline {
+        true => Step::wait(deadline, "the host has not called since its reboot"),
+        false => lose(x, "the host has not called since its reboot"),
+    }
+}
+
+fn lose(x: &Look<'_>, why: &str) -> Step {
+    Step::to(InstanceStatus::ConnectionLost, x.record.clone(), why)
+}
+
+/// `connection_lost`: back in contact, healed, or left alone for a reason.
+pub(super) fn connection_lost(x: &Look<'_>) -> Step {
+    if x.seen.ec2 == Ec2Seen::Unknown {
+        return Step::wait(None, "EC2 has not answered");
+    }
+    if is_in_contact(x) {
+        let record = Instance { agent_silent_since: None, healing: false, ..x.record.clone() };
+        return Step::to(InstanceStatus::Online, record, "contact is back before healing began");
+    }
+    let Some(signs) = x.signs() else { return bookkeeping(x) };
+    if !x.record.has_been_online {
+        return Step::settled("it never was online, so it is not watched");
+    }
+    match obstacle(x) {
+        Some(step) => step,
+        None => begin_heal(x, &signs.to_string()),
+    }
+}
+
+/// EC2 running and unimpaired, the ECS agent connected; for a host without ECS a fresh ping [HEAL-11].
+fn is_in_contact(x: &Look<'_>) -> bool {
+    let Some(host) = x.host() else { return false };
+    if !x.record.has_been_online || host.state != HostState::Running || host.impaired {
+        return false;
+    }
+    match x.rules.has_cluster {
+        true => x.container().is_some_and(|c| c.agent_connected),
+        false => matches!(x.seen.last_ping, PingSeen::At(p) if x.now.duration_since(p) <= x.rules.heal_silence.saturating_mul(2)),
+    }
+}
+
+/// Silent, but without the two signs: remember since when.
+fn bookkeeping(x: &Look<'_>) -> Step {
+    if x.is_container_unknown() {
+        return Step::wait(None, "ECS has not answered");
+    }
+    if x.rules.has_cluster && x.record.agent_silent_since.is_none() && x.container().is_none_or(|c| !c.agent_connected) {
+        return Step::note(Instance { agent_silent_since: Some(x.now), ..x.record.clone() }, "the ECS agent is disconnected");
+    }
+    Step::Settled {
+        why: "contact is lost, but two independent signs of failure are not there".to_owned(),
+        notice: Some(Notice::AgentSilent),
+    }
+}
+
+/// Why a failed host is not healed now.
+fn obstacle(x: &Look<'_>) -> Option<Step> {
+    let left_alone = |notice: Notice, why: String| Some(Step::Settled { why, notice: Some(notice) });
+    if !x.rules.auto_healing {
+        return left_alone(Notice::HealingOff, "a layer of it has auto healing off".to_owned());
+    }
+    if let Some(by) = &x.rules.held_by {
+        return left_alone(Notice::HeldByPerson, format!("{by} holds it"));
+    }
+    if !x.rules.mode_permits_healing {
+        return left_alone(Notice::ModeForbids, "the mode forbids healing".to_owned());
+    }
+    if x.rules.outage {
+        return left_alone(Notice::Outage, "so many hosts are sick at once that it is an outage of something else".to_owned());
+    }
+    let recent = recent_heals(x);
+    if let (true, Some(oldest)) = (recent.len() >= HEAL_CAP, recent.get(recent.len().saturating_sub(HEAL_CAP))) {
+        let why = format!("it was healed {} times within the hour and failed again", recent.len());
+        return Some(Step::Wait { until: Some(after(*oldest, HEAL_CAP_PERIOD)), why, notice: Some(Notice::HealCap) });
+    }
+    None
+}
+
+/// Heals that began less than an hour ago, oldest first.
+fn recent_heals(x: &Look<'_>) -> Vec<jiff::Timestamp> {
+    let mut heals: Vec<_> = x.record.heals.iter().copied().filter(|at| x.now < after(*at, HEAL_CAP_PERIOD)).collect();
+    heals.sort_unstable();
+    heals
+}
+
+/// [HEAL-9]: both kinds of root go by `stopping`, and never by `stopped`.
+fn begin_heal(x: &Look<'_>, signs: &str) -> Step {
+    let mut heals = recent_heals(x);
+    heals.push(x.now);
+    let record = Instance {
+        healing: true,
+        heals,
+        initiated_by: Some(InitiatedBy::AutoHealing),
+        agent_silent_since: None,
+        drained_for: None,
+        out_of_service_since: None,
+        ..x.record.clone()
+    };
+    Step::to(InstanceStatus::Stopping, record, signs)
+}

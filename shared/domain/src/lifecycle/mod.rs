@@ -1,0 +1,166 @@
+//! The instance state machine: for every status, every observation and every moment there is exactly one next step.
+//!
+//! [`next`] is pure and total. Streams, events and the tick only name an instance; its step is always computed from the record and
+//! a fresh look. What is unknown never leads to a destructive step. The way up stands in `up.rs`, the way down in `down.rs`, life
+//! in service in `online.rs`, silence and healing in `lost.rs`.
+
+mod down;
+mod lost;
+mod observed;
+mod online;
+#[cfg(test)]
+mod settles;
+mod step;
+#[cfg(test)]
+mod tests;
+mod up;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::claims::Claim;
+use crate::model::Instance;
+use crate::{InitiatedBy, InstanceStatus, SsmCommandId, auto_healing};
+
+pub use observed::{ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen, RunSeen, TaskCounts};
+pub use step::{Action, HEAL_CAP, HEAL_CAP_PERIOD, LAUNCH_SETTLES, Notice, REBOOT_SETTLES, Rules, Step};
+pub use up::{on_launch_refused, on_launched, on_setup_sent};
+
+/// The next step of `record` at `now`, given one look at the world.
+///
+/// Total: it answers for every record and observation, however odd, and never fails.
+pub fn next(record: &Instance, seen: &Observed, rules: &Rules, now: Timestamp) -> Step {
+    let look = Look { record, seen, rules, now };
+    match record.status {
+        InstanceStatus::Requested => up::requested(&look),
+        InstanceStatus::Pending => up::pending(&look),
+        InstanceStatus::Booting => up::booting(&look),
+        InstanceStatus::RunningSetup => up::running_setup(&look),
+        InstanceStatus::Online => online::online(&look),
+        InstanceStatus::SetupFailed => Step::settled("setup failed; the machine stays up for debugging"),
+        InstanceStatus::StartFailed => up::start_failed(&look),
+        InstanceStatus::Rebooting => lost::rebooting(&look),
+        InstanceStatus::ConnectionLost => lost::connection_lost(&look),
+        InstanceStatus::Stopping | InstanceStatus::Terminating => down::leaving(&look),
+        InstanceStatus::ShuttingDown => down::shutting_down(&look),
+        InstanceStatus::Terminated => down::terminated(&look),
+        InstanceStatus::StopFailed => Step::settled("EC2 would not stop the machine; stop it again"),
+        InstanceStatus::Stopped => down::stopped(&look),
+        InstanceStatus::Registered => Step::settled("it is registered and in no layer"),
+        // Registration, assignment and their ends are walked by the calls of the registering agent.
+        InstanceStatus::Registering
+        | InstanceStatus::Assigning
+        | InstanceStatus::Unassigning
+        | InstanceStatus::Deregistering => Step::settled("its registration is under way"),
+    }
+}
+
+/// Whether lifecycle still has work for the record, so that the tick must look at it; `claimed`: a claim stands on it.
+pub fn is_busy(record: &Instance, claimed: bool) -> bool {
+    match record.status {
+        InstanceStatus::Online => {
+            claimed
+                || record.agent_silent_since.is_some()
+                || record.drained_for.is_some()
+                || record.out_of_service_since.is_some()
+        }
+        InstanceStatus::Requested
+        | InstanceStatus::Pending
+        | InstanceStatus::Booting
+        | InstanceStatus::RunningSetup
+        | InstanceStatus::Rebooting
+        | InstanceStatus::ConnectionLost
+        | InstanceStatus::Stopping
+        | InstanceStatus::ShuttingDown
+        | InstanceStatus::Terminating
+        | InstanceStatus::Terminated => true,
+        InstanceStatus::SetupFailed
+        | InstanceStatus::StartFailed
+        | InstanceStatus::StopFailed
+        | InstanceStatus::Stopped
+        | InstanceStatus::Registering
+        | InstanceStatus::Registered
+        | InstanceStatus::Assigning
+        | InstanceStatus::Unassigning
+        | InstanceStatus::Deregistering => false,
+    }
+}
+
+/// The record after the Shutdown event was sent.
+pub fn on_shutdown_sent(record: &Instance, command: SsmCommandId) -> Instance {
+    Instance { shutdown_command: Some(command), ..record.clone() }
+}
+
+/// The record after a reboot was sent: from now on the agent counts as silent, until it calls again.
+pub fn on_reboot_sent(record: &Instance, now: Timestamp) -> Instance {
+    Instance { agent_silent_since: Some(now.max(record.status_since)), ..record.clone() }
+}
+
+/// The record after its volumes were deleted.
+pub fn on_volumes_deleted(record: &Instance) -> Instance {
+    Instance { volumes: Vec::new(), ..record.clone() }
+}
+
+/// One question to the state machine.
+struct Look<'a> {
+    record: &'a Instance,
+    seen: &'a Observed,
+    rules: &'a Rules,
+    now: Timestamp,
+}
+
+impl<'a> Look<'a> {
+    /// The claim, while it is in force.
+    fn claim(&self) -> Option<&'a Claim> {
+        self.seen.claim.as_ref().filter(|c| c.is_in_force(self.now))
+    }
+
+    /// The signs of failure, if it has failed.
+    fn signs(&self) -> Option<auto_healing::Signs> {
+        let health = auto_healing::Health {
+            ec2: &self.seen.ec2,
+            container: &self.seen.container,
+            has_cluster: self.rules.has_cluster,
+            agent_silent_since: self.record.agent_silent_since,
+            last_ping: self.seen.last_ping,
+            silence: self.rules.heal_silence,
+        };
+        auto_healing::is_failed(&health, self.now)
+    }
+
+    /// The way down is the first half of a heal, unless somebody has asked for a stop since.
+    fn is_heal(&self) -> bool {
+        self.record.healing && self.record.initiated_by == Some(InitiatedBy::AutoHealing)
+    }
+
+    fn host(&self) -> Option<&'a Ec2Host> {
+        match &self.seen.ec2 {
+            Ec2Seen::Seen(host) => Some(host),
+            Ec2Seen::Unknown | Ec2Seen::Absent => None,
+        }
+    }
+
+    fn container(&self) -> Option<&'a ContainerHost> {
+        match &self.seen.container {
+            ContainerSeen::Seen(container) if self.rules.has_cluster => Some(container),
+            ContainerSeen::Seen(_) | ContainerSeen::Unknown | ContainerSeen::Absent => None,
+        }
+    }
+
+    /// ECS was to be asked and has not answered.
+    fn is_container_unknown(&self) -> bool {
+        self.rules.has_cluster && self.seen.container == ContainerSeen::Unknown
+    }
+}
+
+/// `at` plus `time`, or the end of time.
+fn after(at: Timestamp, time: SignedDuration) -> Timestamp {
+    at.checked_add(time).unwrap_or(Timestamp::MAX)
+}
+
+/// A duration for people: `20 minutes`, `90 s`.
+fn spoken(time: SignedDuration) -> String {
+    match time.as_secs() {
+        secs if secs >= 120 && secs % 60 == 0 => format!("{} minutes", secs / 60),
+        secs => format!("{secs} s"),
+    }
+}

@@ -1,0 +1,313 @@
+//! Property tests: the state machine answers everything, and in an obedient world it comes to rest.
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::tests::{at, container_host, ec2_host, record};
+use super::*;
+use crate::claims::DrainPolicy;
+use crate::model::{DeleteRequest, RootDeviceType};
+
+fn host_states() -> impl Strategy<Value = HostState> {
+    use HostState::*;
+    prop::sample::select(vec![Pending, Running, Stopping, Stopped, ShuttingDown, Terminated])
+}
+
+fn times() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![
+        8 => (-4000i64..4000).prop_map(at),
+        1 => Just(Timestamp::MIN),
+        1 => Just(Timestamp::MAX),
+    ]
+}
+
+prop_compose! {
+    fn records()(
+        status in prop::sample::select(InstanceStatus::ALL.to_vec()),
+        store in any::<bool>(),
+        (status_since, started_at) in (times(), prop::option::of(times())),
+        (has_ec2, has_container, was_online, healing) in any::<(bool, bool, bool, bool)>(),
+        (setup, shutdown) in any::<(bool, bool)>(),
+        silent in prop::option::of(times()),
+        drained in prop::option::of(prop::sample::select(vec!["updates/1".to_owned(), "updates/2".to_owned()])),
+        out in prop::option::of(times()),
+        heals in prop::collection::vec(times(), 0..5),
+        delete in prop::option::of(any::<(bool, bool)>()),
+        by in prop::option::of(prop::sample::select(vec![InitiatedBy::User, InitiatedBy::AutoHealing])),
+        launches in 0u32..3,
+    ) -> Instance {
+        Instance {
+            root_device_type: if store { RootDeviceType::InstanceStore } else { RootDeviceType::Ebs },
+            status_since, started_at,
+            launch_number: launches,
+            ec2_instance_id: has_ec2.then(|| "i-1".into()),
+            container_instance_arn: has_container.then(|| "c-1".into()),
+            has_been_online: was_online,
+            healing,
+            initiated_by: by,
+            setup_command: setup.then(|| "setup".into()),
+            shutdown_command: shutdown.then(|| "shutdown".into()),
+            agent_silent_since: silent,
+            drained_for: drained,
+            out_of_service_since: out,
+            heals,
+            delete: delete.map(|(volumes, elastic_ip)| DeleteRequest { volumes, elastic_ip }),
+            ..record(status)
+        }
+    }
+}
+
+prop_compose! {
+    fn claims()(until in times(), drain in prop::sample::select(vec![DrainPolicy::Wait, DrainPolicy::Stop, DrainPolicy::Refuse])) -> Claim {
+        Claim { instance_id: "i".into(), holder: "updates/1".to_owned(), reason: "patch".to_owned(), until, drain }
+    }
+}
+
+fn tasks() -> impl Strategy<Value = TaskCounts> {
+    (0u32..3, 0u32..2, 0u32..2, 0u32..2)
+        .prop_map(|(service, protected, standalone, daemon)| TaskCounts { service, protected, standalone, daemon })
+}
+
+prop_compose! {
+    fn observations()(
+        ec2 in prop_oneof![
+            Just(Ec2Seen::Unknown), Just(Ec2Seen::Absent),
+            (host_states(), any::<bool>(), times()).prop_map(|(state, impaired, launched_at)| {
+                Ec2Seen::Seen(Ec2Host { impaired, launched_at, ..ec2_host(state) })
+            }),
+        ],
+        container in prop_oneof![
+            Just(ContainerSeen::Unknown), Just(ContainerSeen::Absent),
+            (any::<bool>(), any::<bool>(), prop::option::of(tasks())).prop_map(|(active, agent_connected, tasks)| {
+                ContainerSeen::Seen(ContainerHost { active, agent_connected, tasks, ..container_host() })
+            }),
+        ],
+        last_ping in prop_oneof![Just(PingSeen::Unknown), Just(PingSeen::Never), times().prop_map(PingSeen::At)],
+        setup in prop::option::of(prop::sample::select(vec![RunSeen::Running, RunSeen::Success, RunSeen::Failed { timed_out: true }])),
+        shutdown in prop::option::of(prop::sample::select(vec![RunSeen::Running, RunSeen::Success])),
+        claim in prop::option::of(claims()),
+        foreign_hold in any::<bool>(),
+    ) -> Observed {
+        Observed { ec2, container, last_ping, setup, shutdown, claim, foreign_hold }
+    }
+}
+
+prop_compose! {
+    fn all_rules()(
+        (has_cluster, auto_healing, held, outage, mode_permits_healing) in any::<(bool, bool, bool, bool, bool)>(),
+        drain in prop::sample::select(vec![DrainPolicy::Wait, DrainPolicy::Stop, DrainPolicy::Refuse]),
+    ) -> Rules {
+        Rules { has_cluster, auto_healing, held_by: held.then(|| "ada".to_owned()), outage, mode_permits_healing, drain, ..Rules::default() }
+    }
+}
+
+/// Whether carrying the action out takes something away.
+fn is_destructive(action: Action) -> bool {
+    match action {
+        Action::PowerOff { .. } | Action::Terminate | Action::StopTasks { .. } | Action::Deregister | Action::DeleteVolumes => true,
+        Action::Launch
+        | Action::PowerOn
+        | Action::Reboot
+        | Action::SendSetup
+        | Action::SendShutdown
+        | Action::Drain
+        | Action::Activate
+        | Action::HoldForeign
+        | Action::ReleaseForeign => false,
+    }
+}
+
+/// The obedient world: everything that is asked for happens, and every minute everything gets on.
+struct World {
+    record: Instance,
+    seen: Observed,
+    rules: Rules,
+    now: Timestamp,
+    removed: bool,
+}
+
+impl World {
+    fn host(&mut self) -> Option<&mut Ec2Host> {
+        match &mut self.seen.ec2 {
+            Ec2Seen::Seen(host) => Some(host),
+            Ec2Seen::Unknown | Ec2Seen::Absent => None,
+        }
+    }
+
+    fn container(&mut self) -> Option<&mut ContainerHost> {
+        match &mut self.seen.container {
+            ContainerSeen::Seen(container) => Some(container),
+            ContainerSeen::Unknown | ContainerSeen::Absent => None,
+        }
+    }
+
+    fn set_state(&mut self, state: HostState) {
+        let now = self.now;
+        if let Some(host) = self.host() {
+            host.state = state;
+            if state == HostState::Pending {
+                (host.launched_at, host.impaired) = (now, false);
+            }
+        }
+    }
+
+    fn do_it(&mut self, action: Action) {
+        match action {
+            Action::Launch => {
+                let host = Ec2Host { launched_at: self.now, ..ec2_host(HostState::Pending) };
+                self.seen.ec2 = Ec2Seen::Seen(host.clone());
+                let step = on_launched(&self.record, &host);
+                self.apply(step);
+            }
+            Action::PowerOn => self.set_state(HostState::Pending),
+            Action::PowerOff { .. } => self.set_state(HostState::Stopping),
+            Action::Terminate => self.set_state(HostState::ShuttingDown),
+            Action::Reboot => self.record = on_reboot_sent(&self.record, self.now),
+            Action::SendSetup => {
+                self.seen.setup = Some(RunSeen::Running);
+                let step = on_setup_sent(&self.record, "setup".into());
+                self.apply(step);
+            }
+            Action::SendShutdown => {
+                self.seen.shutdown = Some(RunSeen::Running);
+                self.record = on_shutdown_sent(&self.record, "shutdown".into());
+            }
+            Action::Drain => self.container().unwrap().active = false,
+            Action::Activate => self.container().unwrap().active = true,
+            Action::StopTasks { .. } => self.container().unwrap().tasks = Some(TaskCounts::default()),
+            Action::Deregister => self.seen.container = ContainerSeen::Absent,
+            Action::DeleteVolumes => self.record = on_volumes_deleted(&self.record),
+            Action::HoldForeign => self.seen.foreign_hold = true,
+            Action::ReleaseForeign => self.seen.foreign_hold = false,
+        }
+    }
+
+    fn apply(&mut self, step: Step) {
+        match step {
+            Step::Move { to, record, .. } => {
+                assert_ne!(to, self.record.status, "a move to where it is");
+                self.record = Instance { status: to, status_since: self.now, ..*record };
+            }
+            Step::Note { record, .. } => {
+                assert_ne!(*record, self.record, "a note that changes nothing");
+                self.record = *record;
+            }
+            Step::Act { action, .. } => self.do_it(action),
+            Step::Remove { .. } => self.removed = true,
+            Step::Wait { .. } | Step::Settled { .. } => {}
+        }
+    }
+
+    /// A minute goes by; what did not answer answers.
+    fn pass(&mut self) {
+        self.now = self.now.checked_add(SignedDuration::from_mins(1)).unwrap();
+        if self.seen.ec2 == Ec2Seen::Unknown {
+            self.seen.ec2 = Ec2Seen::Absent;
+        }
+        if self.seen.container == ContainerSeen::Unknown {
+            self.seen.container = ContainerSeen::Absent;
+        }
+        let next_state = |state| match state {
+            HostState::Pending => HostState::Running,
+            HostState::Stopping => HostState::Stopped,
+            HostState::ShuttingDown => HostState::Terminated,
+            HostState::Running | HostState::Stopped | HostState::Terminated => state,
+        };
+        if let Some(host) = self.host() {
+            host.state = next_state(host.state);
+        }
+        let is_running = self.host().is_some_and(|h| h.state == HostState::Running && !h.impaired);
+        if is_running {
+            self.seen.last_ping = PingSeen::At(self.now);
+            self.seen.setup = self.record.setup_command.as_ref().map(|_| RunSeen::Success);
+            let setup_ran = self.record.status == InstanceStatus::RunningSetup && self.seen.setup.is_some();
+            if setup_ran && self.seen.container == ContainerSeen::Absent {
+                self.seen.container = ContainerSeen::Seen(container_host());
+            }
+        }
+        self.seen.shutdown = self.record.shutdown_command.as_ref().map(|_| RunSeen::Success);
+        let moved = |tasks: Option<TaskCounts>| TaskCounts { service: 0, ..tasks.unwrap_or_default() };
+        if let Some(container) = self.container() {
+            container.agent_connected = is_running;
+            container.tasks = Some(if container.active { container.tasks.unwrap_or_default() } else { moved(container.tasks) });
+        }
+    }
+
+    /// Steps until it rests; a wait lets a minute pass.
+    fn settle(&mut self) -> Result<(), String> {
+        let mut trail = Vec::new();
+        let mut last_action = None;
+        for _ in 0..400 {
+            let step = next(&self.record, &self.seen, &self.rules, self.now);
+            trail.push(format!("{} {}: {step:.200?}", self.now, self.record.status));
+            match &step {
+                Step::Settled { .. } => return Ok(()),
+                Step::Wait { .. } => self.pass(),
+                // The same action again is done on the next look at the earliest.
+                Step::Act { action, .. } if last_action == Some(*action) => {
+                    self.pass();
+                    last_action = None;
+                }
+                Step::Act { action, .. } => {
+                    last_action = Some(*action);
+                    self.apply(step);
+                }
+                Step::Move { .. } | Step::Note { .. } | Step::Remove { .. } => self.apply(step),
+            }
+            if self.removed {
+                return Ok(());
+            }
+        }
+        Err(trail.split_off(trail.len() - 12).join("\n"))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn next_answers_everything_and_never_moves_in_place_or_notes_nothing(
+        record in records(), seen in observations(), rules in all_rules(), now in times(),
+    ) {
+        match next(&record, &seen, &rules, now) {
+            Step::Move { to, record: changed, .. } => {
+                prop_assert_ne!(to, record.status);
+                // The status itself is the writer's to change, with its event.
+                prop_assert_eq!((changed.status, changed.status_sequence), (record.status, record.status_sequence));
+            }
+            Step::Note { record: changed, .. } => prop_assert_ne!(*changed, record),
+            Step::Act { .. } | Step::Wait { .. } | Step::Settled { .. } | Step::Remove { .. } => {}
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_never_leads_to_a_destructive_step(record in records(), seen in observations(), rules in all_rules(), now in times()) {
+        let blind = Observed { ec2: Ec2Seen::Unknown, ..seen };
+        match next(&record, &blind, &rules, now) {
+            Step::Act { action, .. } => prop_assert!(!is_destructive(action), "{action:?}"),
+            Step::Remove { .. } => prop_assert!(false, "removed blindly"),
+            Step::Move { to, .. } => prop_assert!(to != InstanceStatus::ConnectionLost && to != InstanceStatus::Stopped, "{to}"),
+            Step::Settled { .. } | Step::Wait { .. } | Step::Note { .. } => {}
+        }
+    }
+
+    #[test]
+    fn in_an_obedient_world_every_instance_comes_to_rest(
+        record in records(), seen in observations(), rules in all_rules(), now in (-4000i64..4000).prop_map(at),
+    ) {
+        // Records of a real past: a minute that never comes would never be waited for.
+        let sane = |t: Timestamp| t.clamp(at(-4000), now);
+        let record = Instance {
+            status_since: sane(record.status_since),
+            started_at: record.started_at.map(sane),
+            agent_silent_since: record.agent_silent_since.map(sane),
+            heals: record.heals.iter().copied().map(sane).collect(),
+            ..record
+        };
+        let claim = seen.claim.clone().map(|c| Claim { until: c.until.clamp(at(-4000), at(8000)), ..c });
+        let mut world = World { record, seen: Observed { claim, ..seen }, rules, now, removed: false };
+        if let Err(trail) = world.settle() {
+            prop_assert!(false, "{}", trail);
+        }
+    }
+}

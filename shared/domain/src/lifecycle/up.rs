@@ -1,0 +1,196 @@
+//! The way up: requested, pending, booting, running_setup, online [INST-10, 15].
+
+use jiff::Timestamp;
+
+use super::{Action, ContainerSeen, Ec2Host, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after, spoken};
+use crate::model::Instance;
+use crate::{InstanceStatus, SsmCommandId};
+
+/// The record after EC2 accepted its launch; moves to `pending` [INST-15].
+pub fn on_launched(record: &Instance, host: &Ec2Host) -> Step {
+    Step::to(InstanceStatus::Pending, with_host(record, host), "EC2 has accepted the launch")
+}
+
+/// The answer to a launch or start that EC2 refused, for example for want of capacity: `start_failed` [INST-10].
+pub fn on_launch_refused(record: &Instance, code: &str, why: &str) -> Step {
+    fail(record, InstanceStatus::StartFailed, format!("EC2 refused to start the machine: {code}: {why}"))
+}
+
+/// The record after the Setup run was sent; moves to `running_setup` from `booting` [INST-15].
+pub fn on_setup_sent(record: &Instance, command: SsmCommandId) -> Step {
+    let record = Instance { setup_command: Some(command), ..record.clone() };
+    match record.status {
+        InstanceStatus::RunningSetup => Step::note(record, "Setup is sent"),
+        _ => Step::to(InstanceStatus::RunningSetup, record, "the machine is up and Setup is sent"),
+    }
+}
+
+fn with_host(record: &Instance, host: &Ec2Host) -> Instance {
+    Instance {
+        ec2_instance_id: Some(host.id.clone()),
+        private_ip: host.private_ip.clone(),
+        public_ip: host.public_ip.clone(),
+        volumes: host.volumes.clone(),
+        ..record.clone()
+    }
+}
+
+fn fail(record: &Instance, to: InstanceStatus, why: impl Into<String>) -> Step {
+    Step::to(to, Instance { healing: false, ..record.clone() }, why)
+}
+
+fn start_fails(x: &Look<'_>, why: impl Into<String>) -> Step {
+    fail(x.record, InstanceStatus::StartFailed, why)
+}
+
+/// When the start must have brought the agent into contact [INST-14].
+fn boot_deadline(x: &Look<'_>) -> Timestamp {
+    after(x.record.started_at.unwrap_or(x.record.status_since), x.rules.boot_timeout)
+}
+
+fn boot_timed_out(x: &Look<'_>) -> Option<Step> {
+    let limit = spoken(x.rules.boot_timeout);
+    (x.now >= boot_deadline(x)).then(|| start_fails(x, format!("the machine was not in contact within {limit} of the start")))
+}
+
+/// `requested`: EC2 is asked, again and again with the same token until it has answered.
+pub(super) fn requested(x: &Look<'_>) -> Step {
+    if let Some(step) = boot_timed_out(x) {
+        return step;
+    }
+    let deadline = boot_deadline(x);
+    match (&x.record.ec2_instance_id, &x.seen.ec2) {
+        (None, Ec2Seen::Seen(host)) if matches!(host.state, HostState::Pending | HostState::Running) => {
+            Step::to(InstanceStatus::Pending, with_host(x.record, host), "the launched machine was found by its tag")
+        }
+        (None, _) => Step::act(Action::Launch, "a start was asked for and there is no machine yet"),
+        (Some(_), Ec2Seen::Unknown) => Step::wait(deadline, "EC2 has not answered"),
+        (Some(_), Ec2Seen::Absent) => forget_machine(x),
+        (Some(_), Ec2Seen::Seen(host)) => match host.state {
+            HostState::Stopped => Step::act(Action::PowerOn, "a start was asked for"),
+            HostState::Stopping => Step::wait(deadline, "EC2 is still stopping the machine"),
+            HostState::Pending | HostState::Running => {
+                Step::to(InstanceStatus::Pending, with_host(x.record, host), "EC2 is starting the machine")
+            }
+            HostState::ShuttingDown | HostState::Terminated => forget_machine(x),
+        },
+    }
+}
+
+/// The machine of an earlier start is gone; this start's launch token has not been used yet, so it may launch a new one.
+fn forget_machine(x: &Look<'_>) -> Step {
+    let record = Instance { ec2_instance_id: None, private_ip: None, public_ip: None, ..x.record.clone() };
+    Step::note(record, "the machine of the last start is gone; a new one will be launched")
+}
+
+/// `pending`: EC2 starts the machine.
+pub(super) fn pending(x: &Look<'_>) -> Step {
+    if let Some(step) = boot_timed_out(x) {
+        return step;
+    }
+    let deadline = boot_deadline(x);
+    let settled = after(x.record.status_since, LAUNCH_SETTLES);
+    match &x.seen.ec2 {
+        Ec2Seen::Unknown => Step::wait(deadline, "EC2 has not answered"),
+        // Descriptions lag behind launches.
+        Ec2Seen::Absent if x.now < settled => Step::wait(settled, "EC2 does not describe the new machine yet"),
+        Ec2Seen::Absent => start_fails(x, "EC2 knows no such machine any more"),
+        Ec2Seen::Seen(host) => match host.state {
+            HostState::Pending => Step::wait(deadline, "EC2 is starting the machine"),
+            HostState::Running => Step::to(InstanceStatus::Booting, with_host(x.record, host), "EC2 says the machine runs"),
+            HostState::Stopping | HostState::Stopped | HostState::ShuttingDown | HostState::Terminated => {
+                start_fails(x, "EC2 took the machine down while it was starting")
+            }
+        },
+    }
+}
+
+/// `booting`: the OS boots until the SSM agent calls.
+pub(super) fn booting(x: &Look<'_>) -> Step {
+    if let Some(step) = boot_timed_out(x) {
+        return step;
+    }
+    let deadline = boot_deadline(x);
+    match &x.seen.ec2 {
+        Ec2Seen::Unknown => Step::wait(deadline, "EC2 has not answered"),
+        Ec2Seen::Absent => start_fails(x, "EC2 knows no such machine any more"),
+        Ec2Seen::Seen(host) => match host.state {
+            HostState::Pending => Step::wait(deadline, "EC2 is starting the machine"),
+            // A ping from before the launch is the last life's.
+            HostState::Running => match x.seen.last_ping {
+                PingSeen::At(ping) if ping >= host.launched_at => {
+                    Step::act(Action::SendSetup, "the machine is in contact; Setup is due")
+                }
+                PingSeen::At(_) | PingSeen::Never | PingSeen::Unknown => {
+                    Step::wait(deadline, "the machine boots; its SSM agent has not called yet")
+                }
+            },
+            HostState::Stopping | HostState::Stopped | HostState::ShuttingDown | HostState::Terminated => {
+                start_fails(x, "the machine went down while it was booting")
+            }
+        },
+    }
+}
+
+/// `running_setup`: Setup and Deploy run; then the container instance must be ACTIVE with its agent connected.
+pub(super) fn running_setup(x: &Look<'_>) -> Step {
+    let deadline = after(x.record.status_since, x.rules.setup_timeout);
+    match &x.seen.ec2 {
+        Ec2Seen::Unknown => return Step::wait(deadline, "EC2 has not answered"),
+        Ec2Seen::Absent => return start_fails(x, "EC2 knows no such machine any more"),
+        Ec2Seen::Seen(host) => match host.state {
+            HostState::Pending | HostState::Running => {}
+            HostState::Stopping | HostState::Stopped | HostState::ShuttingDown | HostState::Terminated => {
+                return start_fails(x, "the machine went down during Setup");
+            }
+        },
+    }
+    if x.record.setup_command.is_none() && x.now < deadline {
+        return Step::act(Action::SendSetup, "Setup is due");
+    }
+    let in_time = |why: &str| match x.now < deadline {
+        true => Step::wait(deadline, why),
+        false => fail(x.record, InstanceStatus::SetupFailed, format!("{why} after {}", spoken(x.rules.setup_timeout))),
+    };
+    match x.seen.setup {
+        Some(RunSeen::Failed { timed_out: true }) => fail(x.record, InstanceStatus::SetupFailed, "Setup did not finish in time"),
+        Some(RunSeen::Failed { timed_out: false }) => fail(x.record, InstanceStatus::SetupFailed, "Setup failed"),
+        None | Some(RunSeen::Running) => in_time("Setup has not finished"),
+        Some(RunSeen::Success) if !x.rules.has_cluster => come_online(x, "Setup is done"),
+        Some(RunSeen::Success) => match &x.seen.container {
+            // Setup may have succeeded long ago: what ECS would say must be heard before anything is called failed.
+            ContainerSeen::Unknown => Step::wait(None, "ECS has not answered"),
+            ContainerSeen::Absent => in_time("Setup is done, but the host has not registered with the cluster"),
+            ContainerSeen::Seen(container) if !container.agent_connected => in_time("Setup is done, but the ECS agent is not connected"),
+            ContainerSeen::Seen(container) if !container.active => {
+                Step::act(Action::Activate, "Setup is done and the container instance is still DRAINING")
+            }
+            ContainerSeen::Seen(_) => come_online(x, "Setup is done and the ECS agent is connected"),
+        },
+    }
+}
+
+fn come_online(x: &Look<'_>, why: &str) -> Step {
+    let with_host = x.host().map_or_else(|| x.record.clone(), |host| with_host(x.record, host));
+    let record = Instance {
+        container_instance_arn: x.container().map(|c| c.arn.clone()),
+        online_since: Some(x.now),
+        has_been_online: true,
+        agent_silent_since: None,
+        drained_for: None,
+        out_of_service_since: None,
+        healing: false,
+        ..with_host
+    };
+    Step::to(InstanceStatus::Online, record, why)
+}
+
+/// `start_failed`: nothing happens, but a launch whose answer came too late is taken into the record, so that a stop finds it.
+pub(super) fn start_failed(x: &Look<'_>) -> Step {
+    match (&x.record.ec2_instance_id, x.host()) {
+        (None, Some(host)) if !matches!(host.state, HostState::ShuttingDown | HostState::Terminated) => {
+            Step::note(with_host(x.record, host), "a machine of the failed start was found by its tag")
+        }
+        _ => Step::settled("the start failed; start or stop it again"),
+    }
+}

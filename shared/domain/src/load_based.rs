@@ -1,0 +1,367 @@
+//! Load-based scaling: when load-based instances of a layer start and stop, and which.
+//!
+//! CloudWatch alarms watch the layer's averages ([`managed_alarms`]); the user may add alarms of his own. [`decide`] looks at
+//! the state of all of them, at the layer's members and at the last event, and says what to do now. It keeps no memory: the wait
+//! clocks are read from the alarms' transition times, so a lost or doubled wake-up changes nothing.
+
+mod configuration;
+mod selection;
+#[cfg(test)]
+mod tests;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use configuration::{
+    AlarmSpec, Comparison, Configuration, Direction, MAX_ALARMS, Metric, ScalingConfigError, Thresholds, ThresholdsPatch,
+    managed_alarm_name, managed_alarms,
+};
+
+use crate::{InstanceId, InstanceStatus, ScalingType};
+
+/// An alarm's state, as read now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AlarmState {
+    /// Not crossed.
+    Ok,
+    /// Crossed.
+    Alarm,
+    /// CloudWatch does not know.
+    InsufficientData,
+    /// There is no such alarm.
+    Missing,
+}
+
+/// Whose alarm it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmKind {
+    /// Ours, for a threshold: it has already waited when it turns ALARM [LOAD-24].
+    Managed(Metric),
+    /// One of the user's list: it waits from its transition [LOAD-20].
+    Custom,
+}
+
+/// One alarm as the decision sees it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AlarmView {
+    /// Name.
+    pub name: String,
+    /// Which way a managed alarm scales. Of a custom one the configuration's lists decide, so a name that stands in both
+    /// lists needs only one view.
+    pub direction: Direction,
+    /// Whose.
+    pub kind: AlarmKind,
+    /// State.
+    pub state: AlarmState,
+    /// Its last transition.
+    pub since: Timestamp,
+}
+
+/// One instance of the layer, of any scaling type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The record.
+    pub id: InstanceId,
+    /// Its name, for reasons.
+    pub hostname: String,
+    /// Its type.
+    pub scaling: ScalingType,
+    /// Where it stands.
+    pub status: InstanceStatus,
+    /// The zone of its subnet.
+    pub availability_zone: String,
+    /// When the record was created.
+    pub created_at: Timestamp,
+    /// When its current or last start was accepted.
+    pub started_at: Option<Timestamp>,
+    /// A hold (a manual stop's included [LOAD-15]) or a claim is in force, or the host is excluded.
+    pub is_held: bool,
+}
+
+/// A scaling event, as stored: the last one silences both directions until `ignore_until` [LOAD-13].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScalingEvent {
+    /// Up or down.
+    pub direction: Direction,
+    /// When.
+    pub at: Timestamp,
+    /// Until when nothing is looked at; at this moment itself all wait clocks start from zero.
+    pub ignore_until: Timestamp,
+    /// What it started or stopped.
+    pub instances: Vec<InstanceId>,
+    /// The alarm that fired.
+    pub fired_by: String,
+}
+
+/// What is known of a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Its settings.
+    pub config: &'a Configuration,
+    /// Its managed alarms and the user's. A custom alarm without a view counts as missing.
+    pub alarms: &'a [AlarmView],
+    /// All of its instances, of every scaling type.
+    pub members: &'a [Candidate],
+    /// The last event, if there was one.
+    pub last_event: Option<&'a ScalingEvent>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Start (up) or stop (down) these instances.
+    Scale {
+        /// Up or down.
+        direction: Direction,
+        /// At least one, at most `instance_count`, in the order in which they were chosen.
+        instances: Vec<InstanceId>,
+        /// Until when the layer's alarms are to be ignored.
+        ignore_until: Timestamp,
+        /// The alarm that fired.
+        fired_by: String,
+        /// Why, in words for on-call.
+        reason: String,
+    },
+    /// Nothing, and why.
+    Hold(HoldReason),
+}
+
+impl Decision {
+    /// The event to store when a `Scale` is carried out at `at`; `None` for a hold.
+    pub fn event(&self, at: Timestamp) -> Option<ScalingEvent> {
+        match self {
+            Self::Scale { direction, instances, ignore_until, fired_by, reason: _ } => Some(ScalingEvent {
+                direction: *direction,
+                at,
+                ignore_until: *ignore_until,
+                instances: instances.clone(),
+                fired_by: fired_by.clone(),
+            }),
+            Self::Hold(_) => None,
+        }
+    }
+}
+
+/// Why nothing is done. `Display` is for on-call; it does not change while the reason stays the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HoldReason {
+    /// Switched off [LOAD-4].
+    Disabled,
+    /// One of the user's alarms has no data or does not exist: the whole layer is blocked [LOAD-21].
+    InsufficientData {
+        /// Its name.
+        alarm: String,
+        /// Whether it does not exist at all.
+        is_missing: bool,
+    },
+    /// An event was not long ago [LOAD-13].
+    Ignoring {
+        /// Which way the event went.
+        direction: Direction,
+        /// When alarms count again.
+        until: Timestamp,
+    },
+    /// Everything is within its bounds.
+    NothingCrossed,
+    /// Something is crossed, but not long enough [LOAD-10].
+    Waiting {
+        /// Which way it would scale.
+        direction: Direction,
+        /// The alarm.
+        fired_by: String,
+        /// When its wait clock started.
+        since: Timestamp,
+        /// How long it has to wait.
+        of: SignedDuration,
+    },
+    /// It is time, but there is nothing to start or stop [LOAD-14].
+    NoCandidates {
+        /// Which way it would scale.
+        direction: Direction,
+        /// The alarm.
+        fired_by: String,
+        /// So many would do, but a hold, a claim or an exclusion keeps them.
+        held: usize,
+    },
+}
+
+impl std::fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Disabled => f.write_str("load-based scaling is switched off for this layer"),
+            Self::InsufficientData { alarm, is_missing: true } => {
+                write!(f, "scaling is blocked: alarm {alarm} does not exist")
+            }
+            Self::InsufficientData { alarm, is_missing: false } => {
+                write!(f, "scaling is blocked: alarm {alarm} has insufficient data")
+            }
+            Self::Ignoring { direction, until } => {
+                write!(f, "metrics are ignored until {until} after the last {}", direction.noun())
+            }
+            Self::NothingCrossed => f.write_str("no threshold is crossed"),
+            Self::Waiting { direction, fired_by, since, of } => {
+                write!(f, "{} waits: {fired_by} counts from {since} and must last {} min", direction.noun(), of.as_mins())
+            }
+            Self::NoCandidates { direction, fired_by, held } => {
+                let left = match direction {
+                    Direction::Up => "start",
+                    Direction::Down => "stop",
+                };
+                write!(f, "{fired_by} asks for {}, but no load-based instance is left to {left}", direction.noun())?;
+                if *held > 0 { write!(f, " ({held} held)") } else { Ok(()) }
+            }
+        }
+    }
+}
+
+/// Decides whether the layer's load-based instances start, stop or stay at `now`.
+///
+/// Any single crossed threshold or alarm fires [LOAD-11]; if both directions are due, up wins, even with nothing left to start
+/// [LOAD-12]: an overloaded layer is not made smaller. One of the user's alarms without data blocks the layer [LOAD-21]. The
+/// order of alarms and members in the input does not matter. Never fails.
+pub fn decide(input: &Input<'_>, now: Timestamp) -> Decision {
+    if !input.config.enable {
+        return Decision::Hold(HoldReason::Disabled);
+    }
+    if let Some(reason) = blocked(input) {
+        return Decision::Hold(reason);
+    }
+    if let Some(event) = input.last_event.filter(|e| now < e.ignore_until) {
+        return Decision::Hold(HoldReason::Ignoring { direction: event.direction, until: event.ignore_until });
+    }
+    let crossings = crossings(input);
+    for direction in Direction::ALL {
+        let due = crossings.iter().filter(|c| c.direction == direction && c.is_due(now));
+        if let Some(crossing) = due.min_by(|a, b| a.precedence().cmp(&b.precedence())) {
+            return scale(input, crossing, now);
+        }
+    }
+    let next =
+        crossings.iter().min_by(|a, b| (a.due(), a.direction, a.precedence()).cmp(&(b.due(), b.direction, b.precedence())));
+    Decision::Hold(next.map_or(HoldReason::NothingCrossed, |c| HoldReason::Waiting {
+        direction: c.direction,
+        fired_by: c.alarm.name.clone(),
+        since: c.start,
+        of: c.wait,
+    }))
+}
+
+/// The first of the user's alarms, in the order of the lists, that blocks the layer. Managed alarms never do [LOAD-24].
+fn blocked(input: &Input<'_>) -> Option<HoldReason> {
+    let lists = input.config.up.alarms.iter().chain(&input.config.down.alarms);
+    for name in lists {
+        // A view that is absent is a missing alarm. Should there be two views of one name, the worse state counts.
+        let state = custom_views(input, name).map(|v| v.state).max().unwrap_or(AlarmState::Missing);
+        let is_missing = match state {
+            AlarmState::Ok | AlarmState::Alarm => continue,
+            AlarmState::InsufficientData => false,
+            AlarmState::Missing => true,
+        };
+        return Some(HoldReason::InsufficientData { alarm: name.clone(), is_missing });
+    }
+    None
+}
+
+fn custom_views<'a>(input: &Input<'a>, name: &'a str) -> impl Iterator<Item = &'a AlarmView> + use<'a> {
+    input.alarms.iter().filter(move |v| v.kind == AlarmKind::Custom && v.name == name)
+}
+
+/// A threshold that is crossed now, and since when that counts.
+struct Crossing<'a> {
+    direction: Direction,
+    alarm: &'a AlarmView,
+    start: Timestamp,
+    wait: SignedDuration,
+}
+
+impl<'a> Crossing<'a> {
+    /// The clock starts at the crossing, but never before the end of the ignore time [LOAD-13] or the last change of the settings.
+    fn new(input: &Input<'_>, direction: Direction, alarm: &'a AlarmView) -> Self {
+        let wait = input.config.thresholds(direction).wait_time();
+        let began = match alarm.kind {
+            AlarmKind::Managed(_) => alarm.since.checked_sub(wait).unwrap_or(Timestamp::MIN),
+            AlarmKind::Custom => alarm.since,
+        };
+        let floor = input.last_event.map(|e| e.ignore_until).max(input.config.changed_at);
+        Self { direction, alarm, start: floor.map_or(began, |floor| floor.max(began)), wait }
+    }
+
+    fn due(&self) -> Timestamp {
+        self.start.checked_add(self.wait).unwrap_or(Timestamp::MAX)
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        now >= self.due()
+    }
+
+    /// Which of several names the event: the longest crossed, then thresholds before the user's alarms, then by name.
+    fn precedence(&self) -> (Timestamp, AlarmKind, &str) {
+        (self.start, self.alarm.kind, &self.alarm.name)
+    }
+}
+
+/// All alarms in ALARM that the settings still know. A managed alarm whose threshold is off is a leftover and does not count.
+fn crossings<'a>(input: &Input<'a>) -> Vec<Crossing<'a>> {
+    let mut crossings = Vec::new();
+    for alarm in input.alarms.iter().filter(|a| a.state == AlarmState::Alarm) {
+        for direction in Direction::ALL {
+            let thresholds = input.config.thresholds(direction);
+            let counts = match alarm.kind {
+                AlarmKind::Managed(metric) => alarm.direction == direction && thresholds.threshold(metric).is_some(),
+                AlarmKind::Custom => thresholds.alarms.contains(&alarm.name),
+            };
+            if counts {
+                crossings.push(Crossing::new(input, direction, alarm));
+            }
+        }
+    }
+    crossings
+}
+
+fn scale(input: &Input<'_>, crossing: &Crossing<'_>, now: Timestamp) -> Decision {
+    let direction = crossing.direction;
+    let thresholds = input.config.thresholds(direction);
+    let fired_by = crossing.alarm.name.clone();
+    let pool = selection::Pool::new(direction, input.members);
+    let (available, held) = (pool.available, pool.held);
+    let taken = pool.take(direction, thresholds.instance_count);
+    if taken.is_empty() {
+        return Decision::Hold(HoldReason::NoCandidates { direction, fired_by, held });
+    }
+    let names: Vec<&str> = taken.iter().map(|c| c.hostname.as_str()).collect();
+    let verb = match direction {
+        Direction::Up => "start",
+        Direction::Down => "stop",
+    };
+    let reason = format!(
+        "{} for {} min: {verb} {} ({} of {available} available, batches of {})",
+        crossed_in_words(crossing, thresholds),
+        thresholds.thresholds_wait_time,
+        names.join(", "),
+        taken.len(),
+        thresholds.instance_count
+    );
+    Decision::Scale {
+        direction,
+        instances: taken.iter().map(|c| c.id.clone()).collect(),
+        ignore_until: now.checked_add(thresholds.ignore_time()).unwrap_or(Timestamp::MAX),
+        fired_by,
+        reason,
+    }
+}
+
+fn crossed_in_words(crossing: &Crossing<'_>, thresholds: &Thresholds) -> String {
+    let side = match crossing.direction {
+        Direction::Up => "above",
+        Direction::Down => "below",
+    };
+    match crossing.alarm.kind {
+        AlarmKind::Managed(metric) => {
+            let threshold = thresholds.threshold(metric).map_or_else(String::new, |t| format!(" {t}{}", metric.unit()));
+            format!("average {} {side}{threshold}", metric.as_str())
+        }
+        AlarmKind::Custom => format!("alarm {} in ALARM", crossing.alarm.name),
+    }
+}

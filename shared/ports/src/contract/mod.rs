@@ -1,0 +1,10 @@
+//! Contract suites: what every adapter of a port must do. An adapter's tests run them against an empty adapter; they panic
+//! with what was broken. Behind the feature `contract`, for tests only.
+
+pub mod change_feed;
+pub mod model;
+pub mod store;
+
+pub use change_feed::change_feed_contract;
+pub use model::{Model, Operation, check_against_model};
+pub use store::{add_one, store_contract};
