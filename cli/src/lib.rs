@@ -1,1 +1,45 @@
 //! `strata`: the laptop world, and the tools of on-call.
+//!
+//! [`args`] is what can be typed, [`sim`] is the laptop world. Exit codes: 0 done, 1 failed, 2 usage or bad input, 3 there are
+//! changes (only where that was asked).
+
+pub mod args;
+pub mod error;
+pub mod sim;
+
+use std::io::Write;
+
+use clap::CommandFactory;
+
+pub use error::{CliError, Exit};
+
+use args::{Cli, Command, SimCommand};
+
+/// Runs one command.
+///
+/// # Errors
+/// [`CliError`]: one sentence for stderr, and its exit code.
+pub fn run(cli: &Cli) -> Result<Exit, CliError> {
+    match &cli.command {
+        Command::Sim { command: SimCommand::Run(args) } => sim::run(args, cli.output),
+        Command::Sim { command: SimCommand::Invoke(args) } => sim::invoke::invoke(args, cli.output),
+        Command::Sim { command: SimCommand::Scenario(args) } => sim::scenario::show(args, cli.output),
+        Command::Completions { shell } => {
+            // Into a buffer first: the generator panics when it cannot write, and a closed pipe is no reason for that.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "strata", &mut script);
+            write_stdout(&script)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Writes to stdout; a reader that went away (`| head`) is not an error.
+pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), CliError> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(CliError::Failed(anyhow::Error::new(error).context("cannot write to stdout"))),
+    }
+}

@@ -21,7 +21,10 @@ pub(crate) struct Situation<'a> {
 
 /// Carries a decision out: commits event and journal entry together, then asks the API for each instance.
 pub(crate) async fn carry_out(
-    deps: &Deps, situation: Situation<'_>, decision: Decision, now: Timestamp,
+    deps: &Deps,
+    situation: Situation<'_>,
+    decision: Decision,
+    now: Timestamp,
 ) -> Result<Vec<DecisionRecord>, HandlerError> {
     match decision {
         Decision::Hold(reason) => hold(deps, &situation, &reason, now).await,
@@ -42,7 +45,10 @@ pub(crate) async fn carry_out(
 
 /// Tells a hold that on-call would want to know of. A quiet layer and a running wait clock are the ordinary course of things.
 async fn hold(
-    deps: &Deps, situation: &Situation<'_>, reason: &HoldReason, now: Timestamp,
+    deps: &Deps,
+    situation: &Situation<'_>,
+    reason: &HoldReason,
+    now: Timestamp,
 ) -> Result<Vec<DecisionRecord>, HandlerError> {
     let sameness = match reason {
         HoldReason::Disabled | HoldReason::Ignoring { .. } | HoldReason::Waiting { .. } => return Ok(Vec::new()),
@@ -57,7 +63,11 @@ async fn hold(
 
 /// In mode `observe` or `frozen`: nothing is done; in `observe` it is told.
 async fn would_scale(
-    deps: &Deps, situation: &Situation<'_>, decision: &Decision, mode: Option<Mode>, now: Timestamp,
+    deps: &Deps,
+    situation: &Situation<'_>,
+    decision: &Decision,
+    mode: Option<Mode>,
+    now: Timestamp,
 ) -> Result<Vec<DecisionRecord>, HandlerError> {
     let Decision::Scale { direction, instances, fired_by, reason, .. } = decision else { return Ok(Vec::new()) };
     if mode == Some(Mode::Frozen) {
@@ -73,7 +83,10 @@ async fn would_scale(
 }
 
 async fn scale(
-    deps: &Deps, situation: &Situation<'_>, decision: &Decision, now: Timestamp,
+    deps: &Deps,
+    situation: &Situation<'_>,
+    decision: &Decision,
+    now: Timestamp,
 ) -> Result<Vec<DecisionRecord>, HandlerError> {
     let (Decision::Scale { direction, instances, fired_by, reason, .. }, Some(event)) = (decision, decision.event(now)) else {
         return Ok(Vec::new());
@@ -159,7 +172,10 @@ async fn settle(deps: &Deps, own: &OwnRecords) -> Result<(), HandlerError> {
 /// Commits a decision with its changes, if it is news or changes something. A conflict means that another invocation was quicker:
 /// it has told and done the same.
 async fn tell_if_new(
-    deps: &Deps, record: DecisionRecord, sameness: &str, mut changes: Vec<Change>,
+    deps: &Deps,
+    record: DecisionRecord,
+    sameness: &str,
+    mut changes: Vec<Change>,
 ) -> Result<Vec<DecisionRecord>, HandlerError> {
     let news = journal::news(&*deps.store, Function::LoadScaling, &record.subject, sameness).await?;
     let is_first_and_quiet = news.is_first && sameness == "nothing-crossed";
@@ -177,7 +193,11 @@ async fn tell_if_new(
 }
 
 fn record(
-    deps: &Deps, situation: &Situation<'_>, now: Timestamp, verdict: Verdict, (saw, did, why): (&str, &str, &str),
+    deps: &Deps,
+    situation: &Situation<'_>,
+    now: Timestamp,
+    verdict: Verdict,
+    (saw, did, why): (&str, &str, &str),
 ) -> DecisionRecord {
     DecisionRecord {
         id: DecisionId::from(deps.ids.uuid()),

@@ -69,13 +69,14 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
         }
     }
     if !outcome.decisions.is_empty() {
-        tell::flush_outbox(&*deps.store, &*deps.pager, &*deps.events).await?;
+        tell::flush_outbox(&*deps.store, &*deps.pager, &*deps.events, deps.clock.now()).await?;
     }
     failed.map_or(Ok(outcome), Err)
 }
 
 async fn layers_of_alarms<'a>(
-    deps: &Deps, names: impl Iterator<Item = &'a str>,
+    deps: &Deps,
+    names: impl Iterator<Item = &'a str>,
 ) -> Result<BTreeSet<(StackId, LayerId)>, HandlerError> {
     let mut layers = BTreeSet::new();
     for name in names {
@@ -96,7 +97,10 @@ async fn owners(deps: &Deps, pk: String) -> Result<BTreeSet<(StackId, LayerId)>,
 
 /// Observe, decide, act and tell for one layer.
 async fn look_at(
-    deps: &Deps, stack: &StackId, layer: &LayerId, woken_by: &str,
+    deps: &Deps,
+    stack: &StackId,
+    layer: &LayerId,
+    woken_by: &str,
 ) -> Result<Vec<strata_domain::decision::DecisionRecord>, HandlerError> {
     let Some(own) = observe::own_records(deps, stack, layer).await? else { return Ok(Vec::new()) };
     let named = observe::names(deps, stack, layer).await?;

@@ -74,7 +74,8 @@ pub(crate) async fn alarms(deps: &Deps, own: &OwnRecords, named: &Named) -> Resu
     let seen = deps.alarms.describe(&scope, &names).await?;
     let state_of = |name: &str| seen.iter().find(|o| o.name == name).map(|o| (domain_state(o.state), o.since));
 
-    let missing: Vec<AlarmSpec> = managed.iter().filter(|m| state_of(&m.name).is_none()).map(|m| port_spec(m, &own.layer_id)).collect();
+    let missing: Vec<AlarmSpec> =
+        managed.iter().filter(|m| state_of(&m.name).is_none()).map(|m| port_spec(m, &own.layer_id)).collect();
     if !missing.is_empty() {
         tracing::warn!(layer.id = %own.layer_id, count = missing.len(), "managed alarms are missing and are put back");
         deps.alarms.put(&scope, &missing).await?;
@@ -115,7 +116,10 @@ fn domain_state(state: strata_ports::AlarmState) -> AlarmState {
 
 /// The layer's instances with what keeps a scaler's hands off them: holds, claims, a teardown of the layer.
 pub(crate) async fn members(
-    deps: &Deps, stack: &StackId, layer: &LayerId, now: Timestamp,
+    deps: &Deps,
+    stack: &StackId,
+    layer: &LayerId,
+    now: Timestamp,
 ) -> Result<Vec<Candidate>, HandlerError> {
     let fleet = deps.fleet.instances_of_layer(layer).await?;
     let holds: Vec<Hold> = records(deps, stack, keys::HOLD).await?.iter().filter_map(|i| i.decode().ok()).collect();

@@ -27,7 +27,11 @@ impl Wishes {
 
 /// Tells and does what a layer's schedules ask for, as far as the mode allows.
 pub(crate) async fn carry_out(
-    deps: &Deps, stack: &StackView, layer: &LayerId, wishes: &Wishes, now: Timestamp,
+    deps: &Deps,
+    stack: &StackView,
+    layer: &LayerId,
+    wishes: &Wishes,
+    now: Timestamp,
 ) -> Result<Vec<DecisionRecord>, HandlerError> {
     let layer = deps.fleet.layer(layer).await?;
     let mode = effective_mode(&*deps.modes, stack, Some(&layer)).await;

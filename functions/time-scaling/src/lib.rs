@@ -65,7 +65,7 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
         }
     }
     if !outcome.decisions.is_empty() {
-        tell::flush_outbox(&*deps.store, &*deps.pager, &*deps.events).await?;
+        tell::flush_outbox(&*deps.store, &*deps.pager, &*deps.events, deps.clock.now()).await?;
     }
     failed.map_or(Ok(outcome), Err)
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
-use strata_time_scaling::{Deps, handle};
 use strata_local::Standalone;
+use strata_time_scaling::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -58,8 +58,11 @@ pub(crate) async fn timers(deps: &Deps, stack: &StackId, now: Timestamp) -> Resu
     let fleet = deps.fleet.instances_of_stack(stack).await?;
     let holds: Vec<Hold> = records(deps, stack, keys::HOLD).await?.iter().filter_map(|i| i.decode().ok()).collect();
     let claims: Vec<Claim> = records(deps, stack, keys::CLAIM).await?.iter().filter_map(|i| i.decode().ok()).collect();
-    let torn_down: Vec<LayerId> =
-        records(deps, stack, keys::TEARDOWN_MARK).await?.iter().map(|i| LayerId::from(&i.key.sk[keys::TEARDOWN_MARK.len()..])).collect();
+    let torn_down: Vec<LayerId> = records(deps, stack, keys::TEARDOWN_MARK)
+        .await?
+        .iter()
+        .map(|i| LayerId::from(&i.key.sk[keys::TEARDOWN_MARK.len()..]))
+        .collect();
     let mut timers = Vec::new();
     for instance in fleet.into_iter().filter(|i| i.scaling == ScalingType::Timer) {
         let (Some(stored), Some(layer_id)) = (schedules.get(&instance.id), instance.layer_ids.first().cloned()) else { continue };

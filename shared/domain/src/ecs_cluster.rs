@@ -286,7 +286,9 @@ mod tests {
     /// [ECS-13]
     #[test]
     fn ecs_13_agent_versions_compare_as_numbers() {
-        for passes in ["INHERIT", "LATEST", "3425-20150727112318", "3425-20150727112319", "4004-20151201152533", "10000-20150101000000"] {
+        for passes in
+            ["INHERIT", "LATEST", "3425-20150727112318", "3425-20150727112319", "4004-20151201152533", "10000-20150101000000"]
+        {
             assert_eq!(check_agent_version(passes), Ok(()), "{passes}");
         }
         for old in ["3425-20150727112317", "345-20160101000000", "999-20990101000000"] {
@@ -318,7 +320,12 @@ mod tests {
     /// [ECS-62]
     #[test]
     fn ecs_62_amazons_ecs_optimized_images_are_refused_by_name() {
-        for name in ["amzn-ami-2018.03.a-amazon-ecs-optimized", "amzn2-ami-ecs-hvm-2.0", "al2023-ami-ecs-hvm-x", "bottlerocket-aws-ecs-2-x"] {
+        for name in [
+            "amzn-ami-2018.03.a-amazon-ecs-optimized",
+            "amzn2-ami-ecs-hvm-2.0",
+            "al2023-ami-ecs-hvm-x",
+            "bottlerocket-aws-ecs-2-x",
+        ] {
             assert!(check_image(Some("amazon"), name).is_err(), "{name}");
             assert!(check_image(None, name).is_ok(), "{name}");
         }

@@ -9,13 +9,36 @@ pub const LAYER_DEPENDENT: &str = "Layer_Dependent";
 const THEMES: [(&str, [&str; 12]); 11] = [
     (
         "Baked_Goods",
-        ["bagel", "baguette", "biscuit", "brioche", "brownie", "bun", "cookie", "croissant", "muffin", "pretzel", "scone", "waffle"],
+        [
+            "bagel",
+            "baguette",
+            "biscuit",
+            "brioche",
+            "brownie",
+            "bun",
+            "cookie",
+            "croissant",
+            "muffin",
+            "pretzel",
+            "scone",
+            "waffle",
+        ],
     ),
     (
         "Clouds",
         [
-            "altocumulus", "altostratus", "arcus", "cirrocumulus", "cirrostratus", "cirrus", "cumulonimbus", "cumulus", "mammatus",
-            "nimbostratus", "stratocumulus", "stratus",
+            "altocumulus",
+            "altostratus",
+            "arcus",
+            "cirrocumulus",
+            "cirrostratus",
+            "cirrus",
+            "cumulonimbus",
+            "cumulus",
+            "mammatus",
+            "nimbostratus",
+            "stratocumulus",
+            "stratus",
         ],
     ),
     (
@@ -39,13 +62,13 @@ const THEMES: [(&str, [&str; 12]); 11] = [
         "Roman_Deities",
         ["bacchus", "ceres", "diana", "janus", "juno", "jupiter", "mars", "mercury", "minerva", "neptune", "vesta", "vulcan"],
     ),
-    (
-        "Scottish_Islands",
-        ["arran", "barra", "bute", "eigg", "gigha", "iona", "islay", "jura", "mull", "rum", "skye", "tiree"],
-    ),
+    ("Scottish_Islands", ["arran", "barra", "bute", "eigg", "gigha", "iona", "islay", "jura", "mull", "rum", "skye", "tiree"]),
     (
         "US_Cities",
-        ["atlanta", "austin", "boston", "chicago", "dallas", "denver", "houston", "memphis", "miami", "omaha", "phoenix", "seattle"],
+        [
+            "atlanta", "austin", "boston", "chicago", "dallas", "denver", "houston", "memphis", "miami", "omaha", "phoenix",
+            "seattle",
+        ],
     ),
     (
         "Wild_Cats",
@@ -135,9 +158,18 @@ mod tests {
     #[test]
     fn a_host_name_has_1_to_63_letters_digits_and_inner_hyphens() {
         let (longest, too_long) = ("a".repeat(63), "a".repeat(64));
-        for (name, valid) in
-            [("a", true), ("web-1", true), (longest.as_str(), true), (too_long.as_str(), false), ("", false), ("-a", false), ("a-", false), ("a_b", false), ("a.b", false), ("ä", false)]
-        {
+        for (name, valid) in [
+            ("a", true),
+            ("web-1", true),
+            (longest.as_str(), true),
+            (too_long.as_str(), false),
+            ("", false),
+            ("-a", false),
+            ("a-", false),
+            ("a_b", false),
+            ("a.b", false),
+            ("ä", false),
+        ] {
             assert_eq!(is_valid(name), valid, "{name}");
         }
     }

@@ -26,16 +26,8 @@ pub enum InstanceAction {
 
 impl InstanceAction {
     /// All eight, in the order of the spec's table.
-    pub const ALL: [Self; 8] = [
-        Self::Start,
-        Self::Stop,
-        Self::Reboot,
-        Self::Delete,
-        Self::Update,
-        Self::Assign,
-        Self::Unassign,
-        Self::Deregister,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Start, Self::Stop, Self::Reboot, Self::Delete, Self::Update, Self::Assign, Self::Unassign, Self::Deregister];
 
     fn verb(self) -> &'static str {
         match self {
@@ -92,15 +84,15 @@ pub fn allowed(action: InstanceAction, status: InstanceStatus, origin: Origin) -
         (Start, Requested | Pending | Booting | RunningSetup | Online | Rebooting) => Allowed::NoEffect,
         (
             Start,
-            SetupFailed | ConnectionLost | Stopping | ShuttingDown | Terminating | Terminated | StopFailed | Registering | Registered
-            | Assigning | Unassigning | Deregistering,
+            SetupFailed | ConnectionLost | Stopping | ShuttingDown | Terminating | Terminated | StopFailed | Registering
+            | Registered | Assigning | Unassigning | Deregistering,
         ) => refuse(),
 
         (Stop, Stopped | Stopping | ShuttingDown | Terminating | Terminated) => Allowed::NoEffect,
         (
             Stop,
-            StartFailed | Requested | Pending | Booting | RunningSetup | Online | SetupFailed | ConnectionLost | Rebooting | StopFailed
-            | Registered,
+            StartFailed | Requested | Pending | Booting | RunningSetup | Online | SetupFailed | ConnectionLost | Rebooting
+            | StopFailed | Registered,
         ) => Allowed::Yes,
         (Stop, Registering | Assigning | Unassigning | Deregistering) => refuse(),
 
@@ -109,38 +101,40 @@ pub fn allowed(action: InstanceAction, status: InstanceStatus, origin: Origin) -
         (Reboot, Rebooting) => Allowed::NoEffect,
         (
             Reboot,
-            Stopped | StartFailed | Requested | Pending | Booting | RunningSetup | Stopping | ShuttingDown | Terminating | Terminated
-            | StopFailed | Registering | Registered | Assigning | Unassigning | Deregistering,
+            Stopped | StartFailed | Requested | Pending | Booting | RunningSetup | Stopping | ShuttingDown | Terminating
+            | Terminated | StopFailed | Registering | Registered | Assigning | Unassigning | Deregistering,
         ) => refuse(),
 
         (Delete | Update, Stopped) => Allowed::Yes,
         (
             Delete | Update,
-            StartFailed | Requested | Pending | Booting | RunningSetup | Online | SetupFailed | ConnectionLost | Rebooting | Stopping
-            | ShuttingDown | Terminating | Terminated | StopFailed | Registering | Registered | Assigning | Unassigning | Deregistering,
+            StartFailed | Requested | Pending | Booting | RunningSetup | Online | SetupFailed | ConnectionLost | Rebooting
+            | Stopping | ShuttingDown | Terminating | Terminated | StopFailed | Registering | Registered | Assigning
+            | Unassigning | Deregistering,
         ) => refuse(),
 
         (Assign, Registered) => Allowed::Yes,
         (
             Assign,
-            Stopped | StartFailed | Requested | Pending | Booting | RunningSetup | Online | SetupFailed | ConnectionLost | Rebooting
-            | Stopping | ShuttingDown | Terminating | Terminated | StopFailed | Registering | Assigning | Unassigning | Deregistering,
+            Stopped | StartFailed | Requested | Pending | Booting | RunningSetup | Online | SetupFailed | ConnectionLost
+            | Rebooting | Stopping | ShuttingDown | Terminating | Terminated | StopFailed | Registering | Assigning | Unassigning
+            | Deregistering,
         ) => refuse(),
 
         (Unassign, RunningSetup | Online | SetupFailed | ConnectionLost | Assigning) => Allowed::Yes,
         (Unassign, Registered) => Allowed::NoEffect,
         (
             Unassign,
-            Stopped | StartFailed | Requested | Pending | Booting | Rebooting | Stopping | ShuttingDown | Terminating | Terminated
-            | StopFailed | Registering | Unassigning | Deregistering,
+            Stopped | StartFailed | Requested | Pending | Booting | Rebooting | Stopping | ShuttingDown | Terminating
+            | Terminated | StopFailed | Registering | Unassigning | Deregistering,
         ) => refuse(),
 
         (Deregister, Deregistering) => Allowed::NoEffect,
         (Deregister, Stopping | ShuttingDown | Terminating | Terminated) => refuse(),
         (
             Deregister,
-            Stopped | StartFailed | Requested | Pending | Booting | RunningSetup | Online | SetupFailed | ConnectionLost | Rebooting
-            | StopFailed | Registering | Registered | Assigning | Unassigning,
+            Stopped | StartFailed | Requested | Pending | Booting | RunningSetup | Online | SetupFailed | ConnectionLost
+            | Rebooting | StopFailed | Registering | Registered | Assigning | Unassigning,
         ) => Allowed::Yes,
     }
 }
@@ -161,8 +155,8 @@ pub fn runs_command(command: &str, status: InstanceStatus) -> bool {
             matches!(command, "execute_recipes" | "update_dependencies" | "install_dependencies" | "update_custom_cookbooks")
         }
         SetupFailed => matches!(command, "setup" | "execute_recipes" | "update_custom_cookbooks"),
-        Requested | Pending | Booting | RunningSetup | StartFailed | Rebooting | ConnectionLost | Stopping | ShuttingDown | Terminating
-        | Terminated | StopFailed | Stopped | Registering | Assigning | Unassigning | Deregistering => false,
+        Requested | Pending | Booting | RunningSetup | StartFailed | Rebooting | ConnectionLost | Stopping | ShuttingDown
+        | Terminating | Terminated | StopFailed | Stopped | Registering | Assigning | Unassigning | Deregistering => false,
     }
 }
 
@@ -235,7 +229,8 @@ mod tests {
     /// [CMD-19] and the last column of [INST-40].
     #[test]
     fn cmd_19_only_some_commands_run_outside_online() {
-        let commands = ["update_custom_cookbooks", "execute_recipes", "setup", "configure", "install_dependencies", "update_dependencies"];
+        let commands =
+            ["update_custom_cookbooks", "execute_recipes", "setup", "configure", "install_dependencies", "update_dependencies"];
         for (status, cells) in rows() {
             for command in commands {
                 let runs = match (cells[8], status) {

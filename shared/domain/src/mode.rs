@@ -71,9 +71,12 @@ mod tests {
     #[test]
     fn only_active_acts_and_an_unreadable_mode_never_takes_anything_away() {
         use ActionKind::*;
-        for (mode, start, rest) in
-            [(Some(Mode::Active), true, true), (Some(Mode::Observe), false, false), (Some(Mode::Frozen), false, false), (None, true, false)]
-        {
+        for (mode, start, rest) in [
+            (Some(Mode::Active), true, true),
+            (Some(Mode::Observe), false, false),
+            (Some(Mode::Frozen), false, false),
+            (None, true, false),
+        ] {
             assert_eq!(permits(mode, Start), start, "{mode:?}");
             for action in [Stop, Terminate, Patch] {
                 assert_eq!(permits(mode, action), rest, "{mode:?} {action:?}");

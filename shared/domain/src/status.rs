@@ -51,10 +51,26 @@ pub enum InstanceStatus {
 impl InstanceStatus {
     /// All twenty, in the order of the spec's table.
     pub const ALL: [Self; 20] = [
-        Self::Requested, Self::Pending, Self::Booting, Self::RunningSetup, Self::Online, Self::SetupFailed,
-        Self::StartFailed, Self::Rebooting, Self::ConnectionLost, Self::Stopping, Self::ShuttingDown, Self::Terminating,
-        Self::Terminated, Self::StopFailed, Self::Stopped, Self::Registering, Self::Registered, Self::Assigning,
-        Self::Unassigning, Self::Deregistering,
+        Self::Requested,
+        Self::Pending,
+        Self::Booting,
+        Self::RunningSetup,
+        Self::Online,
+        Self::SetupFailed,
+        Self::StartFailed,
+        Self::Rebooting,
+        Self::ConnectionLost,
+        Self::Stopping,
+        Self::ShuttingDown,
+        Self::Terminating,
+        Self::Terminated,
+        Self::StopFailed,
+        Self::Stopped,
+        Self::Registering,
+        Self::Registered,
+        Self::Assigning,
+        Self::Unassigning,
+        Self::Deregistering,
     ];
 
     /// The wire form.
@@ -100,10 +116,7 @@ impl InstanceStatus {
 
     /// A status in which nothing happens by itself: lifecycle has no next step until someone asks for one or EC2 surprises us.
     pub fn is_at_rest(self) -> bool {
-        matches!(
-            self,
-            Self::Online | Self::SetupFailed | Self::StartFailed | Self::StopFailed | Self::Stopped | Self::Registered
-        )
+        matches!(self, Self::Online | Self::SetupFailed | Self::StartFailed | Self::StopFailed | Self::Stopped | Self::Registered)
     }
 }
 

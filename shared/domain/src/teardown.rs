@@ -12,7 +12,7 @@ mod step;
 mod tests;
 
 pub use record::{NewTeardown, Options, SCHEMA, Teardown, TeardownOutcome, TeardownState, Trouble};
-pub use stages::{Stage, stage};
+pub use stages::{Stage, because, stage};
 pub use step::{MemberView, ServiceView, TeardownStep, TeardownView};
 
 use jiff::Timestamp;
@@ -39,7 +39,10 @@ pub enum TeardownRefused {
 /// # Errors
 /// [`TeardownRefused`] with what to do.
 pub fn check_start(
-    layer_name: &str, confirmation: Option<&str>, is_protected: bool, members: &[MemberView],
+    layer_name: &str,
+    confirmation: Option<&str>,
+    is_protected: bool,
+    members: &[MemberView],
 ) -> Result<(), TeardownRefused> {
     if is_protected {
         return Err(TeardownRefused::Protected(layer_name.to_owned()));
@@ -84,7 +87,8 @@ pub fn next(teardown: &Teardown, view: &TeardownView, now: Timestamp) -> Vec<Tea
     if view.is_protected {
         let what = format!("{} has been protected since the teardown began", teardown.layer_name);
         if teardown.trouble.is_none() || is_new {
-            steps.push(TeardownStep::Block { what, advice: "take \"protected\" out of its strata settings, or abort".to_owned() });
+            steps
+                .push(TeardownStep::Block { what, advice: "take \"protected\" out of its strata settings, or abort".to_owned() });
         }
         return steps;
     }

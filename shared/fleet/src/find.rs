@@ -19,7 +19,9 @@ impl Fleet {
         let found = match named.len() {
             0 => return Err(FleetError::Gone { action: ACTION, why: format!("there is no stack {stack}") }),
             1 => named.swap_remove(0),
-            more => return Err(FleetError::Refused { action: ACTION, why: format!("{more} stacks are named {stack}: give the id") }),
+            more => {
+                return Err(FleetError::Refused { action: ACTION, why: format!("{more} stacks are named {stack}: give the id") });
+            }
         };
         let layers = self.layers_of_stack(&found.id).await?;
         let by = |is: &dyn Fn(&LayerView) -> bool| layers.iter().find(|l| is(l)).cloned();
@@ -27,6 +29,9 @@ impl Fleet {
             .or_else(|| by(&|l| l.shortname == layer))
             .or_else(|| by(&|l| l.name == layer))
             .map(|l| (found, l))
-            .ok_or_else(|| FleetError::Gone { action: "DescribeLayers", why: format!("there is no layer {layer} in stack {stack}") })
+            .ok_or_else(|| FleetError::Gone {
+                action: "DescribeLayers",
+                why: format!("there is no layer {layer} in stack {stack}"),
+            })
     }
 }

@@ -9,6 +9,7 @@ use aws_sdk_opsworks::Client;
 use aws_sdk_opsworks::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_opsworks::types;
 use jiff::Timestamp;
+use strata_domain::instance_actions::Origin;
 use strata_domain::mode::Mode;
 use strata_domain::settings::Settings;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, InstanceStatus, LayerId, ScalingType, StackId};
@@ -117,6 +118,8 @@ pub struct InstanceView {
     pub ec2_instance_id: Option<Ec2InstanceId>,
     /// The container instance, while registered.
     pub container_instance_arn: Option<ContainerInstanceArn>,
+    /// Created, or registered.
+    pub origin: Origin,
 }
 
 /// The API, through the SDK's client.
@@ -161,8 +164,7 @@ impl Fleet {
     /// # Errors
     /// `Gone` when there is no such stack.
     pub async fn layers_of_stack(&self, id: &StackId) -> Result<Vec<LayerView>, FleetError> {
-        let reply =
-            self.client.describe_layers().stack_id(id.as_str()).send().await.map_err(|e| sort("DescribeLayers", e))?;
+        let reply = self.client.describe_layers().stack_id(id.as_str()).send().await.map_err(|e| sort("DescribeLayers", e))?;
         Ok(reply.layers().iter().map(layer_view).collect())
     }
 
@@ -211,7 +213,10 @@ pub async fn effective_mode(modes: &dyn strata_ports::Modes, stack: &StackView, 
 }
 
 /// Sorts an SDK error by what the caller should do.
-pub fn sort<E: ProvideErrorMetadata + std::error::Error, R: std::fmt::Debug>(action: &'static str, error: SdkError<E, R>) -> FleetError {
+pub fn sort<E: ProvideErrorMetadata + std::error::Error, R: std::fmt::Debug>(
+    action: &'static str,
+    error: SdkError<E, R>,
+) -> FleetError {
     if let SdkError::ServiceError(service) = &error {
         let why = service.err().message().unwrap_or("no message").to_owned();
         return match service.err().code() {
@@ -266,5 +271,10 @@ fn instance_view(instance: &types::Instance) -> Option<InstanceView> {
         created_at: instance.created_at()?.parse().ok()?,
         ec2_instance_id: instance.ec2_instance_id().map(Ec2InstanceId::from),
         container_instance_arn: instance.ecs_container_instance_arn().map(ContainerInstanceArn::from),
+        origin: match (instance.infrastructure_class(), instance.registered_by()) {
+            (Some("on-premises"), _) => Origin::OnPremises,
+            (_, Some(_)) => Origin::RegisteredEc2,
+            (_, None) => Origin::Created,
+        },
     })
 }

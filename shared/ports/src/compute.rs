@@ -119,16 +119,30 @@ pub trait Compute: Send + Sync {
     /// `Refused` for capacity or quota, `RetryLater` when throttled, `OutcomeUnknown`: repeat with the same token.
     async fn run_instance(&self, scope: &StackScope, spec: &LaunchSpec) -> Result<Ec2Instance, CloudError>;
     /// Starts stopped instances, batched by the adapter. An `Err` means that the whole batch did not happen.
-    async fn start_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
+    async fn start_instances(
+        &self,
+        scope: &StackScope,
+        ids: &[Ec2InstanceId],
+    ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
     /// Stops instances; `force` skips the OS's own shutdown.
     async fn stop_instances(
-        &self, scope: &StackScope, ids: &[Ec2InstanceId], force: bool,
+        &self,
+        scope: &StackScope,
+        ids: &[Ec2InstanceId],
+        force: bool,
     ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
     /// Terminates instances.
-    async fn terminate_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId])
-    -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
+    async fn terminate_instances(
+        &self,
+        scope: &StackScope,
+        ids: &[Ec2InstanceId],
+    ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
     /// Soft reboot.
-    async fn reboot_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
+    async fn reboot_instances(
+        &self,
+        scope: &StackScope,
+        ids: &[Ec2InstanceId],
+    ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
     /// Describes these; ids that EC2 does not know (any more) are simply missing from the answer.
     async fn describe_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
     /// Finds, by tag, the instances of these records that are not terminated.

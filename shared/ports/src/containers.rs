@@ -80,21 +80,34 @@ pub trait Containers: Send + Sync {
     async fn describe_cluster(&self, scope: &StackScope, cluster: &ClusterArn) -> Result<Option<ClusterView>, CloudError>;
     /// Describes container instances by ARN; deregistered ones are missing from the answer.
     async fn describe_container_instances(
-        &self, scope: &StackScope, cluster: &ClusterArn, arns: &[ContainerInstanceArn],
+        &self,
+        scope: &StackScope,
+        cluster: &ClusterArn,
+        arns: &[ContainerInstanceArn],
     ) -> Result<Vec<ContainerInstance>, CloudError>;
     /// Finds the container instances of these hosts.
     async fn find_by_host(
-        &self, scope: &StackScope, cluster: &ClusterArn, hosts: &[Ec2InstanceId],
+        &self,
+        scope: &StackScope,
+        cluster: &ClusterArn,
+        hosts: &[Ec2InstanceId],
     ) -> Result<Vec<ContainerInstance>, CloudError>;
     /// Exception-filtered: container instances that are DRAINING or whose agent is disconnected.
     async fn describe_exceptions(&self, scope: &StackScope, cluster: &ClusterArn) -> Result<Vec<ContainerInstance>, CloudError>;
     /// Sets ACTIVE or DRAINING.
     async fn set_state(
-        &self, scope: &StackScope, cluster: &ClusterArn, arns: &[ContainerInstanceArn], state: ContainerInstanceState,
+        &self,
+        scope: &StackScope,
+        cluster: &ClusterArn,
+        arns: &[ContainerInstanceArn],
+        state: ContainerInstanceState,
     ) -> Result<Vec<ItemResult<ContainerInstanceArn>>, CloudError>;
     /// The tasks on one container instance, starting ones included.
     async fn tasks_on(
-        &self, scope: &StackScope, cluster: &ClusterArn, arn: &ContainerInstanceArn,
+        &self,
+        scope: &StackScope,
+        cluster: &ClusterArn,
+        arn: &ContainerInstanceArn,
     ) -> Result<Vec<EcsTask>, CloudError>;
     /// Stops one task; one that is gone is a success.
     async fn stop_task(&self, scope: &StackScope, cluster: &ClusterArn, task: &TaskArn, reason: &str) -> Result<(), CloudError>;
@@ -103,7 +116,13 @@ pub trait Containers: Send + Sync {
     /// The cluster's services.
     async fn services(&self, scope: &StackScope, cluster: &ClusterArn) -> Result<Vec<EcsService>, CloudError>;
     /// Sets a service's desired count.
-    async fn scale_service(&self, scope: &StackScope, cluster: &ClusterArn, service: &ServiceArn, desired: u32) -> Result<(), CloudError>;
+    async fn scale_service(
+        &self,
+        scope: &StackScope,
+        cluster: &ClusterArn,
+        service: &ServiceArn,
+        desired: u32,
+    ) -> Result<(), CloudError>;
     /// Deletes a service that was scaled to zero (a DAEMON one at any time); one that is gone is a success.
     async fn delete_service(&self, scope: &StackScope, cluster: &ClusterArn, service: &ServiceArn) -> Result<(), CloudError>;
 }

@@ -1,7 +1,9 @@
 //! Where each record stands. One place, so that the functions that share a record agree on its key.
 
 use serde::{Deserialize, Serialize};
-use strata_domain::{CampaignId, ClusterArn, CommandId, DeploymentId, Ec2InstanceId, InstanceId, LayerId, ServiceErrorId, StackId, TeardownId};
+use strata_domain::{
+    CampaignId, ClusterArn, CommandId, DeploymentId, Ec2InstanceId, InstanceId, LayerId, ServiceErrorId, StackId, TeardownId,
+};
 
 /// Partition and sort key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -29,8 +29,7 @@ impl Item {
     /// # Errors
     /// [`StoreError::Unreadable`] names the key: the record is torn or foreign.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
-        serde_json::from_slice(&self.value)
-            .map_err(|e| StoreError::Unreadable { key: self.key.clone(), problem: e.to_string() })
+        serde_json::from_slice(&self.value).map_err(|e| StoreError::Unreadable { key: self.key.clone(), problem: e.to_string() })
     }
 
     /// The condition that nobody has written this key since it was read.

@@ -2,6 +2,7 @@
 //! lost and none is invented. A repeat carries the same id.
 
 use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use strata_domain::decision::{DecisionRecord, Page};
 
@@ -45,6 +46,9 @@ pub enum Message {
     Page {
         /// The page.
         page: Box<Page>,
+        /// Since when an invocation is sending it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sending_since: Option<Timestamp>,
     },
     /// To the bus.
     Event {
@@ -78,7 +82,7 @@ impl Told {
         });
         let pages = self.pages.iter().map(|page| {
             let id = format!("page#{}#{}", page.incident, if page.resolved { "resolved" } else { "open" });
-            Change::put(keys::outbox(&id), &Message::Page { page: Box::new(page.clone()) }, Expect::Absent)
+            Change::put(keys::outbox(&id), &Message::Page { page: Box::new(page.clone()), sending_since: None }, Expect::Absent)
         });
         let events = self.events.iter().map(|event| {
             Change::put(keys::outbox(&format!("event#{}", event.id)), &Message::Event { event: event.clone() }, Expect::Absent)
@@ -87,16 +91,39 @@ impl Told {
     }
 }
 
+/// A page is being sent by one invocation; another sends it only when that one has not removed it for so long.
+const LEASE: SignedDuration = SignedDuration::from_mins(1);
+
 /// Sends what the outbox holds, oldest key first, and removes what was sent. Called after a commit that told something, and by the
 /// lifecycle tick for what a crash left behind. Returns how many messages were sent.
 ///
+/// A page is leased before it is sent, so that two invocations at once do not both wake on-call; a crash in between costs a minute, and
+/// the repeat carries the same incident.
+///
 /// # Errors
 /// [`StoreError`] when the outbox cannot be read. A message that cannot be sent now stays for the next call.
-pub async fn flush_outbox(store: &dyn Store, pager: &dyn Pager, events: &dyn Events) -> Result<usize, StoreError> {
+pub async fn flush_outbox(
+    store: &dyn Store,
+    pager: &dyn Pager,
+    events: &dyn Events,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     let mut sent = 0;
-    for item in store.list(&Listing { limit: Some(200), ..Listing::of(keys::OUTBOX_PK, "") }).await? {
-        let delivered = match item.decode::<Message>()? {
-            Message::Page { page } => pager.publish(&page).await,
+    for mut item in store.list(&Listing { limit: Some(200), ..Listing::of(keys::OUTBOX_PK, "") }).await? {
+        // A torn or foreign message must not hold up the others.
+        let Ok(message) = item.decode::<Message>() else { continue };
+        let delivered = match message {
+            Message::Page { page, sending_since } => {
+                if sending_since.is_some_and(|since| now.duration_since(since) < LEASE) {
+                    continue;
+                }
+                let leased = Message::Page { page: page.clone(), sending_since: Some(now) };
+                if store.commit(vec![Change::put(item.key.clone(), &leased, item.unchanged())]).await.is_err() {
+                    continue;
+                }
+                item.version += 1;
+                pager.publish(&page).await
+            }
             Message::Event { event } => events.put(std::slice::from_ref(&event)).await,
         };
         if delivered.is_err() {
@@ -105,7 +132,8 @@ pub async fn flush_outbox(store: &dyn Store, pager: &dyn Pager, events: &dyn Eve
         sent += 1;
         // Another sender may have removed it meanwhile, or the answer is lost: then it is sent once more with the same id.
         match store.commit(vec![Change::Delete { key: item.key.clone(), expect: item.unchanged() }]).await {
-            Ok(()) | Err(CommitError::Conflict { .. } | CommitError::Unavailable { .. } | CommitError::OutcomeUnknown { .. }) => {}
+            Ok(()) | Err(CommitError::Conflict { .. } | CommitError::Unavailable { .. } | CommitError::OutcomeUnknown { .. }) => {
+            }
             Err(CommitError::Impossible { why }) => return Err(StoreError::Unavailable { why }),
         }
     }

@@ -24,13 +24,16 @@ pub(super) fn rebooting(x: &Look<'_>) -> Step {
         return Step::wait(settled, "the machine reboots");
     }
     let has_called = matches!(x.seen.last_ping, PingSeen::At(ping) if ping > sent);
-    let is_back = has_called && (!x.rules.has_cluster || !x.record.has_been_online || x.container().is_some_and(|c| c.agent_connected));
+    let is_back =
+        has_called && (!x.rules.has_cluster || !x.record.has_been_online || x.container().is_some_and(|c| c.agent_connected));
     if is_back {
         let record = Instance { agent_silent_since: None, ..x.record.clone() };
         return match x.record.has_been_online {
             true => Step::to(InstanceStatus::Online, record, "the host is back after its reboot"),
             // It was rebooted in `setup_failed`, and a reboot runs no Setup.
-            false => Step::to(InstanceStatus::SetupFailed, record, "the host is back after its reboot; its Setup has still failed"),
+            false => {
+                Step::to(InstanceStatus::SetupFailed, record, "the host is back after its reboot; its Setup has still failed")
+            }
         };
     }
     let deadline = after(sent, x.rules.boot_timeout);

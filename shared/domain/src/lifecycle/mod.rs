@@ -47,10 +47,9 @@ pub fn next(record: &Instance, seen: &Observed, rules: &Rules, now: Timestamp) -
         InstanceStatus::Stopped => down::stopped(&look),
         InstanceStatus::Registered => Step::settled("it is registered and in no layer"),
         // Registration, assignment and their ends are walked by the calls of the registering agent.
-        InstanceStatus::Registering
-        | InstanceStatus::Assigning
-        | InstanceStatus::Unassigning
-        | InstanceStatus::Deregistering => Step::settled("its registration is under way"),
+        InstanceStatus::Registering | InstanceStatus::Assigning | InstanceStatus::Unassigning | InstanceStatus::Deregistering => {
+            Step::settled("its registration is under way")
+        }
     }
 }
 

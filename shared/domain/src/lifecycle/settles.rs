@@ -64,8 +64,12 @@ prop_compose! {
 }
 
 fn tasks() -> impl Strategy<Value = TaskCounts> {
-    (0u32..3, 0u32..2, 0u32..2, 0u32..2)
-        .prop_map(|(service, protected, standalone, daemon)| TaskCounts { service, protected, standalone, daemon })
+    (0u32..3, 0u32..2, 0u32..2, 0u32..2).prop_map(|(service, protected, standalone, daemon)| TaskCounts {
+        service,
+        protected,
+        standalone,
+        daemon,
+    })
 }
 
 prop_compose! {
@@ -104,7 +108,9 @@ prop_compose! {
 /// Whether carrying the action out takes something away.
 fn is_destructive(action: Action) -> bool {
     match action {
-        Action::PowerOff { .. } | Action::Terminate | Action::StopTasks { .. } | Action::Deregister | Action::DeleteVolumes => true,
+        Action::PowerOff { .. } | Action::Terminate | Action::StopTasks { .. } | Action::Deregister | Action::DeleteVolumes => {
+            true
+        }
         Action::Launch
         | Action::PowerOn
         | Action::Reboot

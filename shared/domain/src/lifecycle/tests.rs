@@ -103,7 +103,12 @@ fn well(now: i64) -> Observed {
 }
 
 fn ec2_only(state: HostState) -> Observed {
-    Observed { ec2: Ec2Seen::Seen(ec2_host(state)), container: ContainerSeen::Absent, last_ping: PingSeen::Never, ..Observed::nothing() }
+    Observed {
+        ec2: Ec2Seen::Seen(ec2_host(state)),
+        container: ContainerSeen::Absent,
+        last_ping: PingSeen::Never,
+        ..Observed::nothing()
+    }
 }
 
 fn with_container(seen: &Observed, container: ContainerHost) -> Observed {
@@ -375,7 +380,10 @@ mod down {
         let stuck = drained(tasks(1, 0, 0, 0));
         check(&told(), &stuck, 719, "act StopTasks { daemon: true }");
         check(&told(), &stuck, 720, "act PowerOff { force: true }");
-        let down = with_container(&ec2_only(HostState::Stopped), ContainerHost { active: false, tasks: tasks(1, 0, 0, 0), ..container_host() });
+        let down = with_container(
+            &ec2_only(HostState::Stopped),
+            ContainerHost { active: false, tasks: tasks(1, 0, 0, 0), ..container_host() },
+        );
         check(&told(), &down, 721, "act StopTasks { daemon: true }");
         check(&told(), &down, 1320, "move stopped");
     }
@@ -415,7 +423,8 @@ mod down {
 
     #[test]
     fn a_machine_that_is_down_already_is_still_taken_out_of_the_cluster() {
-        let down = |active, tasks| with_container(&ec2_only(HostState::Stopped), ContainerHost { active, tasks, ..container_host() });
+        let down =
+            |active, tasks| with_container(&ec2_only(HostState::Stopped), ContainerHost { active, tasks, ..container_host() });
         check(&leaving(), &down(true, None), 1, "act Drain");
         check(&leaving(), &down(false, tasks(1, 0, 0, 0)), 1, "act StopTasks { daemon: true }");
         check(&leaving(), &down(false, tasks(0, 0, 0, 0)), 1, "act Deregister");
@@ -518,11 +527,18 @@ mod healing {
     #[test]
     fn heal_11_contact_before_healing_is_online_again_and_a_machine_that_stays_up_gets_no_second() {
         check(&Instance { agent_silent_since: Some(at(-400)), ..lost_record() }, &well(1), 2, "move online");
-        let healing =
-            Instance { status: InstanceStatus::Stopping, healing: true, initiated_by: Some(InitiatedBy::AutoHealing), ..online_record() };
-        for (now, expected) in
-            [(299, "act PowerOff { force: false }"), (300, "act PowerOff { force: true }"), (1199, "act PowerOff { force: true }"), (1200, "move stop_failed")]
-        {
+        let healing = Instance {
+            status: InstanceStatus::Stopping,
+            healing: true,
+            initiated_by: Some(InitiatedBy::AutoHealing),
+            ..online_record()
+        };
+        for (now, expected) in [
+            (299, "act PowerOff { force: false }"),
+            (300, "act PowerOff { force: true }"),
+            (1199, "act PowerOff { force: true }"),
+            (1200, "move stop_failed"),
+        ] {
             check(&healing, &ec2_only(HostState::Running), now, expected);
         }
     }
@@ -681,7 +697,10 @@ fn lifecycle_has_work_for_what_moves_is_lost_or_is_claimed() {
         let expected = !status.is_at_rest()
             && !matches!(
                 status,
-                InstanceStatus::Registering | InstanceStatus::Assigning | InstanceStatus::Unassigning | InstanceStatus::Deregistering
+                InstanceStatus::Registering
+                    | InstanceStatus::Assigning
+                    | InstanceStatus::Unassigning
+                    | InstanceStatus::Deregistering
             );
         assert_eq!(is_busy(&record(status), false), expected, "{status}");
     }

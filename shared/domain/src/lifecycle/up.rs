@@ -161,7 +161,9 @@ pub(super) fn running_setup(x: &Look<'_>) -> Step {
             // Setup may have succeeded long ago: what ECS would say must be heard before anything is called failed.
             ContainerSeen::Unknown => Step::wait(None, "ECS has not answered"),
             ContainerSeen::Absent => in_time("Setup is done, but the host has not registered with the cluster"),
-            ContainerSeen::Seen(container) if !container.agent_connected => in_time("Setup is done, but the ECS agent is not connected"),
+            ContainerSeen::Seen(container) if !container.agent_connected => {
+                in_time("Setup is done, but the ECS agent is not connected")
+            }
             ContainerSeen::Seen(container) if !container.active => {
                 Step::act(Action::Activate, "Setup is done and the container instance is still DRAINING")
             }

@@ -75,10 +75,6 @@ pub struct NewTeardown {
     pub stack_id: StackId,
     /// Its name.
     pub stack_name: String,
-    /// Its region.
-    pub region: String,
-    /// Its service role.
-    pub service_role_arn: String,
     /// The layer.
     pub layer_id: LayerId,
     /// Its name.
@@ -106,10 +102,6 @@ pub struct Teardown {
     pub stack_id: StackId,
     /// Its name, for people.
     pub stack_name: String,
-    /// Its region.
-    pub region: String,
-    /// Its service role.
-    pub service_role_arn: String,
     /// The layer.
     pub layer_id: LayerId,
     /// Its name.
@@ -150,8 +142,6 @@ impl Teardown {
             id: new.id,
             stack_id: new.stack_id,
             stack_name: new.stack_name,
-            region: new.region,
-            service_role_arn: new.service_role_arn,
             layer_id: new.layer_id,
             layer_name: new.layer_name,
             layer_shortname: new.layer_shortname,
@@ -199,8 +189,8 @@ impl Teardown {
             | TeardownStep::Unassign { .. }
             | TeardownStep::Deregister { .. }
             | TeardownStep::DeregisterCluster { .. }
-            | TeardownStep::DeleteLayer { .. }
-            | TeardownStep::DeleteStack { .. } => {}
+            | TeardownStep::DeleteLayer
+            | TeardownStep::DeleteStack => {}
         }
     }
 

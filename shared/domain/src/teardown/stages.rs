@@ -78,7 +78,8 @@ pub(super) fn deadline(stage: Stage, since: Timestamp) -> Timestamp {
     since.checked_add(stage.patience()).unwrap_or(Timestamp::MAX)
 }
 
-pub(super) fn because(stage: Stage, teardown: &Teardown) -> String {
+/// Why a stage's turn has come, in words.
+pub fn because(stage: Stage, teardown: &Teardown) -> String {
     match stage {
         Stage::Begin => "asked for".to_owned(),
         Stage::Services => "services go first, so that their tasks end in order".to_owned(),
@@ -96,7 +97,9 @@ pub(super) fn actions(stage: Stage, teardown: &Teardown, view: &TeardownView, no
         Stage::Begin | Stage::Over => Vec::new(),
         Stage::Services => services(view),
         Stage::Instances => view.members.iter().filter_map(|m| member(teardown, m, now)).collect(),
-        Stage::Cluster => teardown.cluster.clone().map(|cluster| TeardownStep::DeregisterCluster { cluster }).into_iter().collect(),
+        Stage::Cluster => {
+            teardown.cluster.clone().map(|cluster| TeardownStep::DeregisterCluster { cluster }).into_iter().collect()
+        }
         Stage::Layer => vec![TeardownStep::DeleteLayer],
         Stage::Stack => vec![TeardownStep::DeleteStack],
     }
@@ -168,9 +171,10 @@ pub(super) fn blockers(stage: Stage, teardown: &Teardown, view: &TeardownView, n
             let left = listed(view.members.iter().map(|m| format!("{} ({})", m.hostname, m.status)));
             (with(left, refusal), "look at the instances' service errors".to_owned())
         }
-        Stage::Cluster | Stage::Layer | Stage::Stack => {
-            (with(format!("{} does not go through", stage.describe()), refusal), "try it by hand and see what it answers".to_owned())
-        }
+        Stage::Cluster | Stage::Layer | Stage::Stack => (
+            with(format!("{} does not go through", stage.describe()), refusal),
+            "try it by hand and see what it answers".to_owned(),
+        ),
         Stage::Begin | Stage::Over => (stage.describe().to_owned(), String::new()),
     }
 }

@@ -15,8 +15,6 @@ fn teardown(options: Options) -> Teardown {
         id: TeardownId::from("t"),
         stack_id: "s".into(),
         stack_name: "shop".into(),
-        region: "eu-central-1".into(),
-        service_role_arn: "role".into(),
         layer_id: "l".into(),
         layer_name: "Web hosts".into(),
         layer_shortname: "web".into(),
@@ -74,13 +72,17 @@ fn short(step: &TeardownStep) -> Option<String> {
         TeardownStep::ScaleService { name, from, .. } => format!("scale {name} from {from}"),
         TeardownStep::DeleteService { name, .. } => format!("delete service {name}"),
         TeardownStep::Stop { hostname, .. } => format!("stop {hostname}"),
-        TeardownStep::Delete { hostname, volumes, .. } => format!("delete {hostname}{}", if *volumes { " and volumes" } else { "" }),
+        TeardownStep::Delete { hostname, volumes, .. } => {
+            format!("delete {hostname}{}", if *volumes { " and volumes" } else { "" })
+        }
         TeardownStep::Unassign { hostname, .. } => format!("unassign {hostname}"),
         TeardownStep::Deregister { hostname, .. } => format!("deregister {hostname}"),
         TeardownStep::DeregisterCluster { .. } => "deregister cluster".into(),
         TeardownStep::DeleteLayer => "delete layer".into(),
         TeardownStep::DeleteStack => "delete stack".into(),
-        TeardownStep::Enter { .. } | TeardownStep::Block { .. } | TeardownStep::Unblock { .. } | TeardownStep::End { .. } => return None,
+        TeardownStep::Enter { .. } | TeardownStep::Block { .. } | TeardownStep::Unblock { .. } | TeardownStep::End { .. } => {
+            return None;
+        }
     })
 }
 
@@ -93,7 +95,10 @@ fn ends(teardown: &Teardown, view: &TeardownView) -> Option<(TeardownOutcome, St
 
 /// Enters the stage that the view is in.
 fn entered(mut teardown: Teardown, view: &TeardownView) -> Teardown {
-    next(&teardown, view, at(0)).iter().filter(|s| matches!(s, TeardownStep::Enter { .. })).for_each(|s| teardown.apply(s, at(0)));
+    next(&teardown, view, at(0))
+        .iter()
+        .filter(|s| matches!(s, TeardownStep::Enter { .. }))
+        .for_each(|s| teardown.apply(s, at(0)));
     teardown
 }
 
@@ -113,7 +118,12 @@ fn only_a_confirmed_and_unprotected_layer_of_its_own_hosts_is_taken_down() {
 /// [ECS-90]
 #[test]
 fn ecs_90_services_go_first_but_only_if_asked() {
-    let services = vec![service("api", 6, 6), service("old", 0, 2), service("idle", 0, 0), ServiceView { daemon: true, ..service("agent", 3, 3) }];
+    let services = vec![
+        service("api", 6, 6),
+        service("old", 0, 2),
+        service("idle", 0, 0),
+        ServiceView { daemon: true, ..service("agent", 3, 3) },
+    ];
     let world = view(services, vec![member(1, InstanceStatus::Online)]);
     assert_eq!(does(&teardown(everything()), &world, 0), ["scale api from 6", "delete service idle", "delete service agent"]);
     let keeps = teardown(Options { delete_services: false, ..everything() });
@@ -146,16 +156,16 @@ fn ecs_91_created_instances_are_stopped_then_deleted_and_registered_ones_handed_
     for status in InstanceStatus::ALL {
         let expected: &[&str] = match status {
             Stopped => &["delete web1"],
-            Requested | Pending | Booting | RunningSetup | Online | SetupFailed | StartFailed | Rebooting | ConnectionLost | StopFailed
-            | Registered => &["stop web1"],
+            Requested | Pending | Booting | RunningSetup | Online | SetupFailed | StartFailed | Rebooting | ConnectionLost
+            | StopFailed | Registered => &["stop web1"],
             Stopping | ShuttingDown | Terminating | Terminated | Registering | Assigning | Unassigning | Deregistering => &[],
         };
         assert_eq!(does(&t, &view(vec![], vec![member(1, status)]), 0), expected, "{status}");
         let expected: &[&str] = match status {
             RunningSetup | Online | SetupFailed | ConnectionLost | Assigning => &["unassign web1"],
             Registered => &["deregister web1"],
-            Requested | Pending | Booting | StartFailed | Rebooting | Stopping | ShuttingDown | Terminating | Terminated | StopFailed
-            | Stopped | Registering | Unassigning | Deregistering => &[],
+            Requested | Pending | Booting | StartFailed | Rebooting | Stopping | ShuttingDown | Terminating | Terminated
+            | StopFailed | Stopped | Registering | Unassigning | Deregistering => &[],
         };
         assert_eq!(does(&t, &view(vec![], vec![registered(1, status)]), 0), expected, "registered, {status}");
     }
@@ -225,7 +235,10 @@ fn a_stage_past_its_deadline_pages_once_names_what_blocks_and_resolves() {
     t.apply(block, at(30));
     assert_eq!(next(&t, &world, at(300)), []);
     let steps = next(&t, &view(vec![], vec![member(1, InstanceStatus::Online)]), at(301));
-    assert!(matches!(&steps[..2], [TeardownStep::Unblock { .. }, TeardownStep::Enter { stage: Stage::Instances, .. }]), "{steps:?}");
+    assert!(
+        matches!(&steps[..2], [TeardownStep::Unblock { .. }, TeardownStep::Enter { stage: Stage::Instances, .. }]),
+        "{steps:?}"
+    );
     steps.iter().for_each(|s| t.apply(s, at(301)));
     assert_eq!((t.trouble, t.stage_since), (None, at(301)));
 }
@@ -241,7 +254,10 @@ fn blocked_instances_are_named_and_the_advice_fits() {
             other => panic!("{other:?}"),
         }
     };
-    let (what, advice) = named(vec![member(1, InstanceStatus::StopFailed), MemberView { held: Some("ada".into()), ..member(2, InstanceStatus::Online) }]);
+    let (what, advice) = named(vec![
+        member(1, InstanceStatus::StopFailed),
+        MemberView { held: Some("ada".into()), ..member(2, InstanceStatus::Online) },
+    ]);
     assert_eq!((what.as_str(), advice.as_str()), ("web2 is held: ada", "release the hold on web2"));
     let (what, _) = named((0..7).map(|n| member(n, InstanceStatus::ShuttingDown)).collect());
     assert_eq!(what.matches("shutting_down").count(), 5);
@@ -300,7 +316,9 @@ fn obey(view: &mut TeardownView, steps: &[TeardownStep]) {
     view.members.retain(|m| !matches!(m.status, Terminated | Deregistering));
     for step in steps {
         match step {
-            TeardownStep::ScaleService { service, .. } => view.services.iter_mut().filter(|s| s.arn == *service).for_each(|s| s.desired = 0),
+            TeardownStep::ScaleService { service, .. } => {
+                view.services.iter_mut().filter(|s| s.arn == *service).for_each(|s| s.desired = 0)
+            }
             TeardownStep::DeleteService { service, .. } => view.services.retain(|s| s.arn != *service),
             TeardownStep::Stop { instance, .. } => set(view, instance, Stopping),
             TeardownStep::Delete { instance, .. } => set(view, instance, Terminated),
@@ -309,7 +327,8 @@ fn obey(view: &mut TeardownView, steps: &[TeardownStep]) {
             TeardownStep::DeregisterCluster { .. } => view.is_cluster_registered = false,
             TeardownStep::DeleteLayer => view.layer_exists = false,
             TeardownStep::DeleteStack => view.stack_exists = false,
-            TeardownStep::Enter { .. } | TeardownStep::Block { .. } | TeardownStep::Unblock { .. } | TeardownStep::End { .. } => {}
+            TeardownStep::Enter { .. } | TeardownStep::Block { .. } | TeardownStep::Unblock { .. } | TeardownStep::End { .. } => {
+            }
         }
     }
 }

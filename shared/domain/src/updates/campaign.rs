@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::step::CampaignStep;
 use super::minutes_after;
+use super::step::CampaignStep;
 use crate::claims::DrainPolicy;
 use crate::settings::UpdateSettings;
 use crate::{CampaignId, InstanceId, LayerId, SsmCommandId, StackId};

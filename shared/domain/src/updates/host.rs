@@ -83,7 +83,11 @@ impl Look<'_> {
             return Some(failed);
         }
         // Also after an abort: whether a command whose id is unknown was sent, only sending it again can tell.
-        if is_sent { None } else { self.send("it is not known whether the update command was sent; the same nonce never runs twice") }
+        if is_sent {
+            None
+        } else {
+            self.send("it is not known whether the update command was sent; the same nonce never runs twice")
+        }
     }
 
     fn verifying(&self, since: Timestamp) -> Option<CampaignStep> {
@@ -131,7 +135,8 @@ impl Look<'_> {
                 Verdict::Done => "it was updated".to_owned(),
                 Verdict::Failed { why } | Verdict::Skipped { why } => why.clone(),
             };
-            let why = format!("not back in service {} minutes after it was given back; before: {before}", RESTORE_PATIENCE.as_mins());
+            let why =
+                format!("not back in service {} minutes after it was given back; before: {before}", RESTORE_PATIENCE.as_mins());
             return self.mark(Phase::Failed { at: self.now, why: why.clone() }, &why);
         }
         None
@@ -167,7 +172,7 @@ fn may_come_back(status: InstanceStatus) -> bool {
     use InstanceStatus::*;
     match status {
         Online | Rebooting | ConnectionLost => true,
-        Requested | Pending | Booting | RunningSetup | SetupFailed | StartFailed | Stopping | ShuttingDown | Terminating | Terminated
-        | StopFailed | Stopped | Registering | Registered | Assigning | Unassigning | Deregistering => false,
+        Requested | Pending | Booting | RunningSetup | SetupFailed | StartFailed | Stopping | ShuttingDown | Terminating
+        | Terminated | StopFailed | Stopped | Registering | Registered | Assigning | Unassigning | Deregistering => false,
     }
 }

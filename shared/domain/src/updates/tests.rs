@@ -66,7 +66,13 @@ fn go(campaign: &mut Campaign, hosts: &[HostView], minute: i64) -> Vec<CampaignS
 }
 
 fn claim(until: i64) -> Option<Claim> {
-    Some(Claim { instance_id: id(0), holder: holder(&"c".into()), reason: String::new(), until: at(until), drain: DrainPolicy::Wait })
+    Some(Claim {
+        instance_id: id(0),
+        holder: holder(&"c".into()),
+        reason: String::new(),
+        until: at(until),
+        drain: DrainPolicy::Wait,
+    })
 }
 
 fn out(since: Option<i64>) -> Option<ClaimReport> {
@@ -74,7 +80,10 @@ fn out(since: Option<i64>) -> Option<ClaimReport> {
 }
 
 fn claimed(steps: &[CampaignStep]) -> Vec<InstanceId> {
-    steps.iter().filter_map(|s| if let CampaignStep::Claim { instance, .. } = s { Some(instance.clone()) } else { None }).collect()
+    steps
+        .iter()
+        .filter_map(|s| if let CampaignStep::Claim { instance, .. } = s { Some(instance.clone()) } else { None })
+        .collect()
 }
 
 fn released(steps: &[CampaignStep]) -> Option<&Verdict> {
@@ -90,7 +99,9 @@ fn one(phase: Phase) -> Campaign {
 
 #[test]
 fn the_percentage_is_rounded_down_and_at_least_one_goes() {
-    for (online, percent, allowed) in [(0, 10, 1), (1, 100, 1), (9, 10, 1), (19, 10, 1), (20, 10, 2), (29, 10, 2), (30, 10, 3), (7, 100, 7)] {
+    for (online, percent, allowed) in
+        [(0, 10, 1), (1, 100, 1), (9, 10, 1), (19, 10, 1), (20, 10, 2), (29, 10, 2), (30, 10, 3), (7, 100, 7)]
+    {
         assert_eq!(allowed_out(online, percent), allowed, "{percent} % of {online}");
     }
 }
@@ -101,7 +112,11 @@ fn a_wave_goes_over_the_zones_oldest_first_and_the_next_waits_for_its_end() {
     let all = hosts(40);
     let steps = go(&mut c, &all, 0);
     assert_eq!(claimed(&steps), [0, 1, 2, 3].map(id));
-    assert!(matches!(&steps[0], CampaignStep::Claim { wave: 1, canary: false, why, .. } if why == "4 of 40 out"), "{:?}", steps[0]);
+    assert!(
+        matches!(&steps[0], CampaignStep::Claim { wave: 1, canary: false, why, .. } if why == "4 of 40 out"),
+        "{:?}",
+        steps[0]
+    );
     let mut drained = all.clone();
     for host in &mut drained[..4] {
         (host.claim, host.report) = (claim(65), out(None));
@@ -151,7 +166,10 @@ fn a_canary_that_falls_while_it_is_watched_pauses_the_campaign() {
     c.progress.get_mut(&id(0)).unwrap().phase = Phase::Done { at: at(5) };
     all[0].status = InstanceStatus::ConnectionLost;
     let steps = look(&c, &all, 14);
-    assert!(matches!(&steps[..], [CampaignStep::Mark { phase: Phase::Failed { .. }, .. }, CampaignStep::Pause { .. }]), "{steps:?}");
+    assert!(
+        matches!(&steps[..], [CampaignStep::Mark { phase: Phase::Failed { .. }, .. }, CampaignStep::Pause { .. }]),
+        "{steps:?}"
+    );
     // After the soak time it is the healer's business alone.
     assert_eq!(claimed(&look(&c, &all, 15)).len(), 0, "10 % of 19 is one, and it is out");
     assert!(!look(&c, &all, 15).iter().any(|s| matches!(s, CampaignStep::Pause { .. })));
@@ -176,7 +194,10 @@ fn a_drain_that_does_not_end_is_given_back_and_skipped() {
     let draining = one(Phase::Draining { since: at(0) });
     let it = [HostView { claim: claim(65), report: out(None), ..host(0) }];
     assert_eq!(look(&draining, &it, 29), []);
-    assert_eq!(released(&look(&draining, &it, 30)), Some(&Verdict::Skipped { why: "its drain did not end within 30 minutes".into() }));
+    assert_eq!(
+        released(&look(&draining, &it, 30)),
+        Some(&Verdict::Skipped { why: "its drain did not end within 30 minutes".into() })
+    );
 }
 
 #[test]
@@ -200,7 +221,7 @@ fn a_host_whose_claim_or_status_is_lost_is_skipped() {
         HostView { claim: claim(65), status: InstanceStatus::Stopping, ..host(0) },
         HostView { claim: claim(65), status: InstanceStatus::ConnectionLost, ..host(0) },
     ] {
-        assert!(matches!(released(&look(&draining, &[it.clone()], 5)), Some(Verdict::Skipped { .. })), "{it:?}");
+        assert!(matches!(released(&look(&draining, std::slice::from_ref(&it), 5)), Some(Verdict::Skipped { .. })), "{it:?}");
     }
     assert!(matches!(released(&look(&draining, &[], 5)), Some(Verdict::Skipped { .. })));
 }
@@ -219,7 +240,10 @@ fn a_patch_ends_well_badly_or_too_late() {
     let it = |command, status| HostView { claim: claim(65), report: out(Some(1)), command, status, ..host(0) };
     use InstanceStatus::*;
     let steps = look(&patching, &[it(CommandSeen::Success, Online)], 10);
-    assert!(matches!(&steps[..], [CampaignStep::Mark { phase: Phase::Verifying { .. }, .. }, CampaignStep::Release { then: Verdict::Done, .. }]));
+    assert!(matches!(
+        &steps[..],
+        [CampaignStep::Mark { phase: Phase::Verifying { .. }, .. }, CampaignStep::Release { then: Verdict::Done, .. }]
+    ));
     // A result that is seen after the deadline still counts: what happened, happened.
     assert_eq!(released(&look(&patching, &[it(CommandSeen::Success, Online)], 32)), Some(&Verdict::Done));
     for (command, status, minute, fails) in [
@@ -283,7 +307,10 @@ fn the_window_begins_none_after_its_end_and_finishes_those_in_flight() {
         (host.claim, host.report) = (claim(130), out(Some(61)));
     }
     let steps = go(&mut c, &drained, 62);
-    assert!(matches!(&steps[..], [CampaignStep::Finish { .. }, CampaignStep::SendUpdate { .. }, CampaignStep::SendUpdate { .. }]), "{steps:?}");
+    assert!(
+        matches!(&steps[..], [CampaignStep::Finish { .. }, CampaignStep::SendUpdate { .. }, CampaignStep::SendUpdate { .. }]),
+        "{steps:?}"
+    );
     assert!(!c.is_ended());
 }
 
@@ -298,9 +325,14 @@ fn as_many_failures_as_the_budget_pause_and_any_failed_canary() {
         look(&c, &hosts(20), 2)
     };
     let pauses = |steps: &[CampaignStep]| matches!(steps, [CampaignStep::Pause { .. }]);
-    for (count, canary, budget, paused) in
-        [(0, false, 2, false), (1, false, 2, false), (2, false, 2, true), (1, true, 2, true), (0, false, 0, false), (1, false, 0, true)]
-    {
+    for (count, canary, budget, paused) in [
+        (0, false, 2, false),
+        (1, false, 2, false),
+        (2, false, 2, true),
+        (1, true, 2, true),
+        (0, false, 0, false),
+        (1, false, 0, true),
+    ] {
         let steps = failed(count, canary, budget);
         assert_eq!(pauses(&steps), paused, "{count} of {budget}, canary {canary}: {steps:?}");
         assert_eq!(claimed(&steps).is_empty(), paused);
@@ -346,11 +378,14 @@ fn at_the_end_what_passes_is_waited_for_and_the_rest_is_skipped() {
             Requested | Pending | Booting | RunningSetup | Rebooting | ConnectionLost | Registering | Assigning => {
                 assert_eq!(steps, [], "{status}");
             }
-            SetupFailed | StartFailed | StopFailed | Stopped | Stopping | ShuttingDown | Terminating | Terminated | Registered
-            | Unassigning | Deregistering => assert!(
+            SetupFailed | StartFailed | StopFailed | Stopped | Stopping | ShuttingDown | Terminating | Terminated
+            | Registered | Unassigning | Deregistering => assert!(
                 matches!(
                     &steps[..],
-                    [CampaignStep::Mark { phase: Phase::Skipped { .. }, .. }, CampaignStep::End { outcome: CampaignOutcome::Completed, .. }]
+                    [
+                        CampaignStep::Mark { phase: Phase::Skipped { .. }, .. },
+                        CampaignStep::End { outcome: CampaignOutcome::Completed, .. }
+                    ]
                 ),
                 "{status}: {steps:?}"
             ),

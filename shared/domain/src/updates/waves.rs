@@ -166,7 +166,8 @@ fn is_out_for_another_reason(campaign: &Campaign, host: &HostView, now: Timestam
 
 /// Nobody is in flight and nobody can be taken: what passes is waited for, the rest is skipped; then it is over.
 fn last_call(campaign: &Campaign, view: &CampaignView<'_>, now: Timestamp) -> Vec<CampaignStep> {
-    let waiting: Vec<&InstanceId> = campaign.progress.iter().filter(|(_, p)| p.phase == Phase::Waiting).map(|(id, _)| id).collect();
+    let waiting: Vec<&InstanceId> =
+        campaign.progress.iter().filter(|(_, p)| p.phase == Phase::Waiting).map(|(id, _)| id).collect();
     let mut steps = Vec::new();
     for id in &waiting {
         if let Some(why) = skipped_because(campaign, view.host(id), now) {
@@ -192,7 +193,7 @@ fn skipped_because(campaign: &Campaign, host: Option<&HostView>, now: Timestamp)
         },
         Requested | Pending | Booting | RunningSetup | Rebooting | ConnectionLost | Registering | Assigning => None,
         Stopped => Some("it is stopped; its next boot installs updates unless InstallUpdatesOnBoot is off".to_owned()),
-        SetupFailed | StartFailed | StopFailed | Stopping | ShuttingDown | Terminating | Terminated | Registered | Unassigning
-        | Deregistering => Some(format!("its status is {}", host.status)),
+        SetupFailed | StartFailed | StopFailed | Stopping | ShuttingDown | Terminating | Terminated | Registered
+        | Unassigning | Deregistering => Some(format!("its status is {}", host.status)),
     }
 }

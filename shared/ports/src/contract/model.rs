@@ -77,7 +77,9 @@ pub async fn check_against_model(store: &dyn Store, operations: &[Operation]) ->
     for (n, operation) in operations.iter().enumerate() {
         match operation {
             Operation::Get(key) => assert_eq!(store.get(key).await, Ok(model.item(key)), "operation {n}: {operation:?}"),
-            Operation::List(listing) => assert_eq!(store.list(listing).await, Ok(model.list(listing)), "operation {n}: {operation:?}"),
+            Operation::List(listing) => {
+                assert_eq!(store.list(listing).await, Ok(model.list(listing)), "operation {n}: {operation:?}")
+            }
             Operation::Commit(changes) => {
                 assert_eq!(store.commit(changes.clone()).await, model.commit(changes), "operation {n}: {operation:?}");
             }

@@ -174,7 +174,11 @@ async fn keeps_partitions_apart(store: &dyn Store) {
         assert_eq!(list(store, &Listing::of(pk, "")).await, ["one", "two"]);
         assert_eq!(list(store, &Listing { descending: true, limit: Some(1), ..Listing::of(pk, "") }).await, ["two"]);
     }
-    write(store, vec![delete("contract/apart#", "one", Expect::Version(1)), delete("contract/apart#", "two", Expect::Version(1))]).await;
+    write(
+        store,
+        vec![delete("contract/apart#", "one", Expect::Version(1)), delete("contract/apart#", "two", Expect::Version(1))],
+    )
+    .await;
     assert!(list(store, &Listing::of("contract/apart#", "")).await.is_empty());
     assert_eq!(list(store, &Listing::of("contract/apart", "")).await, ["one", "two"]);
 }
@@ -187,7 +191,8 @@ async fn keeps_to_limits(store: &dyn Store) {
     write(store, many(MAX_CHANGES)).await;
     assert_eq!(list(store, &Listing::of(pk, "")).await.len(), MAX_CHANGES);
 
-    let sized = |bytes: usize| vec![Change::Put { key: Key::new(pk, "large"), value: vec![b'1'; bytes].into(), expect: Expect::Absent }];
+    let sized =
+        |bytes: usize| vec![Change::Put { key: Key::new(pk, "large"), value: vec![b'1'; bytes].into(), expect: Expect::Absent }];
     impossible(store, sized(MAX_VALUE_BYTES + 1)).await;
     assert_eq!(read(store, pk, "large").await, None);
     write(store, sized(MAX_VALUE_BYTES)).await;

@@ -49,14 +49,16 @@ fn habit() -> impl Strategy<Value = Habit> {
 
 fn given() -> impl Strategy<Value = Given> {
     let settings = (1u8..=100, 0u32..4, 0u32..20, 0u32..4, 5u32..40, 5u32..40, 10u32..300).prop_map(
-        |(max_unavailable_percent, canary, soak_minutes, failure_budget, drain_minutes, patch_minutes, window_minutes)| UpdateSettings {
-            max_unavailable_percent,
-            canary,
-            soak_minutes,
-            failure_budget,
-            drain_minutes,
-            patch_minutes,
-            window_minutes,
+        |(max_unavailable_percent, canary, soak_minutes, failure_budget, drain_minutes, patch_minutes, window_minutes)| {
+            UpdateSettings {
+                max_unavailable_percent,
+                canary,
+                soak_minutes,
+                failure_budget,
+                drain_minutes,
+                patch_minutes,
+                window_minutes,
+            }
         },
     );
     let aborts = prop_oneof![4 => Just(None), 1 => (0i64..200).prop_map(Some)];
@@ -82,7 +84,12 @@ struct World {
 
 impl World {
     fn new(given: Given) -> Self {
-        let hosts = given.habits.iter().enumerate().map(|(n, h)| HostView { held: h.held.then(|| "ada".to_owned()), ..host(n) }).collect();
+        let hosts = given
+            .habits
+            .iter()
+            .enumerate()
+            .map(|(n, h)| HostView { held: h.held.then(|| "ada".to_owned()), ..host(n) })
+            .collect();
         Self { given, hosts, clocks: BTreeMap::new(), wrongs: Vec::new() }
     }
 
@@ -156,12 +163,15 @@ impl World {
         let flight: Vec<_> = campaign.progress.values().filter(|p| p.is_in_flight()).collect();
         let begun = claimed(steps);
         if !begun.is_empty() {
-            prop_assert!(flight.len() <= allowed_out(online, self.given.settings.max_unavailable_percent), "{} of {online} out", flight.len());
+            prop_assert!(
+                flight.len() <= allowed_out(online, self.given.settings.max_unavailable_percent),
+                "{} of {online} out",
+                flight.len()
+            );
             prop_assert!(at(minute) < campaign.window_end, "begun after the window");
             prop_assert!(begun.iter().all(|id| campaign.progress[id].wave == campaign.wave));
         }
-        let canaries_done =
-            campaign.progress.values().filter(|p| p.canary && matches!(p.phase, Phase::Done { .. })).count();
+        let canaries_done = campaign.progress.values().filter(|p| p.canary && matches!(p.phase, Phase::Done { .. })).count();
         if flight.iter().any(|p| !p.canary) {
             prop_assert!(canaries_done >= self.given.settings.canary as usize, "the rest went before the canaries");
             prop_assert!(!flight.iter().any(|p| p.canary), "a canary was not alone");

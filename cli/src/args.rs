@@ -1,0 +1,252 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use strata_domain::decision::Function;
+
+/// `strata`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "strata",
+    version,
+    about = "Runs OpsWorks Stacks' ECS Cluster layers: the laptop world, and the tools of on-call",
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage or bad input, 3 there are changes (where that was asked).\n\n\
+                  Examples:\n  strata sim run                       a day of the best-practices layer\n  \
+                  strata sim run --days 7 --instances 100 --json\n  \
+                  strata completions bash > /etc/bash_completion.d/strata",
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// Form of the answer
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The laptop world: the same functions on a simulated cloud, on virtual time
+    Sim {
+        /// What to do in it.
+        #[command(subcommand)]
+        command: SimCommand,
+    },
+    /// Print the completion script of a shell
+    #[command(after_help = "Example:\n  strata completions zsh > ~/.zfunc/_strata")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The commands of the laptop world.
+#[derive(Debug, Subcommand)]
+pub enum SimCommand {
+    /// Run days of a scenario on the simulated cloud and report what happened
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<RunArgs>),
+    /// Run one function once with one event and print its decisions
+    #[command(after_help = INVOKE_EXAMPLES)]
+    Invoke(InvokeArgs),
+    /// Print the built-in scenario, or check a scenario file
+    #[command(after_help = SCENARIO_EXAMPLES)]
+    Scenario(ScenarioArgs),
+}
+
+const RUN_EXAMPLES: &str = "Examples:
+  strata sim run
+  strata sim run --days 7 --instances 100 --faults heavy --seed 3
+  strata sim run --trace cpu.csv --time-column timestamp --value-column value --unit cpu
+  strata sim run --report day.html --events day.jsonl --json
+
+Exits with 1 if an invariant was broken, with 2 if a file or a flag cannot be used.";
+
+const INVOKE_EXAMPLES: &str = "Examples:
+  strata sim invoke load-scaling events/alarm-eventbridge.json
+  strata sim invoke instance-lifecycle events/hint-queue.json --world ./my-world";
+
+const SCENARIO_EXAMPLES: &str = "Examples:
+  strata sim scenario > mine.toml      start from the built-in one
+  strata sim scenario mine.toml        check it";
+
+/// `strata sim run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Seed of everything that is random; the same seed gives the same run to the byte [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Simulated days [default: the scenario's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub days: Option<u32>,
+    /// Scale the first layer to so many instances in all; its demand and services grow with it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub instances: Option<u32>,
+    /// Drive the first layer's demand from a metric file (CSV with a header line)
+    #[arg(long, value_name = "FILE.csv", requires = "unit")]
+    pub trace: Option<PathBuf>,
+    /// The trace's column of times
+    #[arg(long, value_name = "NAME", default_value = "timestamp", requires = "trace")]
+    pub time_column: String,
+    /// The trace's column of values
+    #[arg(long, value_name = "NAME", default_value = "value", requires = "trace")]
+    pub value_column: String,
+    /// What the trace's values are: CPU percent of a fleet, or requests (any count; only its shape matters)
+    #[arg(long, value_enum, requires = "trace")]
+    pub unit: Option<Unit>,
+    /// Start at this moment of the trace instead of at its first data point
+    #[arg(long, value_name = "TIME", requires = "trace", value_parser = parse_time)]
+    pub trace_from: Option<Timestamp>,
+    /// Scenario file; see docs/scenarios.md [default: built in, print it with `strata sim scenario`]
+    #[arg(long, value_name = "FILE.toml")]
+    pub scenario: Option<PathBuf>,
+    /// How much the cloud and the event bus misbehave [default: the scenario's]
+    #[arg(long, value_enum)]
+    pub faults: Option<Faults>,
+    /// Print one summary object instead of the timeline; same as `--output json`
+    #[arg(long)]
+    pub json: bool,
+    /// Print only the summary
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Write every event and decision, a JSON object a line
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub events: Option<PathBuf>,
+    /// Write a self-contained page: demand against capacity, instance states, decisions with reasons
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+}
+
+/// `strata sim invoke`.
+#[derive(Clone, Debug, Args)]
+pub struct InvokeArgs {
+    /// The function
+    #[arg(value_parser = PossibleValuesParser::new(Function::ALL.map(Function::as_str)).map(|name| function_named(&name)))]
+    pub function: Function,
+    /// The event in exactly the form that AWS sends; see events/
+    #[arg(value_name = "EVENT.json")]
+    pub event: PathBuf,
+    /// A saved local world to run in; made if it does not exist [default: a fresh one that is thrown away]
+    #[arg(long, value_name = "DIR")]
+    pub world: Option<PathBuf>,
+}
+
+/// `strata sim scenario`.
+#[derive(Clone, Debug, Args)]
+pub struct ScenarioArgs {
+    /// The file to check; without it the built-in scenario is printed
+    #[arg(value_name = "FILE.toml")]
+    pub file: Option<PathBuf>,
+}
+
+/// Form of the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
+/// How much the cloud and the event bus misbehave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Faults {
+    /// Not at all
+    #[default]
+    None,
+    /// Now and then
+    Light,
+    /// All the time
+    Heavy,
+}
+
+impl Faults {
+    /// As it is typed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Light => "light",
+            Self::Heavy => "heavy",
+        }
+    }
+}
+
+/// What a trace's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Unit {
+    /// CPU percent, 0 to 100
+    Cpu,
+    /// Requests, or any other count from 0
+    Requests,
+}
+
+fn function_named(name: &str) -> Function {
+    Function::ALL.into_iter().find(|f| f.as_str() == name).expect("clap lets only the six names through")
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    crate::sim::trace::parse_time(text)
+        .ok_or_else(|| "expected a time such as 2014-02-14 14:30:00 (UTC) or 2014-02-14T14:30:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_a_usage_error_with_exit_code_2_that_says_what_was_expected() {
+        for (line, says) in [
+            ("strata sim run --days 0", "1..=366"),
+            ("strata sim run --days x", "invalid digit"),
+            ("strata sim run --instances 0", "1..=10000"),
+            ("strata sim run --faults some", "none, light, heavy"),
+            ("strata sim run --trace a.csv", "--unit"),
+            ("strata sim run --unit cpu", "--trace"),
+            ("strata sim run --trace a.csv --unit bytes", "cpu, requests"),
+            ("strata sim run --trace a.csv --unit cpu --trace-from noon", "expected a time"),
+            ("strata sim invoke scaling e.json", "instance-lifecycle"),
+            ("strata sim invoke api", "EVENT.json"),
+            ("strata simulate", "sim"),
+            ("strata completions cmd", "bash"),
+        ] {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(says), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_function_has_its_name() {
+        for function in Function::ALL {
+            let cli = parse(&format!("strata sim invoke {function} e.json")).unwrap();
+            let Command::Sim { command: SimCommand::Invoke(args) } = cli.command else { panic!("{cli:?}") };
+            assert_eq!(args.function, function);
+        }
+    }
+
+    #[test]
+    fn the_form_of_the_answer_may_stand_anywhere() {
+        for line in ["strata --output json sim run", "strata sim run --output json"] {
+            assert_eq!(parse(line).unwrap().output, Output::Json, "{line}");
+        }
+    }
+}

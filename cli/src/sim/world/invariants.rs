@@ -1,0 +1,245 @@
+//! What must be true at every minute, whatever befalls the world. SEMANTICS.md lists them by id.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use strata_domain::claims::Claim;
+use strata_domain::model::Instance;
+use strata_domain::time_based::StoredSchedule;
+use strata_domain::{InstanceId, InstanceStatus, ScalingType};
+use strata_local::cloud::WorldView;
+use strata_ports::store::Listing;
+use strata_ports::{ContainerInstanceState, Ec2State, Store, StoreError, keys};
+
+use super::World;
+use super::setup::Built;
+use crate::sim::log::LogLine;
+
+/// A record may be on its way for so long: boot timeout, setup timeout, drain, and some faults on the way.
+const LONGEST_WAY: SignedDuration = SignedDuration::from_mins(75);
+/// A container instance may be DRAINING without a reason in the store for so long: a call took effect, its commit is repeated.
+const LONGEST_UNOWNED_DRAIN: SignedDuration = SignedDuration::from_mins(20);
+/// The whole fleet is looked at this often; the cheap questions are asked every minute.
+const FLEET_EVERY_MINUTES: i64 = 5;
+
+/// Counts, and what has to be remembered from one check to the next.
+#[derive(Debug, Default)]
+pub(super) struct Invariants {
+    /// Questions asked.
+    pub(super) checked: u64,
+    /// Broken ones found.
+    pub(super) broken: u64,
+    draining_since: BTreeMap<String, Timestamp>,
+    /// A broken invariant of one thing is told once.
+    told: BTreeSet<(&'static str, String)>,
+}
+
+/// One look at everything.
+struct Look<'a> {
+    now: Timestamp,
+    view: &'a WorldView,
+    instances: &'a BTreeMap<InstanceId, Instance>,
+    busy: BTreeSet<String>,
+}
+
+impl Invariants {
+    /// Asks all questions that are due at `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`]: a record cannot be read.
+    pub(super) async fn check(&mut self, world: &World, now: Timestamp) -> Result<Vec<LogLine>, StoreError> {
+        let mut found: Vec<(&'static str, String, String)> = Vec::new();
+        self.checked += 1;
+        for record in world.cloud.records_with_several_hosts() {
+            found.push(("W-1 one host for one record", record.to_string(), format!("{record} has several EC2 instances")));
+        }
+        let minute = now.as_second() / 60;
+        if minute % FLEET_EVERY_MINUTES == 0 {
+            let view = world.cloud.world_view();
+            let mut instances = BTreeMap::new();
+            for built in &world.built {
+                instances.extend(records(&*world.store, built).await?);
+            }
+            let busy = world.store.list(&Listing::of(keys::BUSY_PK, "")).await?.into_iter().map(|i| i.key.sk).collect();
+            let look = Look { now, view: &view, instances: &instances, busy };
+            self.hosts(&look, &mut found);
+            self.records(&look, &mut found);
+            self.draining(&look, &mut found);
+            for built in &world.built {
+                self.scaling_event(world, built, &mut found).await?;
+                self.claims(world, built, &look, &mut found).await?;
+                if minute % 60 == 30 {
+                    self.schedules(world, built, &look, &mut found).await?;
+                }
+            }
+        }
+        Ok(found.into_iter().filter_map(|(invariant, about, what)| self.tell(invariant, about, what, now)).collect())
+    }
+
+    fn tell(&mut self, invariant: &'static str, about: String, found: String, at: Timestamp) -> Option<LogLine> {
+        if !self.told.insert((invariant, about)) {
+            return None;
+        }
+        self.broken += 1;
+        Some(LogLine::Broken { at, invariant: invariant.to_owned(), found })
+    }
+
+    /// W-2: a machine that runs belongs to a record that knows it, or is just being launched.
+    fn hosts(&mut self, look: &Look<'_>, found: &mut Vec<(&'static str, String, String)>) {
+        for host in &look.view.hosts {
+            self.checked += 1;
+            if host.state == Ec2State::ShuttingDown {
+                continue;
+            }
+            let is_owned = match look.instances.get(&host.record) {
+                Some(record) => {
+                    record.ec2_instance_id.as_ref() == Some(&host.ec2_id)
+                        || record.status == InstanceStatus::Requested
+                        || look.now.duration_since(host.launched_at) < LONGEST_UNOWNED_DRAIN
+                }
+                None => false,
+            };
+            if !is_owned {
+                let what = format!("{} ({}) of record {} is known to no record", host.ec2_id, host.state.as_str(), host.record);
+                found.push(("W-2 no orphan machine", host.ec2_id.to_string(), what));
+            }
+        }
+    }
+
+    /// W-3, W-4, W-5: no record is on its way for ever; what is on its way is in the busy index; what is stopped has nothing left.
+    fn records(&mut self, look: &Look<'_>, found: &mut Vec<(&'static str, String, String)>) {
+        let running: BTreeSet<&str> = look
+            .view
+            .hosts
+            .iter()
+            .filter(|h| matches!(h.state, Ec2State::Pending | Ec2State::Running))
+            .map(|h| h.record.as_str())
+            .collect();
+        let registered: BTreeSet<&str> = look.view.containers.iter().map(|c| c.ec2_id.as_str()).collect();
+        for (id, record) in look.instances {
+            self.checked += 3;
+            let is_on_its_way = record.status.is_starting() || record.status.is_going_down();
+            let since = look.now.duration_since(record.status_since);
+            if is_on_its_way && since > LONGEST_WAY {
+                let what = format!("{} is {} for {} min", record.hostname, record.status, since.as_mins());
+                found.push(("W-3 nothing is on its way for ever", id.to_string(), what));
+            }
+            if is_on_its_way && !look.busy.contains(id.as_str()) {
+                let what = format!("{} is {} and not in the busy index", record.hostname, record.status);
+                found.push(("W-4 what is on its way is not forgotten", id.to_string(), what));
+            }
+            let left = record.ec2_instance_id.as_ref().is_some_and(|ec2| registered.contains(ec2.as_str()));
+            if record.status == InstanceStatus::Stopped && (running.contains(id.as_str()) || left) {
+                let what =
+                    format!("{} is stopped, but its EC2 instance runs or is still registered with the cluster", record.hostname);
+                found.push(("W-5 stopped is stopped", id.to_string(), what));
+            }
+        }
+    }
+
+    /// W-6: a host is DRAINING only on its way down or under a claim.
+    fn draining(&mut self, look: &Look<'_>, found: &mut Vec<(&'static str, String, String)>) {
+        let by_ec2: BTreeMap<&str, &Instance> =
+            look.instances.values().filter_map(|i| Some((i.ec2_instance_id.as_ref()?.as_str(), i))).collect();
+        let mut still = BTreeMap::new();
+        for container in look.view.containers.iter().filter(|c| c.state == ContainerInstanceState::Draining) {
+            self.checked += 1;
+            let has_reason = by_ec2
+                .get(container.ec2_id.as_str())
+                .is_some_and(|i| i.drained_for.is_some() || i.healing || i.status.is_going_down());
+            if has_reason {
+                continue;
+            }
+            let since = self.draining_since.get(container.arn.as_str()).copied().unwrap_or(look.now);
+            still.insert(container.arn.to_string(), since);
+            if look.now.duration_since(since) > LONGEST_UNOWNED_DRAIN {
+                let what = format!("{} on {} is DRAINING and nobody wants it", container.arn, container.ec2_id);
+                found.push(("W-6 no host is left draining", container.arn.to_string(), what));
+            }
+        }
+        self.draining_since = still;
+    }
+
+    /// W-7: load scaling never touches anything but load-based instances of its layer.
+    async fn scaling_event(
+        &mut self,
+        world: &World,
+        built: &Built,
+        found: &mut Vec<(&'static str, String, String)>,
+    ) -> Result<(), StoreError> {
+        let Some(item) = world.store.get(&keys::scaling(&built.layer, "last-event")).await? else { return Ok(()) };
+        let stored: serde_json::Value = item.decode()?;
+        for id in stored["event"]["instances"].as_array().into_iter().flatten().filter_map(|v| v.as_str()) {
+            self.checked += 1;
+            let is_load = built.members.iter().any(|(m, spec)| m.as_str() == id && spec.scaling == ScalingType::Load);
+            if !is_load {
+                let what = format!("a scaling event named {id}, which is no load-based instance of the layer");
+                found.push(("W-7 load scaling keeps to its own", id.to_owned(), what));
+            }
+        }
+        Ok(())
+    }
+
+    /// W-8: never more hosts under claim than the layer's updates may take out.
+    async fn claims(
+        &mut self,
+        world: &World,
+        built: &Built,
+        look: &Look<'_>,
+        found: &mut Vec<(&'static str, String, String)>,
+    ) -> Result<(), StoreError> {
+        self.checked += 1;
+        let claims = world.store.list(&Listing::of(keys::stack_pk(&built.stack), keys::CLAIM)).await?;
+        let mut held = 0;
+        for item in &claims {
+            held += usize::from(item.decode::<Claim>()?.is_in_force(look.now));
+        }
+        let place = world.built.iter().position(|b| b.layer == built.layer).unwrap_or(0);
+        let json = world.plan.scenario.layers[place].custom_json();
+        let settings = strata_domain::settings::Settings::from_custom_json(json.as_deref()).unwrap_or_default();
+        let most = (built.members.len() * usize::from(settings.updates.max_unavailable_percent) / 100).max(1);
+        if held > most {
+            let what = format!("{held} hosts are under claim, {most} may be");
+            found.push(("W-8 updates keep to their budget", built.layer.to_string(), what));
+        }
+        Ok(())
+    }
+
+    /// W-9: half an hour into an hour, every time-based instance is on the side that its schedule names, or on its way there.
+    async fn schedules(
+        &mut self,
+        world: &World,
+        built: &Built,
+        look: &Look<'_>,
+        found: &mut Vec<(&'static str, String, String)>,
+    ) -> Result<(), StoreError> {
+        for item in world.store.list(&Listing::of(keys::stack_pk(&built.stack), keys::TIME_BASED)).await? {
+            self.checked += 1;
+            let id = InstanceId::from(&item.key.sk[keys::TIME_BASED.len()..]);
+            let Some(record) = look.instances.get(&id) else { continue };
+            let wants = item.decode::<StoredSchedule>()?.schedule.is_on(look.now);
+            let is_wrong = if wants {
+                record.status == InstanceStatus::Stopped
+            } else {
+                record.status == InstanceStatus::Online && record.drained_for.is_none()
+            };
+            if is_wrong {
+                let what = format!(
+                    "{} is {} at {}, its schedule says {}",
+                    record.hostname,
+                    record.status,
+                    look.now,
+                    if wants { "on" } else { "off" }
+                );
+                found.push(("W-9 schedules come true", format!("{id} {}", look.now), what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A layer's instance records, by id.
+async fn records(store: &dyn Store, built: &Built) -> Result<BTreeMap<InstanceId, Instance>, StoreError> {
+    let items = store.list(&Listing::of(keys::stack_pk(&built.stack), keys::INSTANCE)).await?;
+    items.iter().map(|item| item.decode::<Instance>().map(|i| (i.id.clone(), i))).collect()
+}

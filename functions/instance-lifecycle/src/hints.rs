@@ -1,0 +1,71 @@
+//! Following a batch of hints: whose machines they are about, and which messages must come again.
+
+use std::collections::BTreeSet;
+
+use strata_control::reconciler::{Named, Reconciler};
+use strata_domain::decision::DecisionRecord;
+use strata_ports::{HandlerError, Outcome};
+use strata_triggers::{Hint, HintKind};
+
+/// Steps the instances that the hints are about. A message that fails does not spoil the others.
+///
+/// # Errors
+/// [`HandlerError`] when the store does not answer and a hint came without a queue, so that only the whole event can come again.
+pub(crate) async fn follow(reconciler: &Reconciler, hints: &[Hint], woken_by: &str) -> Result<Outcome, HandlerError> {
+    let mut outcome = Outcome::default();
+    let mut ids = BTreeSet::new();
+    let mut followed = Vec::new();
+    for hint in hints {
+        match one(reconciler, hint, woken_by, &mut outcome.decisions).await {
+            Ok(found) => {
+                ids.extend(found);
+                followed.push(hint);
+            }
+            Err(error) => fail(&mut outcome, hint, error)?,
+        }
+    }
+    let ids: Vec<Named> = ids.into_iter().collect();
+    // A batch about nobody's machines is over here: other people's instances live in the same account.
+    if ids.is_empty() {
+        return Ok(outcome);
+    }
+    match reconciler.step(&ids, woken_by).await {
+        Ok(decisions) => outcome.decisions.extend(decisions),
+        Err(error) => {
+            let why = error.to_string();
+            let mut error = Some(error);
+            for hint in followed {
+                let error = error.take().unwrap_or_else(|| HandlerError::Api { action: "Step", why: why.clone() });
+                fail(&mut outcome, hint, error)?;
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// Whose machine a hint is about; `None` if it is none of ours, or the hint names none.
+async fn one(
+    reconciler: &Reconciler,
+    hint: &Hint,
+    woken_by: &str,
+    decisions: &mut Vec<DecisionRecord>,
+) -> Result<Option<Named>, HandlerError> {
+    if let HintKind::Unreadable { problem } = &hint.kind {
+        // Nobody can follow it, but people should see it: as a failed message it ends in the dead-letter queue.
+        return Err(HandlerError::Api { action: "Parse", why: problem.clone() });
+    }
+    let Some(machine) = hint.kind.instance() else { return Ok(None) };
+    let owner = reconciler.owner_of(machine).await?;
+    if let (Some(owner), HintKind::SpotInterruption { action, .. }) = (&owner, &hint.kind) {
+        decisions.extend(reconciler.tell_spot_interruption(owner, action, woken_by).await?);
+    }
+    Ok(owner)
+}
+
+/// The message comes again by itself; a hint without one fails the event.
+fn fail(outcome: &mut Outcome, hint: &Hint, error: HandlerError) -> Result<(), HandlerError> {
+    let Some(message) = &hint.message_id else { return Err(error) };
+    tracing::warn!(message.id = message, error = %error, "a hint could not be followed and comes again");
+    outcome.failed_messages.push(message.clone());
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! CreateInstance [ACT-8] (instances.md, section 6).
+
+use serde::Deserialize;
+use strata_domain::ecs_cluster::{self, parse_agent_version};
+use strata_domain::model::{Instance, Layer, LayerType, Stack};
+use strata_domain::{InstanceId, InstanceStatus, ScalingType, hostnames};
+use strata_ports::{Change, Expect, keys};
+
+use super::placement::{Members as PlaceMembers, Place, place};
+use super::uniqueness::{self, hosts_of};
+use crate::api::call::Call;
+use crate::api::checks;
+use crate::api::error::ApiError;
+use crate::api::input::{Input, non_empty, required};
+use crate::api::transaction::Answer;
+use crate::records::Stored;
+
+/// Instances of a stack [QTA-1].
+const MAX_INSTANCES: usize = 2000;
+const PLACE: PlaceMembers = PlaceMembers { subnet: "SubnetId", zone: "AvailabilityZone" };
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Members {
+    stack_id: Option<String>,
+    layer_ids: Option<Vec<String>>,
+    instance_type: Option<String>,
+    auto_scaling_type: Option<String>,
+    hostname: Option<String>,
+    os: Option<String>,
+    ami_id: Option<String>,
+    ssh_key_name: Option<String>,
+    availability_zone: Option<String>,
+    virtualization_type: Option<String>,
+    subnet_id: Option<String>,
+    architecture: Option<String>,
+    root_device_type: Option<String>,
+    block_device_mappings: Option<Vec<serde::de::IgnoredAny>>,
+    install_updates_on_boot: Option<bool>,
+    ebs_optimized: Option<bool>,
+    agent_version: Option<String>,
+    tenancy: Option<String>,
+}
+
+pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
+    let m: Members = input.read()?;
+    let stack_id = required(m.stack_id.clone(), "StackId")?;
+    let layer_ids = required(non_empty(m.layer_ids.clone()), "LayerIds")?;
+    let scaling = check_values(&m)?;
+    let stack = call.stack(&stack_id).await?.record;
+    let layers = call.layers_of_one_stack(&layer_ids).await?;
+    call.permit(Some(&stack.id))?;
+    check_layers(&stack, &layers)?;
+
+    let taken = hosts_of(call, &stack.id).await?;
+    checks::quota("instances in a stack", taken.len(), MAX_INSTANCES)?;
+    let first = &layers[0].record;
+    let hostname = match &m.hostname {
+        Some(given) if taken.contains(&given.to_ascii_lowercase()) => return Err(hostname_taken(given)),
+        Some(given) => given.clone(),
+        None => hostnames::suggest(&stack.hostname_theme, &first.shortname, &taken),
+    };
+    let instance = build(call, &stack, &layers, (m, scaling), hostname)?;
+    let host = uniqueness::host(&stack.id, &instance.hostname);
+    let owner = keys::Owner { kind: "instance".to_owned(), stack_id: stack.id.clone() };
+    let mut changes = vec![
+        Change::put(keys::instance(&stack.id, &instance.id), &instance, Expect::Absent),
+        Change::put(keys::pointer(instance.id.as_str()), &owner, Expect::Absent),
+        Change::put(host, &instance.id, Expect::Absent),
+    ];
+    // The layers are written too, so that a DeleteLayer or DeregisterEcsCluster which saw no such member must look again.
+    changes.extend(layers.iter().map(Stored::touch));
+    Ok(Answer::named("InstanceId", &instance.id).with(changes))
+}
+
+fn check_values(m: &Members) -> Result<ScalingType, ApiError> {
+    required(m.instance_type.as_deref(), "InstanceType")?;
+    let scaling = ScalingType::from_wire(m.auto_scaling_type.as_deref());
+    let scaling = scaling.ok_or_else(|| ApiError::field("AutoScalingType", "must be load, timer or absent"))?;
+    if let Some(hostname) = &m.hostname {
+        check_hostname(hostname)?;
+    }
+    if let Some(os) = &m.os {
+        checks::os("Os", os)?;
+    }
+    if let Some(architecture) = &m.architecture {
+        checks::one_of("Architecture", architecture, &["x86_64", "i386"])?;
+    }
+    if let Some(virtualization) = &m.virtualization_type {
+        checks::one_of("VirtualizationType", virtualization, &["hvm", "paravirtual"])?;
+    }
+    if let Some(tenancy) = &m.tenancy {
+        checks::one_of("Tenancy", tenancy, &["default", "dedicated", "host"])?;
+    }
+    if m.block_device_mappings.as_ref().is_some_and(|b| !b.is_empty()) {
+        return Err(ApiError::not_yet("BlockDeviceMappings"));
+    }
+    Ok(scaling)
+}
+
+/// A host name's form.
+pub(super) fn check_hostname(hostname: &str) -> Result<(), ApiError> {
+    if hostnames::is_valid(hostname) {
+        Ok(())
+    } else {
+        Err(ApiError::field("Hostname", "must have 1 to 63 letters, digits and hyphens, with no hyphen at either end"))
+    }
+}
+
+/// Somebody in the stack has the host name.
+pub(super) fn hostname_taken(hostname: &str) -> ApiError {
+    ApiError::field("Hostname", format!("\"{hostname}\" is already used in this stack"))
+}
+
+/// All layers are the stack's, and they go together [ECS-68] [VAL-2].
+pub(super) fn check_layers(stack: &Stack, layers: &[Stored<Layer>]) -> Result<(), ApiError> {
+    if layers.iter().any(|l| l.record.stack_id != stack.id) {
+        return Err(ApiError::Validation("Please only provide layer IDs from the same stack".to_owned()));
+    }
+    let mut ids: Vec<_> = layers.iter().map(|l| &l.record.id).collect();
+    ids.sort();
+    if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(ApiError::field("LayerIds", "names a layer twice"));
+    }
+    Ok(ecs_cluster::check_layer_types(layers.iter().map(|l| l.record.layer_type))?)
+}
+
+/// Os and AMI [ECS-11, 14]: `Custom` needs an AMI and an AMI needs `Custom`.
+pub(super) fn check_os<'a>(
+    stack: &'a Stack,
+    layers: &[Stored<Layer>],
+    named: Option<&'a str>,
+    ami: Option<&str>,
+) -> Result<&'a str, ApiError> {
+    let in_ecs = layers.iter().any(|l| l.record.layer_type == LayerType::EcsCluster);
+    let os = if in_ecs {
+        ecs_cluster::member_os(named, &stack.default_os, &stack.chef_version)?
+    } else {
+        named.unwrap_or(&stack.default_os)
+    };
+    match (os == "Custom", ami) {
+        (true, None) => Err(ApiError::field("AmiId", "is required with Os Custom")),
+        (false, Some(_)) => Err(ApiError::field("AmiId", "needs Os Custom")),
+        (true, Some(_)) | (false, None) => Ok(os),
+    }
+}
+
+/// `INHERIT` or a full number; a member of an ECS layer needs a recent one [ECS-13].
+pub(super) fn check_agent_version(layers: &[Stored<Layer>], version: &str) -> Result<(), ApiError> {
+    if layers.iter().any(|l| l.record.layer_type == LayerType::EcsCluster) {
+        ecs_cluster::check_agent_version(version)?;
+    }
+    if version == "INHERIT" || parse_agent_version(version).is_some() {
+        Ok(())
+    } else {
+        Err(ApiError::field("AgentVersion", format!("\"{version}\" is neither INHERIT nor <build>-<yyyymmddhhmmss>")))
+    }
+}
+
+fn build(
+    call: &Call<'_>,
+    stack: &Stack,
+    layers: &[Stored<Layer>],
+    (m, scaling): (Members, ScalingType),
+    hostname: String,
+) -> Result<Instance, ApiError> {
+    let os = check_os(stack, layers, m.os.as_deref(), m.ami_id.as_deref())?.to_owned();
+    let agent_version = m.agent_version.unwrap_or_else(|| "INHERIT".to_owned());
+    check_agent_version(layers, &agent_version)?;
+    let root = m.root_device_type.as_deref().map(|given| checks::root_device_type("RootDeviceType", given)).transpose()?;
+    let default = stack.default_subnet_id.clone().zip(stack.default_availability_zone.clone());
+    let default = default.map(|(subnet_id, zone)| Place { subnet_id, zone });
+    let given = (m.subnet_id.as_deref(), m.availability_zone.as_deref());
+    let place = place(call.config, &stack.vpc_id, PLACE, given, default)?;
+    let layers_optimize = layers.iter().any(|l| l.record.use_ebs_optimized_instances);
+    Ok(Instance {
+        id: InstanceId::from(call.ports.ids.uuid()),
+        stack_id: stack.id.clone(),
+        layer_ids: layers.iter().map(|l| l.record.id.clone()).collect(),
+        hostname,
+        instance_type: required(m.instance_type, "InstanceType")?,
+        os,
+        ami_id: m.ami_id,
+        subnet_id: place.subnet_id,
+        availability_zone: place.zone,
+        root_device_type: root.unwrap_or(stack.default_root_device_type),
+        scaling,
+        architecture: m.architecture.unwrap_or_else(|| "x86_64".to_owned()),
+        ssh_key_name: m.ssh_key_name.or_else(|| stack.default_ssh_key_name.clone()),
+        install_updates_on_boot: m.install_updates_on_boot.unwrap_or(true),
+        ebs_optimized: m.ebs_optimized.unwrap_or(layers_optimize),
+        agent_version,
+        tenancy: m.tenancy,
+        created_at: call.now,
+        status: InstanceStatus::Stopped,
+        status_since: call.now,
+        status_sequence: 0,
+        initiated_by: None,
+        launch_number: 0,
+        started_at: None,
+        online_since: None,
+        has_been_online: false,
+        ec2_instance_id: None,
+        container_instance_arn: None,
+        private_ip: None,
+        public_ip: None,
+        volumes: Vec::new(),
+        setup_command: None,
+        shutdown_command: None,
+        agent_silent_since: None,
+        drained_for: None,
+        out_of_service_since: None,
+        healing: false,
+        heals: Vec::new(),
+        delete: None,
+        last_service_error_id: None,
+    })
+}

@@ -1,0 +1,137 @@
+//! CreateLayer [ACT-9] [ECS-20, 21, 60]: types `ecs-cluster` and `custom`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use strata_domain::ecs_cluster::{self, EcsClusterError};
+use strata_domain::model::{Layer, LayerType, ShutdownConfiguration, Stack};
+use strata_domain::{ClusterArn, LayerId};
+use strata_ports::{Change, Expect, keys};
+
+use super::layer_members::{CLUSTER, LayerMembers};
+use super::uniqueness::{layer_name_taken, layer_shortname_taken, take};
+use crate::api::call::Call;
+use crate::api::checks;
+use crate::api::error::ApiError;
+use crate::api::input::{Input, required};
+use crate::api::transaction::Answer;
+
+/// Layers of a stack [QTA-1].
+const MAX_LAYERS: usize = 100;
+/// The layer types that OpsWorks had and this implementation has not [SCP-4].
+const OUT_TYPES: [&str; 10] = [
+    "aws-flow-ruby",
+    "java-app",
+    "lb",
+    "web",
+    "php-app",
+    "rails-app",
+    "nodejs-app",
+    "memcached",
+    "db-master",
+    "monitoring-master",
+];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Members {
+    stack_id: Option<String>,
+    r#type: Option<String>,
+}
+
+pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
+    let m: Members = input.read()?;
+    let settings: LayerMembers = input.read()?;
+    let layer_type = layer_type(m.r#type.as_deref())?;
+    let stack_id = required(m.stack_id, "StackId")?;
+    let name = required(settings.name.clone(), "Name")?;
+    let shortname = shortname(layer_type, required(settings.shortname.clone(), "Shortname")?)?;
+    settings.check(call)?;
+    let stack = call.stack(&stack_id).await?;
+    call.permit(Some(&stack.record.id))?;
+    checks::quota("layers in a stack", call.layers_of(&stack.record.id).await?.len(), MAX_LAYERS)?;
+
+    let mut layer = defaults(call, &stack.record, layer_type, name, shortname);
+    // The stack is written too, so that a DeleteStack which saw no layer yet must look again.
+    let mut changes = vec![stack.touch()];
+    if layer_type == LayerType::EcsCluster {
+        layer.cluster = Some(cluster_of(call, &stack.record, &settings, &mut changes).await?);
+    }
+    settings.apply(input, &mut layer)?;
+    ecs_cluster::check_security_groups(stack.record.use_opsworks_security_groups, &layer.custom_security_group_ids)?;
+    changes.extend(taken_names(call, &layer).await?);
+    let owner = keys::Owner { kind: "layer".to_owned(), stack_id: layer.stack_id.clone() };
+    changes.push(Change::put(keys::layer(&layer.stack_id, &layer.id), &layer, Expect::Absent));
+    changes.push(Change::put(keys::pointer(layer.id.as_str()), &owner, Expect::Absent));
+    Ok(Answer::named("LayerId", &layer.id).with(changes))
+}
+
+fn layer_type(given: Option<&str>) -> Result<LayerType, ApiError> {
+    match required(given, "Type")? {
+        "ecs-cluster" => Ok(LayerType::EcsCluster),
+        "custom" => Ok(LayerType::Custom),
+        out if OUT_TYPES.contains(&out) => Err(ApiError::unsupported(&format!("Type={out}"), "Use a custom layer.")),
+        other => Err(ApiError::field("Type", format!("\"{other}\" is not a layer type"))),
+    }
+}
+
+/// Built-in short names belong to the service: whatever was sent, an ECS layer's is `ecs-cluster`.
+fn shortname(layer_type: LayerType, given: String) -> Result<String, ApiError> {
+    match layer_type {
+        LayerType::EcsCluster => Ok(LayerType::EcsCluster.as_str().to_owned()),
+        LayerType::Custom => checks::shortname(&given).map(|()| given),
+    }
+}
+
+fn defaults(call: &Call<'_>, stack: &Stack, layer_type: LayerType, name: String, shortname: String) -> Layer {
+    Layer {
+        id: LayerId::from(call.ports.ids.uuid()),
+        stack_id: stack.id.clone(),
+        layer_type,
+        name,
+        shortname,
+        cluster: None,
+        enable_auto_healing: true,
+        auto_assign_elastic_ips: false,
+        auto_assign_public_ips: true,
+        custom_instance_profile_arn: None,
+        custom_security_group_ids: Vec::new(),
+        volume_configurations: Vec::new(),
+        install_updates_on_boot: true,
+        use_ebs_optimized_instances: false,
+        shutdown: ShutdownConfiguration::default(),
+        custom_recipes: BTreeMap::new(),
+        packages: Vec::new(),
+        custom_json: None,
+        attributes: BTreeMap::new(),
+        created_at: call.now,
+    }
+}
+
+/// The stack's registered cluster, with the condition that it stays registered.
+async fn cluster_of(
+    call: &Call<'_>,
+    stack: &Stack,
+    settings: &LayerMembers,
+    changes: &mut Vec<Change>,
+) -> Result<ClusterArn, ApiError> {
+    ecs_cluster::check_stack(&stack.chef_version, &stack.vpc_id)?;
+    let registered = call.find::<ClusterArn>(&keys::unique(&stack.id, "cluster", "one")).await?;
+    let cluster = ecs_cluster::layer_cluster(settings.attribute(CLUSTER), registered.as_ref().map(|r| &r.record))?.clone();
+    changes.extend(registered.map(|r| r.check()));
+    Ok(cluster)
+}
+
+async fn taken_names(call: &Call<'_>, layer: &Layer) -> Result<Vec<Change>, ApiError> {
+    let (stack, owner) = (&layer.stack_id, layer.id.as_str());
+    let mut changes = Vec::new();
+    if layer.layer_type == LayerType::EcsCluster {
+        let key = keys::unique(stack, "layer-type", layer.layer_type.as_str());
+        changes.push(take(call, key, owner, || EcsClusterError::SecondLayer.into()).await?);
+    }
+    let name = keys::unique(stack, "layer-name", &layer.name);
+    changes.push(take(call, name, owner, || layer_name_taken(&layer.name)).await?);
+    let shortname = keys::unique(stack, "layer-shortname", &layer.shortname);
+    changes.push(take(call, shortname, owner, || layer_shortname_taken(&layer.shortname)).await?);
+    Ok(changes)
+}

@@ -1,0 +1,152 @@
+//! CreateStack [ACT-10] [STK-1..12].
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use strata_domain::StackId;
+use strata_domain::ecs_cluster::parse_agent_version;
+use strata_domain::hostnames::LAYER_DEPENDENT;
+use strata_domain::model::{RootDeviceType, Stack};
+use strata_ports::store::Listing;
+use strata_ports::{Change, Expect, keys};
+
+use super::placement::{Members as PlaceMembers, place};
+use crate::api::call::Call;
+use crate::api::checks;
+use crate::api::error::ApiError;
+use crate::api::input::{Input, required};
+use crate::api::transaction::Answer;
+
+/// Stacks of an installation [QTA-1].
+const MAX_STACKS: usize = 500;
+/// Current Amazon Linux [ECS-121].
+const DEFAULT_OS: &str = "Amazon Linux 2023";
+
+/// Our names for subnet and zone.
+pub(super) const DEFAULT_PLACE: PlaceMembers = PlaceMembers { subnet: "DefaultSubnetId", zone: "DefaultAvailabilityZone" };
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Members {
+    name: Option<String>,
+    region: Option<String>,
+    vpc_id: Option<String>,
+    attributes: Option<BTreeMap<String, Option<String>>>,
+    service_role_arn: Option<String>,
+    default_instance_profile_arn: Option<String>,
+    default_os: Option<String>,
+    hostname_theme: Option<String>,
+    default_availability_zone: Option<String>,
+    default_subnet_id: Option<String>,
+    custom_json: Option<String>,
+    configuration_manager: Option<ConfigurationManager>,
+    use_custom_cookbooks: Option<bool>,
+    use_opsworks_security_groups: Option<bool>,
+    default_ssh_key_name: Option<String>,
+    default_root_device_type: Option<String>,
+    agent_version: Option<String>,
+}
+
+/// `ConfigurationManager`.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ConfigurationManager {
+    name: Option<String>,
+    version: Option<String>,
+}
+
+pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
+    let stack = read(call, input)?;
+    call.permit(None)?;
+    let entries = call.store().list(&Listing::of(keys::STACKS_PK, "")).await?;
+    checks::quota("stacks", entries.len(), MAX_STACKS)?;
+    Ok(Answer::named("StackId", &stack.id).with(vec![
+        Change::put(keys::stack(&stack.id), &stack, Expect::Absent),
+        Change::put(keys::stack_entry(&stack.id), &BTreeMap::<String, String>::new(), Expect::Absent),
+    ]))
+}
+
+fn read(call: &Call<'_>, input: &Input) -> Result<Stack, ApiError> {
+    let m: Members = input.read()?;
+    let config = call.config;
+    let name = required(m.name, "Name")?;
+    checks::name("Name", &name, 64)?;
+    let region = required(m.region, "Region")?;
+    if region != config.region {
+        return Err(ApiError::field(
+            "Region",
+            format!("\"{region}\" is not served here; this installation serves {}", config.region),
+        ));
+    }
+    let service_role_arn = required(m.service_role_arn, "ServiceRoleArn")?;
+    checks::iam_arn("ServiceRoleArn", &service_role_arn, "role", &config.account)?;
+    let profile = required(m.default_instance_profile_arn, "DefaultInstanceProfileArn")?;
+    checks::iam_arn("DefaultInstanceProfileArn", &profile, "instance-profile", &config.account)?;
+    let default_os = m.default_os.unwrap_or_else(|| DEFAULT_OS.to_owned());
+    checks::os("DefaultOs", &default_os)?;
+    checks::custom_json_with_settings(m.custom_json.as_deref())?;
+    let vpc_id = m.vpc_id.unwrap_or_else(|| config.vpc_id.clone());
+    let given = (m.default_subnet_id.as_deref(), m.default_availability_zone.as_deref());
+    let default = place(config, &vpc_id, DEFAULT_PLACE, given, None)?;
+    Ok(Stack {
+        id: StackId::from(call.ports.ids.uuid()),
+        name,
+        region,
+        account: config.account.clone(),
+        vpc_id,
+        default_subnet_id: Some(default.subnet_id),
+        default_availability_zone: Some(default.zone),
+        default_os,
+        hostname_theme: m.hostname_theme.as_deref().map_or(Ok(LAYER_DEPENDENT), checks::hostname_theme)?.to_owned(),
+        chef_version: chef_version(m.configuration_manager)?.unwrap_or_else(|| "12".to_owned()),
+        service_role_arn,
+        default_instance_profile_arn: profile,
+        default_root_device_type: root_device_type(m.default_root_device_type.as_deref())?.unwrap_or(RootDeviceType::Ebs),
+        agent_version: agent_version(m.agent_version)?.unwrap_or_else(|| "LATEST".to_owned()),
+        default_ssh_key_name: m.default_ssh_key_name,
+        use_opsworks_security_groups: m.use_opsworks_security_groups.unwrap_or(true),
+        use_custom_cookbooks: m.use_custom_cookbooks.unwrap_or(false),
+        custom_json: m.custom_json,
+        attributes: attributes(m.attributes)?,
+        created_at: call.now,
+    })
+}
+
+/// Chef `12` and `11.10` [STK-7]; 11.4 and 12.2 are out of scope [SCP-4].
+pub(super) fn chef_version(manager: Option<ConfigurationManager>) -> Result<Option<String>, ApiError> {
+    let Some(ConfigurationManager { name, version }) = manager else { return Ok(None) };
+    if let Some(name) = name.filter(|n| n != "Chef") {
+        return Err(ApiError::field("ConfigurationManager", format!("Name must be Chef, not \"{name}\"")));
+    }
+    match version.as_deref() {
+        None | Some("12" | "11.10") => Ok(version),
+        Some(old @ ("0.9" | "11.4" | "12.2")) => {
+            Err(ApiError::unsupported(&format!("ConfigurationManager.Version={old}"), "Use version 12 or 11.10."))
+        }
+        Some(other) => Err(ApiError::field("ConfigurationManager", format!("\"{other}\" is not a known Chef version"))),
+    }
+}
+
+/// A stack's default root device.
+pub(super) fn root_device_type(given: Option<&str>) -> Result<Option<RootDeviceType>, ApiError> {
+    given.map(|g| checks::root_device_type("DefaultRootDeviceType", g)).transpose()
+}
+
+/// A stack's agent version: `LATEST` or a full number; stored, acted on by nobody (api.md, Q6).
+pub(super) fn agent_version(given: Option<String>) -> Result<Option<String>, ApiError> {
+    match given {
+        Some(version) if version != "LATEST" && parse_agent_version(&version).is_none() => {
+            Err(ApiError::field("AgentVersion", format!("\"{version}\" is neither LATEST nor <build>-<yyyymmddhhmmss>")))
+        }
+        fine => Ok(fine),
+    }
+}
+
+/// A stack's attributes: only `Color` is a key [STK-12]; a null is unset.
+pub(super) fn attributes(given: Option<BTreeMap<String, Option<String>>>) -> Result<BTreeMap<String, String>, ApiError> {
+    let given: BTreeMap<String, String> = given.into_iter().flatten().filter_map(|(k, v)| Some((k, v?))).collect();
+    match given.keys().find(|key| *key != "Color") {
+        Some(key) => Err(ApiError::field("Attributes", format!("\"{key}\" is not a stack attribute"))),
+        None => Ok(given),
+    }
+}

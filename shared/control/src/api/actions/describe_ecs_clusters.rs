@@ -1,0 +1,50 @@
+//! DescribeEcsClusters [ACT-26] [ECS-100, 101].
+
+use serde::Deserialize;
+use strata_domain::ClusterArn;
+use strata_ports::keys;
+
+use crate::api::call::Call;
+use crate::api::checks;
+use crate::api::error::ApiError;
+use crate::api::input::{Input, non_empty};
+use crate::api::transaction::Answer;
+use crate::api::wire::EcsClusterShape;
+use crate::records::ClusterRegistration;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Members {
+    ecs_cluster_arns: Option<Vec<String>>,
+    stack_id: Option<String>,
+    max_results: Option<i64>,
+    next_token: Option<String>,
+}
+
+pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
+    let m: Members = input.read()?;
+    let arns = non_empty(m.ecs_cluster_arns);
+    let text = "Please provide one or more ECS cluster ARNs or a stack ID";
+    checks::exactly_one(&[arns.is_some(), m.stack_id.is_some()], text)?;
+    if let (None, true) = (&m.stack_id, m.max_results.is_some() || m.next_token.is_some()) {
+        return Err(ApiError::Validation("MaxResults and NextToken can be used with a stack ID only".to_owned()));
+    }
+    let arns: Vec<ClusterArn> = match m.stack_id {
+        Some(id) => {
+            let stack = call.stack(&id).await?.record;
+            call.permit(Some(&stack.id))?;
+            call.find::<ClusterArn>(&keys::unique(&stack.id, "cluster", "one")).await?.map(|c| c.record).into_iter().collect()
+        }
+        None => arns.into_iter().flatten().map(ClusterArn::from).collect(),
+    };
+    let mut found = Vec::with_capacity(arns.len());
+    for arn in arns {
+        let registration = call.find::<ClusterRegistration>(&keys::cluster(&arn)).await?;
+        let unknown = || ApiError::NotFound(format!("Unable to find ECS cluster with ARN {arn}"));
+        let registration = registration.ok_or_else(unknown)?.record;
+        call.permit(Some(&registration.stack_id))?;
+        found.push((arn, registration));
+    }
+    found.sort_by(|a, b| (a.1.registered_at, &a.0).cmp(&(b.1.registered_at, &b.0)));
+    Ok(Answer::named("EcsClusters", found.iter().map(|(arn, r)| EcsClusterShape::of(arn, r)).collect::<Vec<_>>()))
+}

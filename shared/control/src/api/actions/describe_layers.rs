@@ -1,0 +1,49 @@
+//! DescribeLayers [ACT-30] [ECS-46].
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use strata_domain::StackId;
+use strata_domain::model::Stack;
+
+use crate::api::call::Call;
+use crate::api::checks;
+use crate::api::error::ApiError;
+use crate::api::input::{Input, non_empty};
+use crate::api::transaction::Answer;
+use crate::api::wire::LayerShape;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Members {
+    stack_id: Option<String>,
+    layer_ids: Option<Vec<String>>,
+}
+
+pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
+    let m: Members = input.read()?;
+    let ids = non_empty(m.layer_ids);
+    checks::exactly_one(&[m.stack_id.is_some(), ids.is_some()], "Please provide one or more layer IDs or a stack ID")?;
+    let mut stacks: BTreeMap<StackId, Stack> = BTreeMap::new();
+    let mut layers = match (m.stack_id, ids) {
+        (Some(id), _) => {
+            let stack = call.stack(&id).await?.record;
+            let layers = call.layers_of(&stack.id).await?;
+            stacks.insert(stack.id.clone(), stack);
+            layers
+        }
+        (None, ids) => call.layers(&ids.unwrap_or_default()).await?,
+    };
+    for layer in &layers {
+        let id = &layer.record.stack_id;
+        if !stacks.contains_key(id) {
+            stacks.insert(id.clone(), call.stack(id.as_str()).await?.record);
+        }
+    }
+    for id in stacks.keys() {
+        call.permit(Some(id))?;
+    }
+    layers.sort_by(|a, b| (a.record.created_at, &a.record.id).cmp(&(b.record.created_at, &b.record.id)));
+    let shapes = layers.iter().filter_map(|l| Some(LayerShape::of(&l.record, stacks.get(&l.record.stack_id)?)));
+    Ok(Answer::named("Layers", shapes.collect::<Vec<_>>()))
+}

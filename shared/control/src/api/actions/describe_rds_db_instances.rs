@@ -1,0 +1,25 @@
+//! DescribeRdsDbInstances [ACT-36]: out of scope; read-only tools get an empty list [SCP-3].
+
+use serde::Deserialize;
+
+use crate::api::call::Call;
+use crate::api::error::ApiError;
+use crate::api::input::{Input, non_empty, required};
+use crate::api::transaction::Answer;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Members {
+    stack_id: Option<String>,
+    rds_db_instance_arns: Option<Vec<String>>,
+}
+
+pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
+    let m: Members = input.read()?;
+    let stack = call.stack(&required(m.stack_id, "StackId")?).await?;
+    if let Some(arn) = non_empty(m.rds_db_instance_arns).and_then(|arns| arns.into_iter().next()) {
+        return Err(ApiError::NotFound(format!("Unable to find RDS DB instance with ARN {arn}")));
+    }
+    call.permit(Some(&stack.record.id))?;
+    Ok(Answer::named("RdsDbInstances", [(); 0]))
+}

@@ -1,0 +1,60 @@
+//! RegisterEcsCluster [ACT-50] [ECS-20, 22, 103].
+
+use serde::Deserialize;
+use strata_domain::ClusterArn;
+use strata_domain::ecs_cluster::{self, EcsClusterError};
+use strata_ports::{Change, Expect, keys};
+
+use crate::api::call::Call;
+use crate::api::error::ApiError;
+use crate::api::input::{Input, required};
+use crate::api::transaction::Answer;
+use crate::records::ClusterRegistration;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Members {
+    ecs_cluster_arn: Option<String>,
+    stack_id: Option<String>,
+}
+
+pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
+    let m: Members = input.read()?;
+    let cluster = ClusterArn::from(required(m.ecs_cluster_arn, "EcsClusterArn")?);
+    let stack_id = required(m.stack_id, "StackId")?;
+    let region = ecs_cluster::region_of(cluster.as_str())?;
+    let stored = call.stack(&stack_id).await?;
+    let stack = &stored.record;
+    call.permit(Some(&stack.id))?;
+    ecs_cluster::check_region(region, &stack.region)?;
+    ecs_cluster::check_stack(&stack.chef_version, &stack.vpc_id)?;
+
+    let answer = Answer::named("EcsClusterArn", &cluster);
+    let by_cluster = keys::cluster(&cluster);
+    match call.find::<ClusterRegistration>(&by_cluster).await? {
+        // The same again: success, RegisteredAt unchanged [ECS-103].
+        Some(registered) if registered.record.stack_id == stack.id => return Ok(answer),
+        Some(_) => return Err(EcsClusterError::ClusterTaken(cluster).into()),
+        None => {}
+    }
+    let of_stack = keys::unique(&stack.id, "cluster", "one");
+    if let Some(other) = call.find::<ClusterArn>(&of_stack).await? {
+        return Err(EcsClusterError::StackHasCluster(other.record).into());
+    }
+    check_exists(call, stack, &cluster).await?;
+    let registration = ClusterRegistration { kind: "cluster".to_owned(), stack_id: stack.id.clone(), registered_at: call.now };
+    Ok(answer.with(vec![
+        Change::put(by_cluster, &registration, Expect::Absent),
+        Change::put(of_stack, &cluster, Expect::Absent),
+        stored.check(),
+    ]))
+}
+
+/// The cluster must exist and be ACTIVE; this also shows whether the service role may call ECS at all [ECS-35].
+async fn check_exists(call: &Call<'_>, stack: &strata_domain::model::Stack, cluster: &ClusterArn) -> Result<(), ApiError> {
+    let found = call.ports.containers.describe_cluster(&call.scope(stack), cluster).await?;
+    match found {
+        Some(view) if view.active => Ok(()),
+        Some(_) | None => Err(ApiError::NotFound(format!("Unable to find an active ECS cluster with ARN {cluster}"))),
+    }
+}

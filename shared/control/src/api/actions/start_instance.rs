@@ -1,0 +1,90 @@
+//! StartInstance [ACT-58] [INST-2]: the intent is accepted, lifecycle does the work.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
+use strata_domain::model::{Instance, Layer, Stack};
+use strata_domain::{InstanceStatus, LayerId, ecs_cluster};
+use strata_ports::{Change, Expect, keys};
+
+use crate::api::call::Call;
+use crate::api::error::ApiError;
+use crate::api::input::{Input, required};
+use crate::api::transaction::Answer;
+use crate::records::{Stored, busy_changes};
+use crate::status_change::move_status;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Members {
+    instance_id: Option<String>,
+}
+
+/// Why members of a layer cannot be started, for the layers where that is so.
+pub(super) type Refusals = BTreeMap<LayerId, String>;
+
+pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
+    let m: Members = input.read()?;
+    let stored = call.instance(&required(m.instance_id, "InstanceId")?).await?;
+    let stack = call.stack(stored.record.stack_id.as_str()).await?.record;
+    call.permit(Some(&stack.id))?;
+    let mut refusals = Refusals::new();
+    for id in &stored.record.layer_ids {
+        if let Some(layer) = call.find::<Layer>(&keys::layer(&stack.id, id)).await? {
+            refusals.extend(refusal(call, &layer.record).await?.map(|text| (id.clone(), text)));
+        }
+    }
+    piece(call, &stack, &refusals, &stored).await
+}
+
+/// Why a layer's members cannot be started, if so: its cluster is deregistered [ECS-94], or it is being taken down.
+pub(super) async fn refusal(call: &Call<'_>, layer: &Layer) -> Result<Option<String>, ApiError> {
+    if let Err(e) = ecs_cluster::check_start(layer.layer_type, layer.cluster.as_ref()) {
+        return Ok(Some(e.to_string()));
+    }
+    let mark = call.store().get(&keys::teardown_mark(&layer.stack_id, &layer.id)).await?;
+    Ok(mark.map(|_| format!("The layer \"{}\" is being taken down, so its instances cannot be started", layer.name)))
+}
+
+/// One instance's start. Touches only the instance's own records.
+pub(super) async fn piece(
+    call: &Call<'_>,
+    stack: &Stack,
+    refusals: &Refusals,
+    stored: &Stored<Instance>,
+) -> Result<Answer, ApiError> {
+    match allowed(InstanceAction::Start, stored.record.status, Origin::Created) {
+        Allowed::Yes => {}
+        Allowed::NoEffect => return Ok(Answer::default()),
+        Allowed::Refused(text) => return Err(ApiError::Validation(text)),
+    }
+    if let Some(text) = stored.record.layer_ids.iter().find_map(|id| refusals.get(id)) {
+        return Err(ApiError::Validation(text.clone()));
+    }
+    let mut next = stored.record.clone();
+    next.launch_number += 1;
+    next.started_at = Some(call.now);
+    next.initiated_by = Some(call.initiated_by());
+    next.setup_command = None;
+    next.shutdown_command = None;
+    next.healing = false;
+    let event = move_status(&mut next, InstanceStatus::Requested, call.now, stack);
+    let mut changes = vec![stored.put(&next)];
+    changes.extend(busy_changes(call.store(), &next, true).await?);
+    changes.push(last_start(call, &next).await?);
+    changes.extend(end_of_manual_stop(call, &next).await?);
+    Ok(Answer::done(changes).telling(event))
+}
+
+async fn last_start(call: &Call<'_>, instance: &Instance) -> Result<Change, ApiError> {
+    let key = keys::last_start(&instance.stack_id, &instance.id);
+    let expect = call.store().get(&key).await?.map_or(Expect::Absent, |item| item.unchanged());
+    Ok(Change::put(key, &keys::LastStart { at: call.now }, expect))
+}
+
+/// The change that ends the hold of a manual stop, if there is one [TIME-9] [LOAD-15].
+pub(super) async fn end_of_manual_stop(call: &Call<'_>, instance: &Instance) -> Result<Option<Change>, ApiError> {
+    let key = keys::instance_hold(&instance.stack_id, &instance.id, "manual-stop");
+    Ok(call.store().get(&key).await?.map(|item| Change::Delete { expect: item.unchanged(), key }))
+}

@@ -1,0 +1,74 @@
+//! UpdateLayer [ACT-69].
+
+use serde::Deserialize;
+use strata_domain::ecs_cluster::{EcsClusterError, check_security_groups};
+use strata_domain::model::{Layer, LayerType};
+use strata_ports::{Change, keys};
+
+use super::layer_members::{CLUSTER, LayerMembers};
+use super::load_based_index;
+use super::uniqueness::{give_back, layer_name_taken, layer_shortname_taken, take};
+use crate::api::call::Call;
+use crate::api::checks;
+use crate::api::error::ApiError;
+use crate::api::input::{Input, required};
+use crate::api::transaction::Answer;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Members {
+    layer_id: Option<String>,
+}
+
+pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
+    let m: Members = input.read()?;
+    let settings: LayerMembers = input.read()?;
+    let id = required(m.layer_id, "LayerId")?;
+    settings.check(call)?;
+    let stored = call.layer(&id).await?;
+    let stack = call.stack(stored.record.stack_id.as_str()).await?;
+    call.permit(Some(&stack.record.id))?;
+    check_cluster(&stored.record, &settings)?;
+
+    let mut next = stored.record.clone();
+    let (name, shortname) = (settings.name.clone(), settings.shortname.clone());
+    next.name = name.unwrap_or(next.name);
+    if let (LayerType::Custom, Some(shortname)) = (next.layer_type, shortname) {
+        checks::shortname(&shortname)?;
+        next.shortname = shortname;
+    }
+    settings.apply(input, &mut next)?;
+    check_security_groups(stack.record.use_opsworks_security_groups, &next.custom_security_group_ids)?;
+    // Beside UpdateStack, which may just be switching the built-in groups off.
+    let mut answer = Answer::done(vec![stored.put(&next), stack.check()]);
+    answer.changes.extend(renamed(call, &stored.record, &next).await?);
+    if next.shortname != stored.record.shortname {
+        // Alarms carry the layer's short name.
+        load_based_index::rename_layer(call, &stack.record, (&stored.record, &next), &mut answer).await?;
+    }
+    Ok(answer)
+}
+
+/// The cluster cannot be changed (ecs-cluster-layer.md, question 9); sending the present one is fine.
+fn check_cluster(layer: &Layer, settings: &LayerMembers) -> Result<(), ApiError> {
+    match settings.attribute(CLUSTER) {
+        Some(named) if layer.cluster.as_ref().is_none_or(|c| c.as_str() != named) => Err(EcsClusterError::OtherCluster.into()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn renamed(call: &Call<'_>, before: &Layer, after: &Layer) -> Result<Vec<Change>, ApiError> {
+    let (stack, owner) = (&after.stack_id, after.id.as_str());
+    let mut changes = Vec::new();
+    if before.name != after.name {
+        let key = keys::unique(stack, "layer-name", &after.name);
+        changes.push(take(call, key, owner, || layer_name_taken(&after.name)).await?);
+        changes.extend(give_back(call, keys::unique(stack, "layer-name", &before.name)).await?);
+    }
+    if before.shortname != after.shortname {
+        let key = keys::unique(stack, "layer-shortname", &after.shortname);
+        changes.push(take(call, key, owner, || layer_shortname_taken(&after.shortname)).await?);
+        changes.extend(give_back(call, keys::unique(stack, "layer-shortname", &before.shortname)).await?);
+    }
+    Ok(changes)
+}

@@ -1,0 +1,118 @@
+//! UpdateStack [ACT-72]. Terraform always sends every member, so what is sent unchanged is fine [CLT-2].
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use strata_domain::ecs_cluster::check_security_groups;
+use strata_domain::model::Stack;
+
+use super::create_stack::{ConfigurationManager, DEFAULT_PLACE, agent_version, attributes, chef_version, root_device_type};
+use super::load_based_index;
+use super::placement::{Place, place};
+use crate::api::call::Call;
+use crate::api::checks;
+use crate::api::error::ApiError;
+use crate::api::input::{Input, required};
+use crate::api::transaction::Answer;
+use crate::records::Stored;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Members {
+    stack_id: Option<String>,
+    name: Option<String>,
+    attributes: Option<BTreeMap<String, Option<String>>>,
+    service_role_arn: Option<String>,
+    default_instance_profile_arn: Option<String>,
+    default_os: Option<String>,
+    hostname_theme: Option<String>,
+    default_availability_zone: Option<String>,
+    default_subnet_id: Option<String>,
+    custom_json: Option<String>,
+    configuration_manager: Option<ConfigurationManager>,
+    use_custom_cookbooks: Option<bool>,
+    use_opsworks_security_groups: Option<bool>,
+    default_ssh_key_name: Option<String>,
+    default_root_device_type: Option<String>,
+    agent_version: Option<String>,
+}
+
+pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
+    let m: Members = input.read()?;
+    let id = required(m.stack_id.as_deref(), "StackId")?.to_owned();
+    check_values(call, &m)?;
+    let new_chef = chef_version(m.configuration_manager.clone())?;
+    let stored = call.stack(&id).await?;
+    call.permit(Some(&stored.record.id))?;
+    check_state(call, &stored.record, &m, new_chef.as_deref()).await?;
+    let next = changed(call, input, &stored.record, m, new_chef)?;
+    let mut answer = Answer::done(vec![stored.put(&next)]);
+    if next.name != stored.record.name {
+        // Alarms carry the stack's name.
+        load_based_index::rename_stack(call, &stored.record, &next, &mut answer).await?;
+    }
+    Ok(answer)
+}
+
+fn check_values(call: &Call<'_>, m: &Members) -> Result<(), ApiError> {
+    if let Some(name) = &m.name {
+        checks::name("Name", name, 64)?;
+    }
+    if let Some(profile) = &m.default_instance_profile_arn {
+        checks::iam_arn("DefaultInstanceProfileArn", profile, "instance-profile", &call.config.account)?;
+    }
+    if let Some(os) = &m.default_os {
+        checks::os("DefaultOs", os)?;
+    }
+    checks::custom_json_with_settings(m.custom_json.as_deref())
+}
+
+async fn check_state(call: &Call<'_>, stack: &Stack, m: &Members, new_chef: Option<&str>) -> Result<(), ApiError> {
+    // Our choice, api.md Q3: the present role may be sent, another may not.
+    if m.service_role_arn.as_ref().is_some_and(|role| *role != stack.service_role_arn) {
+        return Err(ApiError::field("ServiceRoleArn", "cannot be changed"));
+    }
+    if new_chef.is_some_and(|chef| chef != stack.chef_version) && !call.instances_of(&stack.id).await?.is_empty() {
+        return Err(ApiError::field("ConfigurationManager", "cannot be changed while the stack has instances"));
+    }
+    if m.use_opsworks_security_groups == Some(false) && stack.use_opsworks_security_groups {
+        for Stored { record: layer, .. } in call.layers_of(&stack.id).await? {
+            check_security_groups(false, &layer.custom_security_group_ids)?;
+        }
+    }
+    Ok(())
+}
+
+fn changed(call: &Call<'_>, input: &Input, stack: &Stack, m: Members, new_chef: Option<String>) -> Result<Stack, ApiError> {
+    let mut next = stack.clone();
+    next.name = m.name.unwrap_or(next.name);
+    next.default_instance_profile_arn = m.default_instance_profile_arn.unwrap_or(next.default_instance_profile_arn);
+    next.default_os = m.default_os.unwrap_or(next.default_os);
+    if let Some(theme) = &m.hostname_theme {
+        next.hostname_theme = checks::hostname_theme(theme)?.to_owned();
+    }
+    if m.default_subnet_id.is_some() || m.default_availability_zone.is_some() {
+        let present = stack.default_subnet_id.clone().zip(stack.default_availability_zone.clone());
+        let present = present.map(|(subnet_id, zone)| Place { subnet_id, zone });
+        let given = (m.default_subnet_id.as_deref(), m.default_availability_zone.as_deref());
+        let default = place(call.config, &stack.vpc_id, DEFAULT_PLACE, given, present)?;
+        (next.default_subnet_id, next.default_availability_zone) = (Some(default.subnet_id), Some(default.zone));
+    }
+    next.custom_json = unless_emptied(input, "CustomJson", m.custom_json, next.custom_json);
+    next.default_ssh_key_name = unless_emptied(input, "DefaultSshKeyName", m.default_ssh_key_name, next.default_ssh_key_name);
+    next.chef_version = new_chef.unwrap_or(next.chef_version);
+    next.use_custom_cookbooks = m.use_custom_cookbooks.unwrap_or(next.use_custom_cookbooks);
+    next.use_opsworks_security_groups = m.use_opsworks_security_groups.unwrap_or(next.use_opsworks_security_groups);
+    next.default_root_device_type =
+        root_device_type(m.default_root_device_type.as_deref())?.unwrap_or(next.default_root_device_type);
+    next.agent_version = agent_version(m.agent_version)?.unwrap_or(next.agent_version);
+    if m.attributes.is_some() {
+        next.attributes = attributes(m.attributes)?;
+    }
+    Ok(next)
+}
+
+/// A member that may be unset: `""` unsets it, a value replaces it, absence keeps it [WIRE-3] [VAL-5].
+pub(super) fn unless_emptied(input: &Input, member: &str, given: Option<String>, present: Option<String>) -> Option<String> {
+    if input.is_emptied(member) { None } else { given.or(present) }
+}

@@ -1,0 +1,122 @@
+//! The OpsWorks API: one file per action in `actions/`, the shapes of answers in `wire/`, errors in `error.rs`, permissions in
+//! `permission.rs`, transactions in `transaction.rs`.
+//!
+//! A call goes through these checks in this order [WIRE-13]: caller, known action, JSON, scope, members and values, ids, permission,
+//! state rules. The first four stand in this file, the rest in each action, in that order.
+
+mod actions;
+mod call;
+mod catalogue;
+mod checks;
+mod error;
+mod input;
+mod permission;
+mod repeat;
+#[cfg(test)]
+mod tests;
+mod transaction;
+mod wire;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response};
+use strata_ports::http_service::Caller;
+use strata_ports::{HttpService, Ports};
+
+use call::Call;
+use error::ApiError;
+use input::Input;
+use permission::Principal;
+use repeat::{RequestKey, Sweeper};
+
+/// AWS JSON 1.1.
+const AMZ_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+
+/// A subnet of the default VPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// `subnet-...`.
+    pub id: String,
+    /// Its zone.
+    pub zone: String,
+}
+
+/// Where this installation stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// The AWS region that it serves.
+    pub region: String,
+    /// The AWS account, 12 digits.
+    pub account: String,
+    /// The role of the scaling, updates and teardown functions: its calls set no hold and need no permission.
+    pub controllers_role_arn: String,
+    /// The default VPC.
+    pub vpc_id: String,
+    /// The default VPC's subnets; the first one is the default.
+    pub subnets: Vec<Subnet>,
+}
+
+impl Default for ApiConfig {
+    /// The local world's: account 123456789012 in us-east-1, with one subnet in each of three zones.
+    fn default() -> Self {
+        let subnet = |zone: &str| Subnet { id: format!("subnet-{zone}"), zone: format!("us-east-1{zone}") };
+        Self {
+            region: "us-east-1".to_owned(),
+            account: "123456789012".to_owned(),
+            controllers_role_arn: "arn:aws:iam::123456789012:role/strata-controllers".to_owned(),
+            vpc_id: "vpc-default".to_owned(),
+            subnets: ["a", "b", "c"].map(subnet).into(),
+        }
+    }
+}
+
+/// The OpsWorks API over the ports. Answers AWS JSON 1.1 through [`HttpService`]; the request's extensions hold the [`Caller`].
+pub struct Api {
+    ports: Ports,
+    config: ApiConfig,
+    sweeper: Sweeper,
+}
+
+impl Api {
+    /// An API over these ports.
+    pub fn new(ports: Ports, config: ApiConfig) -> Self {
+        Self { ports, config, sweeper: Sweeper::default() }
+    }
+
+    async fn answer(&self, request: &Request<Bytes>) -> Result<Bytes, ApiError> {
+        let caller = request.extensions().get::<Caller>().ok_or(ApiError::MissingAuthentication)?;
+        let header = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok());
+        if request.method() != http::Method::POST {
+            return Err(ApiError::UnknownOperation(format!("Unknown operation: {} /", request.method())));
+        }
+        let action = catalogue::of_target(header("x-amz-target"))?;
+        let input = Input::parse(request.body())?;
+        action.refuse_out_of_scope()?;
+        let principal = Principal::of(&caller.arn, &self.config.controllers_role_arn);
+        let call = Call { ports: &self.ports, config: &self.config, principal, action, now: self.ports.clock.now() };
+        if action.is_read() {
+            return Ok(actions::run(&call, &input).await?.body);
+        }
+        let repeat = RequestKey::of(&caller.arn, action.name, header("amz-sdk-invocation-id"), self.ports.ids.as_ref());
+        let body = transaction::write(call, &input, &repeat).await?;
+        self.sweeper.sweep(self.ports.store.as_ref(), self.ports.clock.now()).await;
+        Ok(body)
+    }
+}
+
+#[async_trait]
+impl HttpService for Api {
+    async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let mut response = match self.answer(&request).await {
+            Ok(body) => Response::new(body),
+            Err(error) => error.response(),
+        };
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, AMZ_JSON);
+        if let Ok(id) = HeaderValue::from_str(&self.ports.ids.uuid()) {
+            headers.insert("x-amzn-requestid", id);
+        }
+        response
+    }
+}

@@ -1,0 +1,149 @@
+//! Stacks.
+
+use serde_json::{Value, json};
+
+use super::TestApi;
+use super::support::{ACCOUNT, REGION};
+
+fn members(more: Value) -> Value {
+    let mut members = json!({
+        "Name": "shop", "Region": REGION, "ServiceRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/service"),
+        "DefaultInstanceProfileArn": format!("arn:aws:iam::{ACCOUNT}:instance-profile/ec2"),
+    });
+    members.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    members
+}
+
+async fn described(app: &TestApi, stack: &str) -> Value {
+    app.call("DescribeStacks", json!({ "StackIds": [stack] })).await.good()["Stacks"][0].clone()
+}
+
+/// [STK-3] [STK-4] [STK-5] [STK-6] [STK-7] [STK-11] [STK-12]
+#[tokio::test]
+async fn stk_4_defaults_of_a_stack() {
+    let app = TestApi::new();
+    let stack = described(&app, &app.stack("shop").await).await;
+    for (member, value) in [
+        ("VpcId", json!("vpc-default")),
+        ("DefaultSubnetId", json!("subnet-a")),
+        ("DefaultAvailabilityZone", json!("eu-west-1a")),
+        ("DefaultOs", json!("Amazon Linux 2023")),
+        ("HostnameTheme", json!("Layer_Dependent")),
+        ("ConfigurationManager", json!({ "Name": "Chef", "Version": "12" })),
+        ("UseOpsworksSecurityGroups", json!(true)),
+        ("DefaultRootDeviceType", json!("ebs")),
+        ("AgentVersion", json!("LATEST")),
+    ] {
+        assert_eq!(stack[member], value, "{member}");
+    }
+    assert!(stack.get("CustomJson").is_none() && stack.get("DefaultSshKeyName").is_none());
+}
+
+/// [STK-2] [STK-7] [STK-12] [VAL-1] [VAL-3] [VAL-7], and Strata's own settings.
+#[tokio::test]
+async fn val_1_bad_values_are_refused_by_name() {
+    let app = TestApi::new();
+    for (more, begins) in [
+        (json!({ "Name": "" }), "Name: is required"),
+        (json!({ "Name": "n".repeat(65) }), "Name: must have 1 to 64 characters"),
+        (json!({ "Region": "us-east-1" }), "Region:"),
+        (json!({ "ServiceRoleArn": "arn:aws:iam::999999999999:role/service" }), "Service Role Arn: must belong to account"),
+        (json!({ "DefaultInstanceProfileArn": null }), "Default Instance Profile Arn: is required"),
+        (json!({ "DefaultOs": "Windows 95" }), "Default Os:"),
+        (json!({ "DefaultOs": "Microsoft Windows Server 2019 Base" }), "UnsupportedOperation: DefaultOs="),
+        (json!({ "HostnameTheme": "Vegetables" }), "Hostname Theme:"),
+        (
+            json!({ "ConfigurationManager": { "Name": "Chef", "Version": "11.4" } }),
+            "UnsupportedOperation: ConfigurationManager.Version=11.4",
+        ),
+        (json!({ "DefaultAvailabilityZone": "eu-west-1z" }), "Default Availability Zone:"),
+        (json!({ "Attributes": { "Colour": "red" } }), "Attributes:"),
+        (json!({ "CustomJson": "[]" }), "Custom Json: must be a JSON object"),
+        (json!({ "CustomJson": "{\"strata\":{\"mode\":\"off\"}}" }), "Custom Json: strata.mode:"),
+        (json!({ "AgentVersion": "newest" }), "Agent Version:"),
+    ] {
+        let message = app.call("CreateStack", members(more.clone())).await.invalid();
+        assert!(message.starts_with(begins), "{more}: {message}");
+    }
+    assert!(app.store.partition("stacks").is_empty(), "nothing was stored");
+}
+
+/// [IDN-6] [STK-1] [STK-8] [WIRE-3] [VAL-5]
+#[tokio::test]
+async fn stk_8_an_update_changes_what_is_sent_and_never_the_service_role() {
+    let app = TestApi::new();
+    let stack = app.stack("shop").await;
+    let odd = "{ \"a\" :1}";
+    app.call("UpdateStack", json!({ "StackId": stack, "Name": "store", "CustomJson": odd, "HostnameTheme": "" })).await.good();
+    let after = described(&app, &stack).await;
+    assert_eq!((&after["Name"], &after["CustomJson"]), (&json!("store"), &json!(odd)));
+    assert_eq!(after["HostnameTheme"], "Layer_Dependent");
+    let role = |name: &str| json!({ "StackId": stack, "ServiceRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/{name}") });
+    app.call("UpdateStack", role("service")).await.good();
+    assert!(app.call("UpdateStack", role("other")).await.invalid().starts_with("Service Role Arn:"));
+    app.call("UpdateStack", json!({ "StackId": stack, "CustomJson": "" })).await.good();
+    assert!(described(&app, &stack).await.get("CustomJson").is_none(), "an empty text unsets");
+    app.call("UpdateStack", json!({ "StackId": "unknown", "Name": "x" })).await.not_found();
+}
+
+/// [STK-7] [SG-5]
+#[tokio::test]
+async fn stk_7_the_chef_version_is_fixed_once_there_are_instances() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let chef = json!({ "StackId": stack, "ConfigurationManager": { "Name": "Chef", "Version": "11.10" } });
+    app.call("UpdateStack", chef.clone()).await.good();
+    app.instance(&stack, &layer, json!({})).await;
+    app.call("UpdateStack", chef).await.good();
+    let back = json!({ "StackId": stack, "ConfigurationManager": { "Name": "Chef", "Version": "12" } });
+    assert!(app.call("UpdateStack", back).await.invalid().starts_with("Configuration Manager:"));
+    let without_groups = json!({ "StackId": stack, "UseOpsworksSecurityGroups": false });
+    app.call("UpdateStack", without_groups.clone()).await.invalid();
+    app.call("UpdateLayer", json!({ "LayerId": layer, "CustomSecurityGroupIds": ["sg-1"] })).await.good();
+    app.call("UpdateStack", without_groups).await.good();
+    app.call("UpdateLayer", json!({ "LayerId": layer, "CustomSecurityGroupIds": [] })).await.invalid();
+}
+
+/// [TXT-1] [TXT-5] [DSC-3]
+#[tokio::test]
+async fn dsc_3_no_ids_are_all_stacks_and_an_empty_list_is_an_error() {
+    let app = TestApi::new();
+    let empty = app.call("DescribeStacks", json!({ "StackIds": [] })).await.invalid();
+    assert_eq!(empty, "Please provide no arguments or, one or more stack IDs");
+    assert_eq!(app.call("DescribeStacks", json!({})).await.good(), json!({ "Stacks": [] }));
+    app.stack("one").await;
+    app.cloud.advance(1);
+    app.stack("two").await;
+    let all = app.call("DescribeStacks", json!({})).await.good();
+    assert_eq!([&all["Stacks"][0]["Name"], &all["Stacks"][1]["Name"]], ["one", "two"]);
+    let unknown = app.call("DescribeStacks", json!({ "StackIds": ["x"] })).await.not_found();
+    assert_eq!(unknown, "Unable to find stack with ID x");
+}
+
+/// [DSC-8]
+#[tokio::test]
+async fn dsc_8_the_summary_leaves_zeros_out() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let first = app.instance(&stack, &layer, json!({})).await;
+    app.instance(&stack, &layer, json!({})).await;
+    app.settle(&first, strata_domain::InstanceStatus::RunningSetup).await;
+    let summary = app.call("DescribeStackSummary", json!({ "StackId": stack })).await.good()["StackSummary"].clone();
+    assert_eq!(summary["InstancesCount"], json!({ "RunningSetup": 1, "Stopped": 1 }));
+    assert_eq!((&summary["LayersCount"], &summary["AppsCount"]), (&json!(1), &json!(0)));
+}
+
+/// [STK-13] [ECS-97]
+#[tokio::test]
+async fn stk_13_a_stack_goes_when_it_is_empty_and_takes_its_registrations_along() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    assert!(app.call("DeleteStack", json!({ "StackId": stack })).await.invalid().contains("layers"));
+    app.call("DeleteLayer", json!({ "LayerId": layer })).await.good();
+    app.call("DeleteStack", json!({ "StackId": stack })).await.good();
+    app.call("DeleteStack", json!({ "StackId": stack })).await.not_found();
+    assert!(app.store.partition("clusters").is_empty() && app.store.partition("stacks").is_empty());
+    assert!(app.store.partition(&format!("stack#{stack}")).is_empty());
+    let other = app.stack("other").await;
+    app.register(&other).await;
+}

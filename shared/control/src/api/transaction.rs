@@ -1,0 +1,201 @@
+//! From what an action answers to what is committed: one transaction, retried as a whole when somebody else was quicker.
+
+use bytes::Bytes;
+use serde::Serialize;
+use strata_domain::StackId;
+use strata_ports::store::{Listing, MAX_CHANGES};
+use strata_ports::{AlarmSpec, Change, CommitError, EventOut, Expect, Key, Ports, StackScope, StoreError, Told, keys};
+
+use super::actions;
+use super::call::Call;
+use super::error::ApiError;
+use super::input::Input;
+use super::repeat::RequestKey;
+use super::wire;
+use crate::records::{Deployment, expand_deployment};
+
+/// So often a transaction is tried again after a conflict. A lost race means that somebody else's commit went through, so this
+/// bounds how many others may be quicker in a row.
+const TRIES: usize = 12;
+
+/// What an action comes to: the answer's body, and for a writing action the changes that make it true.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) body: Bytes,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) events: Vec<EventOut>,
+    pub(crate) after: Vec<After>,
+}
+
+/// What follows a commit. It may fail or never happen, because whoever comes next makes up for it.
+#[derive(Debug)]
+pub(crate) enum After {
+    /// Bring CloudWatch in step; load-scaling's tick repairs what is missed.
+    Alarms { scope: StackScope, put: Vec<AlarmSpec>, delete: Vec<String> },
+    /// Write a deployment's commands; the reconciler expands what is missed.
+    Expand(Box<Deployment>),
+    /// Remove what else stands in a deleted stack's partition. What is missed is never read again.
+    Sweep(StackId),
+    /// Remove these records, if they are still there.
+    Remove(Vec<Key>),
+}
+
+impl Answer {
+    /// An answer with a body and no changes.
+    pub(crate) fn of<T: Serialize>(body: &T) -> Self {
+        Self { body: wire::body(body), ..Self::default() }
+    }
+
+    /// An answer of one member.
+    pub(crate) fn named<T: Serialize>(member: &'static str, value: T) -> Self {
+        Self::of(&wire::Named(member, value))
+    }
+
+    /// An empty body [WIRE-5] and these changes.
+    pub(crate) fn done(changes: Vec<Change>) -> Self {
+        Self { changes, ..Self::default() }
+    }
+
+    /// With these changes.
+    pub(crate) fn with(mut self, changes: Vec<Change>) -> Self {
+        self.changes = changes;
+        self
+    }
+
+    /// And then this.
+    pub(crate) fn then(mut self, after: After) -> Self {
+        self.after.push(after);
+        self
+    }
+
+    /// And this event told.
+    pub(crate) fn telling(mut self, event: Option<EventOut>) -> Self {
+        self.events.extend(event);
+        self
+    }
+}
+
+/// Runs a writing action in one transaction, or answers a repeat with the first result [WIRE-15].
+///
+/// The kept result is also the receipt: after a commit whose answer was lost, it tells whether the commit happened.
+pub(crate) async fn write(mut call: Call<'_>, input: &Input, repeat: &RequestKey) -> Result<Bytes, ApiError> {
+    let mut unsure: Option<Answer> = None;
+    for _ in 0..TRIES {
+        call.now = call.ports.clock.now();
+        if let Some(first) = repeat.find(call.store(), call.now).await? {
+            if let Some(answer) = unsure {
+                follow_up(call.ports, &answer).await;
+            }
+            return Ok(first);
+        }
+        let answer = actions::run(&call, input).await?;
+        let receipt = repeat.keep(&answer.body, call.now);
+        match commit(call.ports, &answer, Some(receipt)).await? {
+            Committed::Yes => {
+                follow_up(call.ports, &answer).await;
+                return Ok(answer.body);
+            }
+            Committed::Unknown => unsure = Some(answer),
+            Committed::Conflict => {}
+        }
+    }
+    Err(ApiError::Unavailable("Too many others are changing this; try again".to_owned()))
+}
+
+/// Commits one instance's piece of a stack-wide action, and follows it up. `false` if somebody else was quicker, or the answer was lost:
+/// then the caller reads the instance again, and what has happened has no effect a second time.
+pub(crate) async fn commit_piece(call: &Call<'_>, piece: &Answer) -> Result<bool, ApiError> {
+    match commit(call.ports, piece, None).await? {
+        Committed::Yes => {
+            follow_up(call.ports, piece).await;
+            Ok(true)
+        }
+        Committed::Unknown | Committed::Conflict => Ok(false),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Committed {
+    Yes,
+    Unknown,
+    Conflict,
+}
+
+async fn commit(ports: &Ports, answer: &Answer, receipt: Option<Change>) -> Result<Committed, ApiError> {
+    let mut changes = answer.changes.clone();
+    changes.extend(told(&answer.events).changes());
+    changes.extend(receipt);
+    if changes.is_empty() {
+        return Ok(Committed::Yes);
+    }
+    match ports.store.commit(changes).await {
+        Ok(()) => Ok(Committed::Yes),
+        Err(CommitError::Conflict { .. }) => Ok(Committed::Conflict),
+        Err(CommitError::OutcomeUnknown { .. }) => Ok(Committed::Unknown),
+        Err(CommitError::Unavailable { why }) => Err(StoreError::Unavailable { why }.into()),
+        Err(CommitError::Impossible { why }) => Err(ApiError::Internal(why)),
+    }
+}
+
+fn told(events: &[EventOut]) -> Told {
+    Told { events: events.to_vec(), ..Told::default() }
+}
+
+async fn follow_up(ports: &Ports, answer: &Answer) {
+    send(ports, &answer.events).await;
+    for after in &answer.after {
+        let missed = match after {
+            After::Alarms { scope, put, delete } => bring_alarms_in_step(ports, scope, put, delete).await,
+            After::Expand(deployment) => expand_deployment(ports.store.as_ref(), deployment).await.map_err(|e| e.to_string()),
+            After::Sweep(stack) => sweep(ports, stack).await,
+            After::Remove(keys) => remove(ports, keys).await,
+        };
+        if let Err(why) = missed {
+            tracing::warn!(error.message = %why, "left for the next tick");
+        }
+    }
+}
+
+/// Sends this call's own events and takes them out of the outbox. Only these: a backlog is the tick's to work off, so a call never
+/// waits for others' messages.
+async fn send(ports: &Ports, events: &[EventOut]) {
+    if events.is_empty() || ports.events.put(events).await.is_err() {
+        return;
+    }
+    let outbox =
+        told(events).changes().into_iter().map(|change| Change::Delete { key: change.key().clone(), expect: Expect::Version(1) });
+    // If the tick was quicker they are gone already; if this is lost they are sent once more with the same ids.
+    let _ = ports.store.commit(outbox.collect()).await;
+}
+
+async fn bring_alarms_in_step(ports: &Ports, scope: &StackScope, put: &[AlarmSpec], delete: &[String]) -> Result<(), String> {
+    if !put.is_empty() {
+        ports.alarms.put(scope, put).await.map_err(|e| e.to_string())?;
+    }
+    if !delete.is_empty() {
+        ports.alarms.delete(scope, delete).await.map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
+
+async fn sweep(ports: &Ports, stack: &StackId) -> Result<(), String> {
+    loop {
+        let left = Listing { limit: Some(MAX_CHANGES), ..Listing::of(keys::stack_pk(stack), "") };
+        let items = ports.store.list(&left).await.map_err(|e| e.to_string())?;
+        if items.is_empty() {
+            return Ok(());
+        }
+        let changes = items.into_iter().map(|i| Change::Delete { expect: i.unchanged(), key: i.key }).collect();
+        ports.store.commit(changes).await.map_err(|e| e.to_string())?;
+    }
+}
+
+async fn remove(ports: &Ports, keys: &[Key]) -> Result<(), String> {
+    for key in keys {
+        if let Some(item) = ports.store.get(key).await.map_err(|e| e.to_string())? {
+            let change = Change::Delete { expect: item.unchanged(), key: item.key };
+            ports.store.commit(vec![change]).await.map_err(|e| e.to_string())?;
+        }
+    }
+    Ok(())
+}

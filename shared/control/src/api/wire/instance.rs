@@ -1,0 +1,247 @@
+//! Instance: DescribeInstances is the API's busiest and longest answer, so it goes from the stored bytes to the answer's without a copy
+//! of each text in between.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use strata_domain::model::{Layer, LayerType, RootDeviceType, Stack};
+use strata_domain::{InstanceStatus, ScalingType};
+use strata_ports::{Item, StoreError};
+
+use super::{EmptyObject, Time, shape};
+
+/// A text that is borrowed from the stored bytes where it can be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Text<'a>(Cow<'a, str>);
+
+impl Text<'_> {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrowing;
+        impl<'de> Visitor<'de> for Borrowing {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            // A text with escapes cannot be borrowed.
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Borrowing)
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// Those members of `model::Instance` that the answer needs; a test holds the two together.
+#[derive(Debug, Deserialize)]
+pub(crate) struct InstanceRow<'a> {
+    #[serde(borrow)]
+    pub(crate) id: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) stack_id: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) layer_ids: Vec<Text<'a>>,
+    #[serde(borrow)]
+    hostname: Text<'a>,
+    #[serde(borrow)]
+    instance_type: Text<'a>,
+    #[serde(borrow)]
+    os: Text<'a>,
+    #[serde(borrow)]
+    ami_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    subnet_id: Text<'a>,
+    #[serde(borrow)]
+    availability_zone: Text<'a>,
+    root_device_type: RootDeviceType,
+    scaling: ScalingType,
+    #[serde(borrow)]
+    architecture: Text<'a>,
+    #[serde(borrow)]
+    ssh_key_name: Option<Text<'a>>,
+    install_updates_on_boot: bool,
+    ebs_optimized: bool,
+    #[serde(borrow)]
+    agent_version: Text<'a>,
+    #[serde(borrow)]
+    tenancy: Option<Text<'a>>,
+    pub(crate) created_at: Timestamp,
+    status: InstanceStatus,
+    has_been_online: bool,
+    #[serde(borrow)]
+    ec2_instance_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    container_instance_arn: Option<Text<'a>>,
+    #[serde(borrow)]
+    private_ip: Option<Text<'a>>,
+    #[serde(borrow)]
+    public_ip: Option<Text<'a>>,
+    #[serde(borrow)]
+    last_service_error_id: Option<Text<'a>>,
+}
+
+impl<'a> InstanceRow<'a> {
+    /// Reads a stored instance.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] names the key.
+    pub(crate) fn of(item: &'a Item) -> Result<Self, StoreError> {
+        serde_json::from_slice(&item.value).map_err(|e| StoreError::Unreadable { key: item.key.clone(), problem: e.to_string() })
+    }
+
+    pub(crate) fn is_in(&self, layer: &strata_domain::LayerId) -> bool {
+        self.layer_ids.iter().any(|id| id.as_str() == layer.as_str())
+    }
+}
+
+shape! {
+    /// An element of DescribeInstances. `reported_os` is an object even when empty: old Terraform versions crash without it [CLT-4].
+    InstanceShape<'a> {
+        instance_id: &'a str, stack_id: &'a str, layer_ids: &'a [Text<'a>], arn: String, hostname: &'a str, instance_type: &'a str,
+        os: &'a str, subnet_id: &'a str, availability_zone: &'a str, root_device_type: &'static str, architecture: &'a str,
+        virtualization_type: &'static str, infrastructure_class: &'static str, install_updates_on_boot: bool, ebs_optimized: bool,
+        agent_version: &'a str, created_at: Time, status: &'static str, reported_os: EmptyObject,
+        block_device_mappings: [EmptyObject; 0], security_group_ids: Vec<&'a str>, instance_profile_arn: &'a str,
+    } unless_absent {
+        ami_id: &'a str, auto_scaling_type: &'static str, ssh_key_name: &'a str, tenancy: &'a str, ec2_instance_id: &'a str,
+        ecs_cluster_arn: &'a str, ecs_container_instance_arn: &'a str, private_ip: &'a str, public_ip: &'a str,
+        reported_agent_version: &'static str, last_service_error_id: &'a str,
+    }
+}
+
+/// The agent that we claim to be: no agent of that kind exists any more, but clients compare the number with [ECS-13] [ECS-120].
+const REPORTED_AGENT_VERSION: &str = "4039-20240526000000";
+
+/// What an answer about an instance needs beside its record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Surroundings<'a> {
+    /// Its stack.
+    pub(crate) stack: &'a Stack,
+    /// The stack's layers.
+    pub(crate) layers: &'a [Layer],
+}
+
+impl<'a> InstanceShape<'a> {
+    pub(crate) fn of(row: &'a InstanceRow<'_>, around: Surroundings<'a>) -> Self {
+        let layers = || around.layers.iter().filter(|layer| row.is_in(&layer.id));
+        let container_instance = row.container_instance_arn.as_ref();
+        let cluster = layers().find(|l| l.layer_type == LayerType::EcsCluster).and_then(|l| l.cluster.as_ref());
+        let own_profile = layers().find_map(|l| l.custom_instance_profile_arn.as_deref());
+        let groups = layers().flat_map(|l| l.custom_security_group_ids.iter().map(String::as_str));
+        let Stack { region, account, .. } = around.stack;
+        Self {
+            instance_id: row.id.as_str(),
+            stack_id: row.stack_id.as_str(),
+            layer_ids: &row.layer_ids,
+            arn: format!("arn:aws:opsworks:{region}:{account}:instance/{}", row.id.as_str()),
+            hostname: row.hostname.as_str(),
+            instance_type: row.instance_type.as_str(),
+            os: row.os.as_str(),
+            subnet_id: row.subnet_id.as_str(),
+            availability_zone: row.availability_zone.as_str(),
+            root_device_type: row.root_device_type.as_str(),
+            architecture: row.architecture.as_str(),
+            virtualization_type: "hvm",
+            infrastructure_class: "ec2",
+            install_updates_on_boot: row.install_updates_on_boot,
+            ebs_optimized: row.ebs_optimized,
+            agent_version: row.agent_version.as_str(),
+            created_at: Time(row.created_at),
+            status: row.status.as_str(),
+            reported_os: EmptyObject {},
+            block_device_mappings: [],
+            security_group_ids: groups.collect(),
+            instance_profile_arn: own_profile.unwrap_or(&around.stack.default_instance_profile_arn),
+            ami_id: row.ami_id.as_ref().map(Text::as_str),
+            auto_scaling_type: row.scaling.as_wire(),
+            ssh_key_name: row.ssh_key_name.as_ref().map(Text::as_str),
+            tenancy: row.tenancy.as_ref().map(Text::as_str),
+            ec2_instance_id: row.ec2_instance_id.as_ref().map(Text::as_str),
+            // Both are absent before conversion and after deregistration [ECS-66].
+            ecs_cluster_arn: container_instance.and(cluster).map(|c| c.as_str()),
+            ecs_container_instance_arn: container_instance.map(Text::as_str),
+            private_ip: row.private_ip.as_ref().map(Text::as_str),
+            public_ip: row.public_ip.as_ref().map(Text::as_str),
+            reported_agent_version: row.has_been_online.then_some(REPORTED_AGENT_VERSION),
+            last_service_error_id: row.last_service_error_id.as_ref().map(Text::as_str),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use strata_domain::model::Instance;
+    use strata_ports::{Key, keys};
+
+    use super::*;
+    use crate::records::samples;
+
+    fn shown(instance: &Instance) -> Value {
+        let (stack, layers) = (samples::stack(), [samples::layer()]);
+        let key: Key = keys::instance(&stack.id, &instance.id);
+        let item = Item { key, version: 1, value: serde_json::to_vec(instance).unwrap().into() };
+        let row = InstanceRow::of(&item).unwrap();
+        serde_json::to_value(InstanceShape::of(&row, Surroundings { stack: &stack, layers: &layers })).unwrap()
+    }
+
+    /// [ECS-66] [WIRE-6]
+    #[test]
+    fn ecs_66_the_cluster_shows_only_while_there_is_a_container_instance() {
+        let mut instance = samples::instance();
+        let before = shown(&instance);
+        instance.container_instance_arn = Some("arn:ci".into());
+        let after = shown(&instance);
+        for member in ["EcsClusterArn", "EcsContainerInstanceArn"] {
+            assert!(before.get(member).is_none() && after.get(member).is_some(), "{member}");
+        }
+        assert_eq!(before["LayerIds"], json!([samples::layer().id]));
+        assert_eq!(before["ReportedOs"], json!({}));
+        assert!(before.get("AutoScalingType").is_none(), "24/7 has no type on the wire");
+    }
+
+    #[test]
+    fn every_member_of_the_record_is_read_as_it_was_written_escapes_included() {
+        let mut instance = samples::instance();
+        instance.hostname = "a\"b\\cü\n".to_owned();
+        instance.ami_id = Some("ami-1".to_owned());
+        instance.scaling = ScalingType::Load;
+        instance.ssh_key_name = Some("key".to_owned());
+        instance.tenancy = Some("host".to_owned());
+        instance.has_been_online = true;
+        instance.ec2_instance_id = Some("i-1".into());
+        instance.container_instance_arn = Some("arn:ci".into());
+        instance.private_ip = Some("10.0.0.1".to_owned());
+        instance.public_ip = Some("192.0.2.1".to_owned());
+        instance.last_service_error_id = Some("e".into());
+        let expected = json!({
+            "InstanceId": instance.id, "StackId": instance.stack_id, "LayerIds": instance.layer_ids,
+            "Arn": instance.arn("eu-west-1", "123456789012"), "Hostname": instance.hostname, "InstanceType": "m5.large",
+            "Os": "Amazon Linux 2023", "SubnetId": "subnet-a", "AvailabilityZone": "eu-west-1a", "RootDeviceType": "ebs",
+            "Architecture": "x86_64", "VirtualizationType": "hvm", "InfrastructureClass": "ec2", "InstallUpdatesOnBoot": true,
+            "EbsOptimized": false, "AgentVersion": "INHERIT", "CreatedAt": "2026-01-01T00:00:00+00:00", "Status": "stopped",
+            "ReportedOs": {}, "BlockDeviceMappings": [], "SecurityGroupIds": [],
+            "InstanceProfileArn": "arn:aws:iam::123456789012:instance-profile/ec2", "AmiId": "ami-1", "AutoScalingType": "load",
+            "SshKeyName": "key", "Tenancy": "host", "Ec2InstanceId": "i-1",
+            "EcsClusterArn": "arn:aws:ecs:eu-west-1:123456789012:cluster/shop", "EcsContainerInstanceArn": "arn:ci",
+            "PrivateIp": "10.0.0.1", "PublicIp": "192.0.2.1", "ReportedAgentVersion": REPORTED_AGENT_VERSION, "LastServiceErrorId": "e",
+        });
+        assert_eq!(shown(&instance), expected);
+    }
+}

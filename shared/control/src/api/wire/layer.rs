@@ -1,0 +1,133 @@
+//! Layer.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use strata_domain::model::{Layer, LayerType, ShutdownConfiguration, Stack, VolumeConfiguration};
+
+use super::{Time, shape};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Recipes<'a> {
+    setup: Vec<&'a str>,
+    configure: Vec<&'a str>,
+    deploy: Vec<&'a str>,
+    undeploy: Vec<&'a str>,
+    shutdown: Vec<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct LifecycleEvents {
+    shutdown: Shutdown,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Shutdown {
+    execution_timeout: u32,
+    delay_until_elb_connections_drained: bool,
+}
+
+shape! {
+    /// An element of a layer's VolumeConfigurations.
+    VolumeShape<'a> { mount_point: &'a str, number_of_disks: u32, size: u32, volume_type: &'a str, encrypted: bool } unless_absent { iops: u32 }
+}
+
+shape! {
+    /// An element of DescribeLayers [ECS-46].
+    LayerShape<'a> {
+        layer_id: &'a str, stack_id: &'a str, arn: String, r#type: &'static str, name: &'a str, shortname: &'a str,
+        attributes: BTreeMap<&'a str, &'a str>, custom_security_group_ids: &'a [String], default_security_group_names: &'static [&'static str],
+        packages: &'a [String], volume_configurations: Vec<VolumeShape<'a>>, enable_auto_healing: bool, auto_assign_elastic_ips: bool,
+        auto_assign_public_ips: bool, default_recipes: Recipes<'a>, custom_recipes: Recipes<'a>, created_at: Time,
+        install_updates_on_boot: bool, use_ebs_optimized_instances: bool, lifecycle_event_configuration: LifecycleEvents,
+    } unless_absent {
+        custom_instance_profile_arn: &'a str, custom_json: &'a str,
+    }
+}
+
+/// The built-in recipes of the layer type by event [ECS-65].
+const SETUP: [&str; 8] = [
+    "opsworks_initial_setup",
+    "ssh_host_keys",
+    "ssh_users",
+    "mysql::client",
+    "dependencies",
+    "ebs",
+    "opsworks_ganglia::client",
+    "opsworks_ecs::setup",
+];
+const CONFIGURE: [&str; 5] =
+    ["opsworks_ganglia::configure-client", "ssh_users", "mysql::client", "agent_version", "opsworks_ecs::configure"];
+const DEPLOY: [&str; 2] = ["deploy::default", "opsworks_ecs::deploy"];
+const UNDEPLOY: [&str; 1] = ["opsworks_ecs::undeploy"];
+const SHUTDOWN: [&str; 2] = ["opsworks_shutdown::default", "opsworks_ecs::shutdown"];
+
+fn default_recipes(layer_type: LayerType) -> Recipes<'static> {
+    let of_ecs = |names: &[&'static str]| names.iter().copied().filter(|_| layer_type == LayerType::EcsCluster).collect();
+    Recipes {
+        setup: of_ecs(&SETUP),
+        configure: of_ecs(&CONFIGURE),
+        deploy: of_ecs(&DEPLOY),
+        undeploy: of_ecs(&UNDEPLOY),
+        shutdown: of_ecs(&SHUTDOWN),
+    }
+}
+
+fn custom_recipes(given: &BTreeMap<String, Vec<String>>) -> Recipes<'_> {
+    let of = |event: &str| given.get(event).into_iter().flatten().map(String::as_str).collect();
+    Recipes {
+        setup: of("Setup"),
+        configure: of("Configure"),
+        deploy: of("Deploy"),
+        undeploy: of("Undeploy"),
+        shutdown: of("Shutdown"),
+    }
+}
+
+fn volume(v: &VolumeConfiguration) -> VolumeShape<'_> {
+    VolumeShape {
+        mount_point: &v.mount_point,
+        number_of_disks: v.number_of_disks,
+        size: v.size,
+        volume_type: &v.volume_type,
+        encrypted: v.encrypted,
+        iops: v.iops,
+    }
+}
+
+impl<'a> LayerShape<'a> {
+    pub(crate) fn of(layer: &'a Layer, stack: &Stack) -> Self {
+        let ShutdownConfiguration { execution_timeout_seconds, delay_until_elb_connections_drained } = layer.shutdown;
+        let own = layer.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let has_built_in_group = layer.layer_type == LayerType::EcsCluster && stack.use_opsworks_security_groups;
+        Self {
+            layer_id: layer.id.as_str(),
+            stack_id: layer.stack_id.as_str(),
+            arn: layer.arn(&stack.region, &stack.account),
+            r#type: layer.layer_type.as_str(),
+            name: &layer.name,
+            shortname: &layer.shortname,
+            attributes: own.chain(layer.cluster.iter().map(|c| ("EcsClusterArn", c.as_str()))).collect(),
+            custom_security_group_ids: &layer.custom_security_group_ids,
+            default_security_group_names: if has_built_in_group { &["AWS-OpsWorks-ECS-Cluster"] } else { &[] },
+            packages: &layer.packages,
+            volume_configurations: layer.volume_configurations.iter().map(volume).collect(),
+            enable_auto_healing: layer.enable_auto_healing,
+            auto_assign_elastic_ips: layer.auto_assign_elastic_ips,
+            auto_assign_public_ips: layer.auto_assign_public_ips,
+            default_recipes: default_recipes(layer.layer_type),
+            custom_recipes: custom_recipes(&layer.custom_recipes),
+            created_at: Time(layer.created_at),
+            install_updates_on_boot: layer.install_updates_on_boot,
+            use_ebs_optimized_instances: layer.use_ebs_optimized_instances,
+            lifecycle_event_configuration: LifecycleEvents {
+                shutdown: Shutdown { execution_timeout: execution_timeout_seconds, delay_until_elb_connections_drained },
+            },
+            custom_instance_profile_arn: layer.custom_instance_profile_arn.as_deref(),
+            custom_json: layer.custom_json.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The shapes of answers, and nothing else: what the API's records look like on the wire [WIRE-5, 6, 8].
+//!
+//! They borrow from the records and serialize straight to bytes.
+
+mod deployment;
+mod instance;
+mod layer;
+mod stack;
+
+pub(crate) use deployment::{CommandShape, DeploymentShape, ServiceErrorShape};
+pub(crate) use instance::{InstanceRow, InstanceShape, Surroundings};
+pub(crate) use layer::LayerShape;
+pub(crate) use stack::{EcsClusterShape, StackShape, StackSummaryShape};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+/// Declares a shape: members that are always there, then members that are left out when absent [WIRE-6].
+macro_rules! shape {
+    ($(#[$doc:meta])* $name:ident<$a:lifetime> { $($always:ident: $at:ty),* $(,)? } unless_absent { $($opt:ident: $ot:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, serde::Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        pub(crate) struct $name<$a> {
+            $(pub(crate) $always: $at,)*
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub(crate) $opt: Option<$ot>,)*
+        }
+    };
+}
+pub(crate) use shape;
+
+/// Serializes an answer.
+pub(crate) fn body<T: Serialize>(answer: &T) -> Bytes {
+    serde_json::to_vec(answer).expect("shapes are plain data with string keys, which always serialize").into()
+}
+
+/// An answer of one member.
+#[derive(Debug)]
+pub(crate) struct Named<T>(pub(crate) &'static str, pub(crate) T);
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.0, &self.1)])
+    }
+}
+
+/// A time as the API writes it: `2013-07-25T18:57:47+00:00` [IDN-5].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let t = jiff::tz::Offset::UTC.to_datetime(self.0);
+        let (date, time) = ((t.year(), t.month(), t.day()), (t.hour(), t.minute(), t.second()));
+        serializer.collect_str(&format_args!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}+00:00",
+            date.0, date.1, date.2, time.0, time.1, time.2
+        ))
+    }
+}
+
+/// `{}`
+#[derive(Debug, Serialize)]
+pub(crate) struct EmptyObject {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [IDN-5]
+    #[test]
+    fn idn_5_times_are_utc_texts_in_whole_seconds() {
+        let time = |text: &str| serde_json::to_value(Time(text.parse().unwrap())).unwrap();
+        assert_eq!(time("2013-07-25T18:57:47Z"), "2013-07-25T18:57:47+00:00");
+        assert_eq!(time("2013-07-25T18:57:47.999Z"), "2013-07-25T18:57:47+00:00");
+        assert_eq!(time("2013-07-25T20:57:47+02:00"), "2013-07-25T18:57:47+00:00");
+    }
+}

@@ -1,0 +1,352 @@
+//! Carrying out actions, many instances to a call. Every call is idempotent; what a failure means is decided by the next look.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use strata_domain::holds::{Hold, HoldKind, HoldTarget};
+use strata_domain::lifecycle::{
+    Action, ContainerSeen, Observed, Step, on_launch_refused, on_launched, on_reboot_sent, on_setup_sent, on_shutdown_sent,
+    on_volumes_deleted,
+};
+use strata_domain::mode::ActionKind;
+use strata_domain::model::Instance;
+use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId};
+use strata_ports::{Change, CloudError, CommandRequest, CommitError, ContainerInstanceState, Expect, ItemResult, Ports, keys};
+
+use super::Config;
+use super::launch::{launch_spec, setup_request, shutdown_request};
+use super::observe::host;
+use super::view::StackView;
+use super::write::Write;
+use crate::records::Stored;
+
+/// What follows for an instance.
+pub(super) enum Next {
+    /// Look again in this invocation.
+    Look,
+    /// Nothing more in this invocation: the world needs time.
+    Rest,
+    /// Write the record, then rest or look again.
+    Write { write: Box<Write>, rest: bool },
+    /// EC2 throttles launches: put it into the backlog.
+    Backlog,
+}
+
+/// As which kind of action the mode judges it; `None` for one that only concerns our own records.
+pub(super) fn kind_of(action: Action) -> Option<ActionKind> {
+    match action {
+        Action::Launch | Action::PowerOn | Action::SendSetup | Action::Activate => Some(ActionKind::Start),
+        Action::PowerOff { .. }
+        | Action::Reboot
+        | Action::SendShutdown
+        | Action::Drain
+        | Action::StopTasks { .. }
+        | Action::Deregister => Some(ActionKind::Stop),
+        Action::Terminate | Action::DeleteVolumes => Some(ActionKind::Terminate),
+        Action::HoldForeign | Action::ReleaseForeign => None,
+    }
+}
+
+/// The action in the words of a decision.
+pub(super) fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Launch => "launch",
+        Action::PowerOn => "start",
+        Action::PowerOff { .. } => "stop the machine of",
+        Action::Terminate => "terminate the machine of",
+        Action::Reboot => "reboot",
+        Action::SendSetup => "set up",
+        Action::SendShutdown => "send the Shutdown event to",
+        Action::Drain => "drain",
+        Action::Activate => "put back in service",
+        Action::StopTasks { .. } => "stop the tasks on",
+        Action::Deregister => "deregister",
+        Action::DeleteVolumes => "delete the volumes of",
+        Action::HoldForeign => "note the foreign DRAINING of",
+        Action::ReleaseForeign => "forget the foreign DRAINING of",
+    }
+}
+
+/// Carries actions out for instances of one stack.
+pub(super) struct Actor<'a> {
+    pub(super) ports: &'a Ports,
+    pub(super) view: &'a StackView,
+    pub(super) config: &'a Config,
+    pub(super) seen: &'a BTreeMap<InstanceId, Observed>,
+    pub(super) now: Timestamp,
+}
+
+impl Actor<'_> {
+    /// Does `action` for all of `items`; one answer for each.
+    pub(super) async fn carry_out(&self, action: Action, items: &[Stored<Instance>]) -> Vec<Next> {
+        match action {
+            Action::Launch => self.launch(items).await,
+            Action::PowerOn | Action::PowerOff { .. } | Action::Terminate | Action::Reboot => self.power(action, items).await,
+            Action::Drain => self.set_state(items, ContainerInstanceState::Draining).await,
+            Action::Activate => self.set_state(items, ContainerInstanceState::Active).await,
+            Action::SendSetup
+            | Action::SendShutdown
+            | Action::StopTasks { .. }
+            | Action::Deregister
+            | Action::DeleteVolumes
+            | Action::HoldForeign
+            | Action::ReleaseForeign => self.one_by_one(action, items).await,
+        }
+    }
+
+    /// Calls that take one instance each; at the first throttling the others wait for the next look.
+    async fn one_by_one(&self, action: Action, items: &[Stored<Instance>]) -> Vec<Next> {
+        let mut next = Vec::with_capacity(items.len());
+        let mut is_throttled = false;
+        for item in items {
+            if is_throttled {
+                next.push(Next::Rest);
+                continue;
+            }
+            let result = match action {
+                Action::SendSetup => self.send_setup(item).await,
+                Action::SendShutdown => self.send_shutdown(item).await,
+                Action::StopTasks { daemon } => self.stop_tasks(item, daemon).await,
+                Action::Deregister => self.deregister(item).await,
+                Action::DeleteVolumes => self.delete_volumes(item).await,
+                Action::HoldForeign => Ok(self.hold_foreign(item).await),
+                _ => Ok(self.release_foreign(item).await),
+            };
+            is_throttled = matches!(result, Err(CloudError::RetryLater { .. }));
+            next.push(result.unwrap_or_else(|error| failed(&item.record, &error)));
+        }
+        next
+    }
+
+    /// One RunInstances per record; at the first throttling the rest waits in the backlog.
+    async fn launch(&self, items: &[Stored<Instance>]) -> Vec<Next> {
+        let mut next = Vec::with_capacity(items.len());
+        let mut is_throttled = false;
+        for item in items {
+            if is_throttled {
+                next.push(Next::Backlog);
+                continue;
+            }
+            let spec = launch_spec(self.view, &item.record);
+            next.push(match self.ports.compute.run_instance(&self.view.scope, &spec).await {
+                Ok(ec2) => write_step(item, on_launched(&item.record, &host(&ec2)), true),
+                Err(CloudError::RetryLater { .. }) => {
+                    is_throttled = true;
+                    Next::Backlog
+                }
+                // The next launch repeats the token, so it is the same launch.
+                Err(CloudError::OutcomeUnknown { .. }) => Next::Rest,
+                Err(error) => refused(item, &error),
+            });
+        }
+        next
+    }
+
+    async fn power(&self, action: Action, items: &[Stored<Instance>]) -> Vec<Next> {
+        // The machine that was seen: a stopped record names none when a lost launch has turned up.
+        let ids: Vec<Option<Ec2InstanceId>> = items.iter().map(|item| self.machine_of(&item.record)).collect();
+        let named: Vec<Ec2InstanceId> = ids.iter().flatten().cloned().collect();
+        let mut results = self.power_call(action, &named).await;
+        if let (Err(error), true) = (&results, named.len() > 1)
+            && !matches!(error, CloudError::RetryLater { .. })
+        {
+            // One bad id can spoil EC2's whole batch: the others are done one by one.
+            let mut singly = Vec::new();
+            for id in &named {
+                match self.power_call(action, std::slice::from_ref(id)).await {
+                    Ok(one) => singly.extend(one),
+                    Err(error) => singly.push(ItemResult { id: id.clone(), result: Err(error) }),
+                }
+            }
+            results = Ok(singly);
+        }
+        let result_of = |id: &Option<Ec2InstanceId>| match (&results, id) {
+            (_, None) => Ok(()),
+            (Err(error), Some(_)) => Err(error.clone()),
+            (Ok(all), Some(id)) => all.iter().find(|r| r.id == *id).map_or(Ok(()), |r| r.result.clone()),
+        };
+        items.iter().zip(&ids).map(|(item, id)| self.after_power(action, item, result_of(id))).collect()
+    }
+
+    fn machine_of(&self, record: &Instance) -> Option<Ec2InstanceId> {
+        record.ec2_instance_id.clone().or_else(|| match &self.seen.get(&record.id)?.ec2 {
+            strata_domain::lifecycle::Ec2Seen::Seen(host) => Some(host.id.clone()),
+            strata_domain::lifecycle::Ec2Seen::Unknown | strata_domain::lifecycle::Ec2Seen::Absent => None,
+        })
+    }
+
+    async fn power_call(&self, action: Action, ids: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (compute, scope) = (&self.ports.compute, &self.view.scope);
+        match action {
+            Action::PowerOff { force } => compute.stop_instances(scope, ids, force).await,
+            Action::Terminate => compute.terminate_instances(scope, ids).await,
+            Action::Reboot => compute.reboot_instances(scope, ids).await,
+            _ => compute.start_instances(scope, ids).await,
+        }
+    }
+
+    fn after_power(&self, action: Action, item: &Stored<Instance>, result: Result<(), CloudError>) -> Next {
+        match (action, result) {
+            (Action::PowerOn, Ok(())) => Next::Look,
+            (Action::PowerOn, Err(error @ (CloudError::Refused { .. } | CloudError::Wrong { .. }))) => refused(item, &error),
+            (Action::Reboot, Ok(())) => {
+                let after = on_reboot_sent(&item.record, self.now);
+                Next::Write { write: Box::new(Write::note(item, after, "the reboot is sent")), rest: true }
+            }
+            (_, Ok(())) => Next::Rest,
+            (_, Err(error)) => failed(&item.record, &error),
+        }
+    }
+
+    async fn set_state(&self, items: &[Stored<Instance>], state: ContainerInstanceState) -> Vec<Next> {
+        let mut by_cluster: BTreeMap<ClusterArn, Vec<ContainerInstanceArn>> = BTreeMap::new();
+        for item in items {
+            if let Some((cluster, arn)) = self.container_of(&item.record) {
+                by_cluster.entry(cluster).or_default().push(arn);
+            }
+        }
+        let mut results: BTreeMap<ContainerInstanceArn, Result<(), CloudError>> = BTreeMap::new();
+        for (cluster, arns) in by_cluster {
+            match self.ports.containers.set_state(&self.view.scope, &cluster, &arns, state).await {
+                Ok(all) => results.extend(all.into_iter().map(|r| (r.id, r.result))),
+                Err(error) => results.extend(arns.into_iter().map(|arn| (arn, Err(error.clone())))),
+            }
+        }
+        let result_of = |record: &Instance| self.container_of(record).and_then(|(_, arn)| results.get(&arn).cloned());
+        items
+            .iter()
+            .map(|item| match result_of(&item.record) {
+                Some(Err(error)) => failed(&item.record, &error),
+                Some(Ok(())) | None => Next::Look,
+            })
+            .collect()
+    }
+
+    /// The container instance that was seen, and its cluster.
+    fn container_of(&self, record: &Instance) -> Option<(ClusterArn, ContainerInstanceArn)> {
+        let cluster = self.view.cluster_of(record)?;
+        match &self.seen.get(&record.id)?.container {
+            ContainerSeen::Seen(container) => Some((cluster, container.arn.clone())),
+            ContainerSeen::Unknown | ContainerSeen::Absent => None,
+        }
+    }
+
+    async fn send(&self, request: Option<CommandRequest>) -> Result<strata_domain::SsmCommandId, CloudError> {
+        match request {
+            Some(request) => self.ports.commands.send(&self.view.scope, &request).await,
+            None => Err(CloudError::Wrong {
+                action: "ssm:SendCommand",
+                code: "InvalidInstanceId".to_owned(),
+                why: "the record names no machine".to_owned(),
+            }),
+        }
+    }
+
+    async fn send_setup(&self, item: &Stored<Instance>) -> Result<Next, CloudError> {
+        let command = self.send(setup_request(self.view, &item.record, self.config)).await?;
+        Ok(write_step(item, on_setup_sent(&item.record, command), true))
+    }
+
+    async fn send_shutdown(&self, item: &Stored<Instance>) -> Result<Next, CloudError> {
+        let command = self.send(shutdown_request(self.view, &item.record)).await?;
+        let after = on_shutdown_sent(&item.record, command);
+        Ok(Next::Write { write: Box::new(Write::note(item, after, "the Shutdown event is sent")), rest: true })
+    }
+
+    async fn stop_tasks(&self, item: &Stored<Instance>, daemon: bool) -> Result<Next, CloudError> {
+        let Some((cluster, arn)) = self.container_of(&item.record) else { return Ok(Next::Look) };
+        let (containers, scope) = (&self.ports.containers, &self.view.scope);
+        for task in containers.tasks_on(scope, &cluster, &arn).await?.iter().filter(|task| daemon || !task.daemon) {
+            containers.stop_task(scope, &cluster, &task.arn, "Strata: the host goes out of service").await?;
+        }
+        Ok(Next::Look)
+    }
+
+    async fn deregister(&self, item: &Stored<Instance>) -> Result<Next, CloudError> {
+        let Some((cluster, arn)) = self.container_of(&item.record) else { return Ok(Next::Look) };
+        self.ports.containers.deregister(&self.view.scope, &cluster, &arn).await?;
+        Ok(Next::Look)
+    }
+
+    async fn delete_volumes(&self, item: &Stored<Instance>) -> Result<Next, CloudError> {
+        let ids: Vec<String> = item.record.volumes.iter().map(|v| v.ec2_volume_id.clone()).collect();
+        for one in self.ports.compute.delete_volumes(&self.view.scope, &ids).await? {
+            match one.result {
+                // Bad input never gets better: the volume is not ours to delete.
+                Ok(()) | Err(CloudError::Wrong { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let after = on_volumes_deleted(&item.record);
+        Ok(Next::Write { write: Box::new(Write::note(item, after, "its volumes are deleted")), rest: false })
+    }
+
+    async fn hold_foreign(&self, item: &Stored<Instance>) -> Next {
+        let hold = Hold {
+            target: HoldTarget::Instance(item.record.id.clone()),
+            kind: HoldKind::Foreign,
+            by: "somebody outside Strata".to_owned(),
+            reason: "the container instance was set DRAINING".to_owned(),
+            since: self.now,
+            until: None,
+        };
+        let key = keys::instance_hold(&item.record.stack_id, &item.record.id, "foreign");
+        self.store_change(Change::put(key, &hold, Expect::Absent)).await
+    }
+
+    async fn release_foreign(&self, item: &Stored<Instance>) -> Next {
+        match self.view.foreign_hold_on(&item.record.id) {
+            Some(hold) => self.store_change(hold.delete()).await,
+            None => Next::Rest,
+        }
+    }
+
+    /// A change beside the record. Whoever was quicker has seen the same.
+    async fn store_change(&self, change: Change) -> Next {
+        match self.ports.store.commit(vec![change]).await {
+            Ok(()) => Next::Look,
+            Err(
+                CommitError::Conflict { .. }
+                | CommitError::Unavailable { .. }
+                | CommitError::Impossible { .. }
+                | CommitError::OutcomeUnknown { .. },
+            ) => Next::Rest,
+        }
+    }
+}
+
+/// A start that EC2 refused for good.
+fn refused(item: &Stored<Instance>, error: &CloudError) -> Next {
+    let code = error.code().unwrap_or("Unknown").to_owned();
+    let why = match error {
+        CloudError::RetryLater { why, .. }
+        | CloudError::Refused { why, .. }
+        | CloudError::Wrong { why, .. }
+        | CloudError::OutcomeUnknown { why, .. } => why,
+    };
+    write_step(item, on_launch_refused(&item.record, &code, why), true)
+}
+
+/// A `Move` or `Note` as a write.
+pub(super) fn write_step(item: &Stored<Instance>, step: Step, rest: bool) -> Next {
+    match step {
+        Step::Move { to, record, why } => {
+            let write = Write { before: item.clone(), after: *record, to: Some(to), removes: false, why };
+            Next::Write { write: Box::new(write), rest }
+        }
+        Step::Note { record, why } => Next::Write { write: Box::new(Write::note(item, *record, &why)), rest },
+        Step::Settled { .. } | Step::Wait { .. } | Step::Act { .. } | Step::Remove { .. } => Next::Rest,
+    }
+}
+
+/// An action that was not done, or perhaps not: deadlines bound the trouble. An unknown outcome is looked at once more.
+fn failed(record: &Instance, error: &CloudError) -> Next {
+    tracing::warn!(instance.id = %record.id, instance.status = %record.status, error = %error, "an action was not carried out");
+    match error {
+        CloudError::OutcomeUnknown { .. } => Next::Look,
+        CloudError::RetryLater { .. } | CloudError::Refused { .. } | CloudError::Wrong { .. } => Next::Rest,
+    }
+}

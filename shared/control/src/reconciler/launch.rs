@@ -1,0 +1,80 @@
+//! What a launch and a Setup run are asked to do: settings of stack, layers and instance put together.
+
+use strata_domain::model::Instance;
+use strata_ports::{CommandKind, CommandRequest, LaunchSpec, VolumeSpec};
+
+use super::Config;
+use super::view::StackView;
+
+/// The launch of a record: its token makes a repeat the same launch.
+pub(super) fn launch_spec(view: &StackView, record: &Instance) -> LaunchSpec {
+    let volumes = view
+        .layers_of(record)
+        .flat_map(|layer| &layer.volume_configurations)
+        .flat_map(|volume| {
+            let disk = VolumeSpec {
+                mount_point: volume.mount_point.clone(),
+                size: volume.size,
+                volume_type: volume.volume_type.clone(),
+            };
+            std::iter::repeat_n(disk, volume.number_of_disks.max(1) as usize)
+        })
+        .collect();
+    // The ECS layer's profile is what the ECS agent needs [ECS-40].
+    let own_profile = |with_cluster: bool| {
+        view.layers_of(record)
+            .filter(move |layer| layer.cluster.is_some() == with_cluster)
+            .find_map(|layer| layer.custom_instance_profile_arn.clone())
+    };
+    LaunchSpec {
+        token: record.launch_token(),
+        instance_id: record.id.clone(),
+        hostname: record.hostname.clone(),
+        stack_name: view.stack.name.clone(),
+        instance_type: record.instance_type.clone(),
+        availability_zone: record.availability_zone.clone(),
+        subnet_id: record.subnet_id.clone(),
+        os: record.os.clone(),
+        ami_id: record.ami_id.clone(),
+        instance_profile_arn: own_profile(true)
+            .or_else(|| own_profile(false))
+            .unwrap_or_else(|| view.stack.default_instance_profile_arn.clone()),
+        // An address type is assigned if any layer asks for it [ECS-55].
+        associate_public_ip: view.layers_of(record).any(|layer| layer.auto_assign_public_ips),
+        volumes,
+    }
+}
+
+/// The Setup run of a start; a heal or a restart has a launch number, and so a nonce, of its own.
+pub(super) fn setup_request(view: &StackView, record: &Instance, config: &Config) -> Option<CommandRequest> {
+    let installs_updates = record.install_updates_on_boot && view.layers_of(record).all(|layer| layer.install_updates_on_boot);
+    let mut parameters = vec![
+        ("hostname".to_owned(), record.hostname.clone()),
+        ("instance_id".to_owned(), record.id.to_string()),
+        ("install_updates".to_owned(), installs_updates.to_string()),
+    ];
+    if let Some(cluster) = view.cluster_of(record) {
+        parameters.push(("cluster".to_owned(), cluster.to_string()));
+        // Every start follows a deregistration, so the agent's old checkpoint must go [ECS-124]; a reboot runs no Setup.
+        parameters.push(("clear_agent_state".to_owned(), "true".to_owned()));
+    }
+    Some(CommandRequest {
+        nonce: format!("setup-{}", record.launch_token()),
+        kind: CommandKind::Setup,
+        host: record.ec2_instance_id.clone()?,
+        parameters,
+        timeout_seconds: u32::try_from(config.setup_timeout.as_secs()).unwrap_or(u32::MAX),
+    })
+}
+
+/// The Shutdown event of a stop.
+pub(super) fn shutdown_request(view: &StackView, record: &Instance) -> Option<CommandRequest> {
+    let timeout = view.layers_of(record).map(|layer| layer.shutdown.execution_timeout_seconds).max();
+    Some(CommandRequest {
+        nonce: format!("shutdown-{}-{}", record.id, record.status_sequence),
+        kind: CommandKind::Shutdown,
+        host: record.ec2_instance_id.clone()?,
+        parameters: vec![("hostname".to_owned(), record.hostname.clone())],
+        timeout_seconds: timeout.unwrap_or(120),
+    })
+}

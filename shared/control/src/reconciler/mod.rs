@@ -1,0 +1,112 @@
+//! The lifecycle reconciler: brings instances forward, one computed step at a time.
+//!
+//! An invocation names instances. For each, the record is read, the world is observed in batches, `lifecycle::next` computes the
+//! step, the step is carried out, and that is repeated until every instance is settled or has to wait. Any await may be the last:
+//! whatever was done can be seen in the record or in the world, so the next invocation goes on from there. Two invocations may
+//! run side by side: calls are idempotent, record writes conditional.
+
+mod act;
+mod backlog;
+mod launch;
+mod notices;
+mod observe;
+mod outage;
+mod round;
+mod spot;
+mod sweep;
+mod telling;
+#[cfg(test)]
+mod tests;
+mod view;
+mod write;
+
+use jiff::SignedDuration;
+use strata_domain::decision::DecisionRecord;
+use strata_domain::{Ec2InstanceId, InstanceId, StackId};
+use strata_ports::store::Listing;
+use strata_ports::{HandlerError, Ports, StoreError, keys};
+
+/// An instance and its stack: enough to find the record.
+pub type Named = (StackId, InstanceId);
+
+/// Settings of the reconciler.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// From the accepted start to the agent's first contact; default 20 minutes [INST-14].
+    pub boot_timeout: SignedDuration,
+    /// From the Setup run's start to `online`; default 20 minutes.
+    pub setup_timeout: SignedDuration,
+    /// At most so many steps per instance in one invocation; default 12.
+    pub rounds: usize,
+    /// How often every record that is not stopped is looked at; default 15 minutes.
+    pub full_sweep_every: SignedDuration,
+    /// How many throttled launches an invocation takes along; default 10.
+    pub backlog_portion: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            boot_timeout: SignedDuration::from_mins(20),
+            setup_timeout: SignedDuration::from_mins(20),
+            rounds: 12,
+            full_sweep_every: SignedDuration::from_mins(15),
+            backlog_portion: 10,
+        }
+    }
+}
+
+/// The reconciler. Cheap to clone; holds no state between invocations.
+#[derive(Clone)]
+pub struct Reconciler {
+    ports: Ports,
+    config: Config,
+}
+
+impl Reconciler {
+    /// A reconciler over these ports.
+    pub fn new(ports: Ports, config: Config) -> Self {
+        Self { ports, config }
+    }
+
+    /// Brings these instances forward as far as they go now, and some throttled launches with them. `trigger` says in a few words
+    /// what woke us. Returns the decisions told.
+    ///
+    /// # Errors
+    /// [`HandlerError::Store`] and [`HandlerError::Commit`] when the store does not answer; what was done until then stands.
+    /// Trouble of the cloud is no error: the step is repeated on the next look.
+    pub async fn step(&self, ids: &[Named], trigger: &str) -> Result<Vec<DecisionRecord>, HandlerError> {
+        let mut open: std::collections::BTreeSet<Named> = ids.iter().cloned().collect();
+        open.extend(self.backlog().await?);
+        let mut run = round::Run::new(self, trigger, open);
+        for _ in 0..self.config.rounds {
+            if run.is_over() {
+                break;
+            }
+            run.round().await?;
+        }
+        Ok(run.into_decisions())
+    }
+
+    /// Whose machine this is; `None` if it is none of ours.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the index cannot be read.
+    pub async fn owner_of(&self, ec2: &Ec2InstanceId) -> Result<Option<Named>, StoreError> {
+        let Some(item) = self.ports.store.get(&keys::ec2_index(ec2)).await? else { return Ok(None) };
+        let owner: keys::Ec2Owner = item.decode()?;
+        Ok(Some((owner.stack_id, owner.instance_id)))
+    }
+
+    /// Launches that were throttled: each invocation takes some along, so that a thousand launches go on as fast as EC2 lets them.
+    async fn backlog(&self) -> Result<Vec<Named>, StoreError> {
+        let listing = Listing { limit: Some(self.config.backlog_portion), ..Listing::of(keys::LAUNCH_BACKLOG_PK, "") };
+        self.ports.store.list(&listing).await?.iter().map(named).collect()
+    }
+}
+
+/// Reads an index entry whose sort key is an instance's id and whose value names its stack.
+fn named(item: &strata_ports::Item) -> Result<Named, StoreError> {
+    let owner: keys::Owner = item.decode()?;
+    Ok((owner.stack_id, InstanceId::new(item.key.sk.clone())))
+}

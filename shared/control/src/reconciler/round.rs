@@ -1,0 +1,299 @@
+//! One round: read, observe, compute, write, act. Instances drop out when they are settled or have to wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use strata_domain::decision::{DecisionRecord, Verdict};
+use strata_domain::lifecycle::{Action, Observed, Step, next};
+use strata_domain::mode::{ActionKind, Mode, permits};
+use strata_domain::model::Instance;
+use strata_domain::{InstanceId, InstanceStatus, StackId};
+use strata_ports::{CommitError, HandlerError, StoreError, keys};
+
+use super::act::{Actor, Next, kind_of, verb};
+use super::observe::observe;
+use super::outage::Outages;
+use super::telling::{Teller, Words, listed};
+use super::view::StackView;
+use super::write::{Write, commit_all};
+use super::{Named, Reconciler};
+use crate::records::Stored;
+
+/// One invocation.
+pub(super) struct Run<'a> {
+    pub(super) reconciler: &'a Reconciler,
+    trigger: &'a str,
+    open: BTreeSet<Named>,
+    views: BTreeMap<StackId, StackView>,
+    seen: BTreeMap<InstanceId, Observed>,
+    /// What was done already: the same action for the same instance is not repeated within an invocation.
+    done: BTreeSet<(InstanceId, Action)>,
+    pub(super) decisions: Vec<DecisionRecord>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(reconciler: &'a Reconciler, trigger: &'a str, open: BTreeSet<Named>) -> Self {
+        Self {
+            reconciler,
+            trigger,
+            open,
+            views: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            done: BTreeSet::new(),
+            decisions: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    pub(super) fn into_decisions(self) -> Vec<DecisionRecord> {
+        self.decisions
+    }
+
+    fn now(&self) -> Timestamp {
+        self.reconciler.ports.clock.now()
+    }
+
+    pub(super) fn teller(&self, now: Timestamp) -> Teller<'a> {
+        Teller { ids: &*self.reconciler.ports.ids, now, trigger: self.trigger }
+    }
+
+    fn close(&mut self, record: &Instance) {
+        self.open.remove(&(record.stack_id.clone(), record.id.clone()));
+    }
+
+    fn look_again(&mut self, id: &InstanceId) {
+        self.seen.remove(id);
+    }
+
+    /// One step for each open instance.
+    pub(super) async fn round(&mut self) -> Result<(), HandlerError> {
+        let mut by_stack: BTreeMap<StackId, Vec<InstanceId>> = BTreeMap::new();
+        for (stack, instance) in &self.open {
+            by_stack.entry(stack.clone()).or_default().push(instance.clone());
+        }
+        for (stack, ids) in by_stack {
+            let view = match self.views.remove(&stack) {
+                Some(view) => Some(view),
+                None => StackView::read(&*self.reconciler.ports.store, &stack).await?,
+            };
+            let Some(mut view) = view else {
+                self.open.retain(|(s, _)| *s != stack);
+                continue;
+            };
+            view.forget_modes();
+            let is_stale = self.round_of(&mut view, &ids).await?;
+            if !is_stale {
+                self.views.insert(stack, view);
+            }
+        }
+        Ok(())
+    }
+
+    /// One step for each of these instances of a stack. Answers whether the view must be read again.
+    async fn round_of(&mut self, view: &mut StackView, ids: &[InstanceId]) -> Result<bool, HandlerError> {
+        let records = self.read(&view.stack.id, ids).await?;
+        let now = self.now();
+        let unseen: Vec<&Instance> = records.iter().map(|r| &r.record).filter(|r| !self.seen.contains_key(&r.id)).collect();
+        let looked = observe(&self.reconciler.ports, view, &unseen, now).await;
+        self.seen.extend(looked);
+        let steps = self.steps(view, &records, now).await?;
+
+        let mut writes = Vec::new();
+        let mut acts: BTreeMap<Action, Vec<Stored<Instance>>> = BTreeMap::new();
+        for (record, step) in records.iter().zip(steps) {
+            match step {
+                Step::Settled { why, notice } | Step::Wait { why, notice, .. } => {
+                    self.close(&record.record);
+                    if let Some(notice) = notice {
+                        self.notice(view, record, notice, &why, now).await?;
+                    }
+                }
+                Step::Act { action, .. } if self.done.contains(&(record.record.id.clone(), action)) => self.close(&record.record),
+                Step::Act { action, .. } => acts.entry(action).or_default().push(record.clone()),
+                Step::Move { to, record: after, why } => {
+                    writes.push(Write { before: record.clone(), after: *after, to: Some(to), removes: false, why });
+                }
+                Step::Note { record: after, why } => writes.push(Write::note(record, *after, &why)),
+                Step::Remove { why } => {
+                    let after = record.record.clone();
+                    writes.push(Write { before: record.clone(), after, to: None, removes: true, why });
+                }
+            }
+        }
+        self.write(view, writes, now).await?;
+        let mut is_stale = false;
+        for (action, items) in acts {
+            is_stale |= matches!(action, Action::HoldForeign | Action::ReleaseForeign);
+            self.act(view, action, items, now).await?;
+        }
+        Ok(is_stale)
+    }
+
+    async fn read(&mut self, stack: &StackId, ids: &[InstanceId]) -> Result<Vec<Stored<Instance>>, StoreError> {
+        let mut records = Vec::with_capacity(ids.len());
+        for id in ids {
+            match self.reconciler.ports.store.get(&keys::instance(stack, id)).await? {
+                Some(item) => records.push(Stored::of(item)?),
+                None => {
+                    self.open.remove(&(stack.clone(), id.clone()));
+                    // Somebody removed it while its launch waited.
+                    self.leave_backlog(id).await?;
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    async fn steps(
+        &mut self,
+        view: &mut StackView,
+        records: &[Stored<Instance>],
+        now: Timestamp,
+    ) -> Result<Vec<Step>, HandlerError> {
+        let ports = &self.reconciler.ports;
+        let mut steps = Vec::with_capacity(records.len());
+        let mut outages: Option<Outages> = None;
+        for stored in records {
+            let record = &stored.record;
+            if record.status != InstanceStatus::Requested {
+                self.leave_backlog_if_there(record).await?;
+            }
+            let mut rules = view.rules(record, &self.reconciler.config, now);
+            let Some(seen) = self.seen.get(&record.id) else {
+                steps.push(Step::Wait { until: None, why: "it was not looked at".to_owned(), notice: None });
+                continue;
+            };
+            if record.status == InstanceStatus::ConnectionLost {
+                rules.mode_permits_healing = permits(view.mode(&*ports.modes, record).await, ActionKind::Stop);
+            }
+            let mut step = next(record, seen, &rules, now);
+            if is_heal(record, &step) {
+                if outages.is_none() {
+                    outages = Some(Outages::look(ports, view, now).await?);
+                }
+                let is_outage = outages.as_ref().is_some_and(|o| o.is_outage_for(record));
+                if is_outage {
+                    rules.outage = true;
+                    step = next(record, seen, &rules, now);
+                }
+            }
+            steps.push(step);
+        }
+        Ok(steps)
+    }
+
+    async fn write(&mut self, view: &StackView, writes: Vec<Write>, now: Timestamp) -> Result<(), HandlerError> {
+        self.write_all(view, writes.into_iter().map(|w| (w, false)).collect(), now).await
+    }
+
+    /// Commits writes; each either rests afterwards or is looked at again.
+    async fn write_all(&mut self, view: &StackView, writes: Vec<(Write, bool)>, now: Timestamp) -> Result<(), HandlerError> {
+        let fates: Vec<(Instance, Option<InstanceStatus>, bool, bool)> =
+            writes.iter().map(|(w, rest)| (w.before.record.clone(), w.to, w.removes, *rest)).collect();
+        let writes = writes.into_iter().map(|(w, _)| w).collect();
+        let written = commit_all(&self.reconciler.ports, view, &self.teller(now), writes).await?;
+        self.decisions.extend(written.decisions);
+        let done: BTreeSet<usize> = written.done.into_iter().collect();
+        for (index, (record, to, removes, rest)) in fates.into_iter().enumerate() {
+            if !done.contains(&index) {
+                // Somebody was quicker: read and look again.
+                self.look_again(&record.id);
+            } else if removes || rest || to.is_some_and(rests_in) {
+                self.close(&record);
+            } else if to.is_some() {
+                self.look_again(&record.id);
+            }
+        }
+        Ok(())
+    }
+
+    async fn act(
+        &mut self,
+        view: &mut StackView,
+        action: Action,
+        items: Vec<Stored<Instance>>,
+        now: Timestamp,
+    ) -> Result<(), HandlerError> {
+        let items = self.permitted(view, action, items, now).await?;
+        if items.is_empty() {
+            return Ok(());
+        }
+        let actor = Actor { ports: &self.reconciler.ports, view, config: &self.reconciler.config, seen: &self.seen, now };
+        let nexts = actor.carry_out(action, &items).await;
+        let mut writes = Vec::new();
+        let mut backlog = Vec::new();
+        for (item, next) in items.iter().zip(nexts) {
+            self.done.insert((item.record.id.clone(), action));
+            match next {
+                Next::Look => self.look_again(&item.record.id),
+                Next::Rest => self.close(&item.record),
+                Next::Write { write, rest } => writes.push((*write, rest)),
+                Next::Backlog => backlog.push(item.record.clone()),
+            }
+        }
+        for record in &backlog {
+            self.close(record);
+        }
+        self.join_backlog(&backlog).await?;
+        self.write_all(view, writes, now).await
+    }
+
+    /// Those whose mode lets the action be done. In `observe`, what would be done is told once.
+    async fn permitted(
+        &mut self,
+        view: &mut StackView,
+        action: Action,
+        items: Vec<Stored<Instance>>,
+        now: Timestamp,
+    ) -> Result<Vec<Stored<Instance>>, HandlerError> {
+        let Some(kind) = kind_of(action) else { return Ok(items) };
+        let mut allowed = Vec::with_capacity(items.len());
+        let mut observed = Vec::new();
+        for item in items {
+            let mode = view.mode(&*self.reconciler.ports.modes, &item.record).await;
+            if permits(mode, kind) {
+                allowed.push(item);
+                continue;
+            }
+            self.close(&item.record);
+            if mode == Some(Mode::Observe) {
+                observed.push(item);
+            }
+        }
+        if let Some(first) = observed.first() {
+            let hosts = listed(observed.iter().map(|i| i.record.hostname.as_str()));
+            let words = Words {
+                verdict: Verdict::WouldAct,
+                saw: format!("{} in status {}", hosts, first.record.status),
+                did: format!("would {} {hosts}", verb(action)),
+                why: "the mode is observe".to_owned(),
+            };
+            let decision = self.teller(now).decision(view, &first.record, view.layer_path(&first.record), words);
+            let sameness = decision.did.clone();
+            self.tell_news(decision, &sameness).await?;
+        }
+        Ok(allowed)
+    }
+}
+
+/// Whether the step begins a heal.
+fn is_heal(record: &Instance, step: &Step) -> bool {
+    record.status == InstanceStatus::ConnectionLost && matches!(step, Step::Move { to: InstanceStatus::Stopping, .. })
+}
+
+/// Statuses in which nothing more is to be done in this invocation, or only with time.
+fn rests_in(status: InstanceStatus) -> bool {
+    status.is_at_rest() || status == InstanceStatus::Pending
+}
+
+/// Whether it stands; somebody quicker is no error, an unknown outcome is looked at next time.
+pub(super) fn committed(result: Result<(), CommitError>) -> Result<bool, CommitError> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict { .. } | CommitError::OutcomeUnknown { .. }) => Ok(false),
+        Err(error @ (CommitError::Impossible { .. } | CommitError::Unavailable { .. })) => Err(error),
+    }
+}

@@ -1,0 +1,86 @@
+//! The minute tick: what is under way, what is claimed, and what EC2 and ECS call exceptional. It makes up for every lost event.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use strata_domain::decision::DecisionRecord;
+use strata_domain::model::{Instance, Stack};
+use strata_domain::{ClusterArn, InstanceStatus, StackId};
+use strata_ports::store::Listing;
+use strata_ports::{Change, Expect, HandlerError, StoreError, keys};
+
+use super::view::StackView;
+use super::{Named, Reconciler, named, outage, round};
+
+/// How long a stopped record without a machine is still swept: a lost launch may turn up.
+const ORPHANS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+
+impl Reconciler {
+    /// Steps everything that is busy, claimed or exceptional. A constant number of calls per registered cluster, and no settled
+    /// record is read, except every 15 minutes, when every record that is not stopped is looked at.
+    ///
+    /// # Errors
+    /// [`HandlerError`] when the store does not answer; a cloud that does not answer is asked again on the next tick.
+    pub async fn sweep(&self, trigger: &str) -> Result<Vec<DecisionRecord>, HandlerError> {
+        let store = &*self.ports.store;
+        let mut ids = BTreeSet::new();
+        for item in store.list(&Listing::of(keys::BUSY_PK, "")).await? {
+            ids.insert(named(&item)?);
+        }
+        for item in store.list(&Listing::of(keys::CLUSTERS_PK, "")).await? {
+            let owner: keys::Owner = item.decode()?;
+            self.exceptions(&owner.stack_id, &ClusterArn::new(item.key.sk.clone()), &mut ids).await?;
+        }
+        if self.is_full_sweep_due().await? {
+            self.all_awake(&mut ids).await?;
+        }
+        let ids: Vec<Named> = ids.into_iter().collect();
+        self.step(&ids, trigger).await
+    }
+
+    async fn exceptions(&self, stack: &StackId, cluster: &ClusterArn, ids: &mut BTreeSet<Named>) -> Result<(), HandlerError> {
+        let Some(view) = StackView::read(&*self.ports.store, stack).await? else { return Ok(()) };
+        ids.extend(view.claimed().map(|id| (stack.clone(), id.clone())));
+        outage::resolve(&*self.ports.store, &view, self.ports.clock.now()).await?;
+        let machines = self.ports.compute.describe_exceptions(&view.scope).await.unwrap_or_default();
+        ids.extend(machines.into_iter().filter_map(|host| host.instance_id).map(|id| (stack.clone(), id)));
+        let containers = self.ports.containers.describe_exceptions(&view.scope, cluster).await.unwrap_or_default();
+        for container in containers {
+            ids.extend(self.owner_of(&container.ec2_instance_id).await?);
+        }
+        Ok(())
+    }
+
+    /// Whether the last full sweep is old enough; if so, this one is the next.
+    async fn is_full_sweep_due(&self) -> Result<bool, HandlerError> {
+        let (store, now) = (&*self.ports.store, self.ports.clock.now());
+        let item = store.get(&keys::full_sweep()).await?;
+        let last: Option<jiff::Timestamp> = item.as_ref().and_then(|i| i.decode().ok());
+        if last.is_some_and(|last| now.duration_since(last) < self.config.full_sweep_every) {
+            return Ok(false);
+        }
+        let expect = item.map_or(Expect::Absent, |item| item.unchanged());
+        Ok(round::committed(store.commit(vec![Change::put(keys::full_sweep(), &now, expect)]).await)?)
+    }
+
+    /// Every record that is not stopped, and those whose lost launch may still turn up.
+    async fn all_awake(&self, ids: &mut BTreeSet<Named>) -> Result<(), StoreError> {
+        let (store, now) = (&*self.ports.store, self.ports.clock.now());
+        for stack in store.list(&Listing::of(keys::STACKS_PK, "")).await? {
+            let stack_id = StackId::new(stack.key.sk);
+            if store.get(&keys::stack(&stack_id)).await?.is_none_or(|item| item.decode::<Stack>().is_err()) {
+                continue;
+            }
+            for item in store.list(&Listing::of(keys::stack_pk(&stack_id), keys::INSTANCE)).await? {
+                let record: Instance = item.decode()?;
+                let may_have_orphan = record.ec2_instance_id.is_none()
+                    && record.launch_number > 0
+                    && now.duration_since(record.status_since) < ORPHANS_WITHIN;
+                if record.status != InstanceStatus::Stopped || may_have_orphan {
+                    ids.insert((stack_id.clone(), record.id));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! What is told: grouped decisions about routine moves, and for each failure and heal a decision, a service error and a page.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use strata_domain::InstanceStatus;
+use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Verdict};
+use strata_domain::lifecycle::Notice;
+use strata_domain::model::Instance;
+use strata_domain::{DecisionId, ServiceErrorId};
+use strata_ports::{EventOut, Ids};
+
+use super::view::StackView;
+use crate::records::ServiceError;
+
+/// How many hosts a decision names before it only counts them.
+const NAMED_HOSTS: usize = 6;
+
+/// A routine move that is told once for all instances of a layer that make it together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Routine {
+    /// EC2 has accepted the start.
+    Up,
+    /// In service.
+    Online,
+    /// On the way down.
+    Down,
+    /// The record is gone.
+    Deleted,
+}
+
+/// A move that is told by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Special {
+    /// `start_failed`, `setup_failed` or `stop_failed`, with the service error's type [SVE-4].
+    Failure(&'static str),
+    /// Healing begins.
+    Heal,
+}
+
+/// How a move is told, if at all.
+pub(super) fn routine(before: &Instance, to: InstanceStatus) -> Option<Routine> {
+    match to {
+        InstanceStatus::Pending => Some(Routine::Up),
+        InstanceStatus::Online => Some(Routine::Online),
+        InstanceStatus::ShuttingDown => Some(Routine::Down),
+        InstanceStatus::Terminated if before.status == InstanceStatus::Terminating => Some(Routine::Down),
+        _ => None,
+    }
+}
+
+/// See [`Special`].
+pub(super) fn special(before: &Instance, to: InstanceStatus) -> Option<Special> {
+    match to {
+        InstanceStatus::StartFailed => Some(Special::Failure("InstanceStart")),
+        InstanceStatus::SetupFailed if before.status != InstanceStatus::Rebooting => Some(Special::Failure("InstanceSetup")),
+        InstanceStatus::StopFailed => Some(Special::Failure("InstanceStop")),
+        InstanceStatus::Stopping if before.status == InstanceStatus::ConnectionLost => Some(Special::Heal),
+        _ => None,
+    }
+}
+
+/// Writes decisions for one invocation.
+pub(super) struct Teller<'a> {
+    pub(super) ids: &'a dyn Ids,
+    pub(super) now: Timestamp,
+    pub(super) trigger: &'a str,
+}
+
+/// The words of a decision.
+pub(super) struct Words {
+    pub(super) verdict: Verdict,
+    pub(super) saw: String,
+    pub(super) did: String,
+    pub(super) why: String,
+}
+
+impl Teller<'_> {
+    /// A decision about a subject of the stack.
+    pub(super) fn decision(&self, view: &StackView, record: &Instance, subject: String, words: Words) -> DecisionRecord {
+        DecisionRecord {
+            id: DecisionId::new(self.ids.uuid()),
+            at: self.now,
+            function: Function::InstanceLifecycle,
+            trigger: self.trigger.to_owned(),
+            subject,
+            stack_id: Some(view.stack.id.clone()),
+            layer_id: record.layer_ids.first().cloned(),
+            verdict: words.verdict,
+            saw: words.saw,
+            did: words.did,
+            why: words.why,
+        }
+    }
+
+    /// One decision for all instances of a layer that make a routine move together.
+    pub(super) fn routine(&self, view: &StackView, kind: Routine, members: &[(&Instance, &str)]) -> Option<DecisionRecord> {
+        let (first, why) = members.first()?;
+        let hosts = listed(members.iter().map(|(record, _)| record.hostname.as_str()));
+        let asked = first.initiated_by.map_or_else(|| "asked for".to_owned(), |by| format!("asked for by {}", by.as_str()));
+        let (saw, did) = match kind {
+            Routine::Up => (format!("a start {asked}"), format!("bring {hosts} up")),
+            Routine::Online => ((*why).to_owned(), format!("put {hosts} in service")),
+            Routine::Down if first.delete.is_some() => (format!("a deletion {asked}"), format!("delete {hosts}")),
+            Routine::Down => (format!("a stop {asked}"), format!("take {hosts} down")),
+            Routine::Deleted => ((*why).to_owned(), format!("remove the record of {hosts}")),
+        };
+        let words = Words { verdict: Verdict::Act, saw, did, why: (*why).to_owned() };
+        Some(self.decision(view, first, view.layer_path(first), words))
+    }
+
+    /// A service error and its alert [SVE-1, EVT-7]; sets the record's `last_service_error_id`.
+    pub(super) fn service_error(&self, record: &mut Instance, error_type: &str, message: &str) -> (ServiceError, EventOut) {
+        let error = ServiceError {
+            id: ServiceErrorId::new(self.ids.uuid()),
+            stack_id: record.stack_id.clone(),
+            instance_id: Some(record.id.clone()),
+            error_type: error_type.to_owned(),
+            message: message.to_owned(),
+            created_at: self.now,
+        };
+        record.last_service_error_id = Some(error.id.clone());
+        let alert = EventOut {
+            id: error.id.to_string(),
+            detail_type: "OpsWorks Alert".to_owned(),
+            resources: Vec::new(),
+            detail: json!({
+                "stack-id": error.stack_id,
+                "instance-id": record.id,
+                "type": error.error_type,
+                "message": error.message,
+            }),
+            time: self.now,
+        };
+        (error, alert)
+    }
+
+    /// A page about a host.
+    pub(super) fn page(
+        &self,
+        view: &StackView,
+        record: &Instance,
+        incident: String,
+        decision: &DecisionRecord,
+        head: Head,
+    ) -> Page {
+        Page {
+            incident,
+            resolved: false,
+            severity: head.severity,
+            kind: head.kind.to_owned(),
+            stack: view.stack.name.clone(),
+            layer: view.layers_of(record).next().map(|layer| layer.name.clone()),
+            host: Some(record.hostname.clone()),
+            what: head.what,
+            why: decision.why.clone(),
+            did: decision.did.clone(),
+            next: format!("strata why {}", view.host_path(record)),
+            decision: decision.id.clone(),
+            at: self.now,
+        }
+    }
+}
+
+/// The head of a page.
+pub(super) struct Head {
+    pub(super) severity: Severity,
+    pub(super) kind: &'static str,
+    pub(super) what: String,
+}
+
+/// `web1, web2`, or `12 instances (web1, ...)`.
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    match names.len() {
+        0..=NAMED_HOSTS => names.join(", "),
+        many => format!("{many} instances ({}, ...)", names[..NAMED_HOSTS].join(", ")),
+    }
+}
+
+/// An open page: what is needed to resolve it. One per instance or layer, at `keys::incident`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Incident {
+    pub(super) page: Page,
+}
+
+impl Incident {
+    /// The message that closes it.
+    pub(super) fn resolved(&self, now: Timestamp, what: impl Into<String>) -> Page {
+        Page { resolved: true, severity: Severity::Info, what: what.into(), at: now, ..self.page.clone() }
+    }
+}
+
+/// What the notices say: what was seen, what is done about it, and whether on-call is woken.
+pub(super) fn notice_words(notice: Notice) -> (&'static str, &'static str, bool) {
+    match notice {
+        Notice::AgentSilent => ("the ECS agent is disconnected", "leave the host alone and record a service error", false),
+        Notice::ForeignDraining => ("the host is DRAINING", "leave it alone", false),
+        Notice::HealingOff => ("a failed host", "leave it connection_lost", true),
+        Notice::HealCap => ("a host that fails again and again", "stop healing it for now", true),
+        Notice::Outage => ("many failed hosts", "heal none of them", false),
+        Notice::HeldByPerson => ("a failed host", "leave it alone", true),
+        Notice::ModeForbids => ("a failed host", "heal it", true),
+        Notice::ClaimRefused => ("a claimed host with tasks that do not move", "do not drain it", false),
+    }
+}

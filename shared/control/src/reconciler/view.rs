@@ -1,0 +1,149 @@
+//! A stack as the reconciler reads it once per invocation: settings, layers, claims and holds.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use strata_domain::claims::Claim;
+use strata_domain::holds::{Hold, HoldKind};
+use strata_domain::lifecycle::Rules;
+use strata_domain::mode::Mode;
+use strata_domain::model::{Instance, Layer, Stack};
+use strata_domain::settings::Settings;
+use strata_domain::{ClusterArn, InstanceId, LayerId, StackId};
+use strata_ports::mode::effective;
+use strata_ports::store::Listing;
+use strata_ports::{Modes, StackScope, Store, StoreError, keys};
+
+use super::Config;
+use crate::records::Stored;
+
+/// A stack and what bears on the lifecycle of its instances.
+pub(super) struct StackView {
+    pub(super) stack: Stack,
+    pub(super) scope: StackScope,
+    layers: BTreeMap<LayerId, (Layer, Settings)>,
+    claims: BTreeMap<InstanceId, Claim>,
+    holds: Vec<Stored<Hold>>,
+    modes: BTreeMap<Vec<LayerId>, Option<Mode>>,
+}
+
+impl StackView {
+    /// Reads it; `None` if there is no such stack.
+    pub(super) async fn read(store: &dyn Store, id: &StackId) -> Result<Option<Self>, StoreError> {
+        let Some(item) = store.get(&keys::stack(id)).await? else { return Ok(None) };
+        let stack: Stack = item.decode()?;
+        let pk = keys::stack_pk(id);
+        let mut layers = BTreeMap::new();
+        for item in store.list(&Listing::of(&pk, keys::LAYER)).await? {
+            let layer: Layer = item.decode()?;
+            // Settings are validated when they are written; whatever is unreadable now counts as not given.
+            let settings = Settings::from_custom_json(layer.custom_json.as_deref()).unwrap_or_default();
+            layers.insert(layer.id.clone(), (layer, settings));
+        }
+        let mut claims = BTreeMap::new();
+        for item in store.list(&Listing::of(&pk, keys::CLAIM)).await? {
+            let claim: Claim = item.decode()?;
+            claims.insert(claim.instance_id.clone(), claim);
+        }
+        let holds = store.list(&Listing::of(&pk, keys::HOLD)).await?.into_iter().map(Stored::of).collect::<Result<_, _>>()?;
+        let scope = scope_of(&stack);
+        Ok(Some(Self { stack, scope, layers, claims, holds, modes: BTreeMap::new() }))
+    }
+
+    pub(super) fn layers_of<'a>(&'a self, record: &'a Instance) -> impl Iterator<Item = &'a Layer> {
+        record.layer_ids.iter().filter_map(|id| self.layers.get(id)).map(|(layer, _)| layer)
+    }
+
+    /// The cluster whose container instance it is: that of its ECS layer.
+    pub(super) fn cluster_of(&self, record: &Instance) -> Option<ClusterArn> {
+        self.layers_of(record).find_map(|layer| layer.cluster.clone())
+    }
+
+    pub(super) fn claim_on(&self, id: &InstanceId) -> Option<&Claim> {
+        self.claims.get(id)
+    }
+
+    /// Instances with a claim, in force or not.
+    pub(super) fn claimed(&self) -> impl Iterator<Item = &InstanceId> {
+        self.claims.keys()
+    }
+
+    /// The standing note that somebody else has set it DRAINING.
+    pub(super) fn foreign_hold_on(&self, id: &InstanceId) -> Option<&Stored<Hold>> {
+        self.holds.iter().find(|h| h.record.kind == HoldKind::Foreign && h.record.covers(id, &[]))
+    }
+
+    /// The rules as this instance meets them: several layers add up to the longest time and the most careful setting
+    /// (`instances.md`, question 4; [HEAL-2]).
+    pub(super) fn rules(&self, record: &Instance, config: &Config, now: Timestamp) -> Rules {
+        let held_by = self
+            .holds
+            .iter()
+            .map(|h| &h.record)
+            .find(|h| h.kind == HoldKind::Person && h.is_in_force(now) && h.covers(&record.id, &record.layer_ids))
+            .map(|h| h.by.clone());
+        let drain = record
+            .layer_ids
+            .iter()
+            .filter_map(|id| self.layers.get(id))
+            .max_by_key(|(layer, _)| layer.cluster.is_some())
+            .map(|(_, settings)| settings.drain);
+        let defaults = Rules::default();
+        Rules {
+            has_cluster: self.cluster_of(record).is_some(),
+            auto_healing: self.layers_of(record).all(|layer| layer.enable_auto_healing),
+            held_by,
+            shutdown_timeout: self
+                .layers_of(record)
+                .map(|layer| layer.shutdown.execution_timeout())
+                .max()
+                .unwrap_or(defaults.shutdown_timeout),
+            drain: drain.unwrap_or(defaults.drain),
+            boot_timeout: config.boot_timeout,
+            setup_timeout: config.setup_timeout,
+            ..defaults
+        }
+    }
+
+    /// The mode that counts for an instance: the strictest of installation, stack, its layers and their settings; `None` when
+    /// one of them cannot be read. Read once per round.
+    pub(super) async fn mode(&mut self, modes: &dyn Modes, record: &Instance) -> Option<Mode> {
+        if let Some(known) = self.modes.get(&record.layer_ids) {
+            return *known;
+        }
+        let stack_settings = Settings::from_custom_json(self.stack.custom_json.as_deref()).unwrap_or_default();
+        let mut found: Vec<Mode> = stack_settings.mode.into_iter().collect();
+        found.extend(record.layer_ids.iter().filter_map(|id| self.layers.get(id)).filter_map(|(_, settings)| settings.mode));
+        let mut is_readable = true;
+        for layer in &record.layer_ids {
+            match effective(modes, Some(&self.stack.id), Some(layer)).await {
+                Some(mode) => found.push(mode),
+                None => is_readable = false,
+            }
+        }
+        let mode = is_readable.then(|| Mode::strictest(found));
+        self.modes.insert(record.layer_ids.clone(), mode);
+        mode
+    }
+
+    /// The mode is read again before the next batch of actions.
+    pub(super) fn forget_modes(&mut self) {
+        self.modes.clear();
+    }
+
+    /// `stack/layer`, by name and short name.
+    pub(super) fn layer_path(&self, record: &Instance) -> String {
+        let layer = self.layers_of(record).next().map_or("-", |layer| layer.shortname.as_str());
+        format!("{}/{layer}", self.stack.name)
+    }
+
+    /// `stack/layer/host`, by names.
+    pub(super) fn host_path(&self, record: &Instance) -> String {
+        format!("{}/{}", self.layer_path(record), record.hostname)
+    }
+}
+
+/// Under which role and where the calls for a stack are made.
+pub(super) fn scope_of(stack: &Stack) -> StackScope {
+    StackScope { stack_id: stack.id.clone(), region: stack.region.clone(), service_role_arn: stack.service_role_arn.clone() }
+}

@@ -1,0 +1,308 @@
+//! Writing: record, busy entry, index, event, service error, pages and decision of a step in one commit.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use strata_domain::claims::ClaimReport;
+use strata_domain::decision::{DecisionRecord, Severity, Verdict};
+use strata_domain::lifecycle::is_busy;
+use strata_domain::model::Instance;
+use strata_domain::{Ec2InstanceId, InstanceStatus};
+use strata_ports::store::MAX_CHANGES;
+use strata_ports::{Change, CommitError, Expect, HandlerError, Key, Ports, Store, StoreError, Told, keys};
+
+use super::telling::{Head, Incident, Routine, Special, Teller, Words, routine, special};
+use super::view::StackView;
+use crate::records::{Stored, busy_changes, removal_changes};
+use crate::status_change::move_status;
+
+/// A change of one record that a step asks for.
+pub(super) struct Write {
+    /// As read.
+    pub(super) before: Stored<Instance>,
+    /// With the step's changes, except the status.
+    pub(super) after: Instance,
+    /// The new status; `None` leaves it.
+    pub(super) to: Option<InstanceStatus>,
+    /// The record goes.
+    pub(super) removes: bool,
+    /// Why.
+    pub(super) why: String,
+}
+
+impl Write {
+    pub(super) fn note(before: &Stored<Instance>, after: Instance, why: &str) -> Self {
+        Self { before: before.clone(), after, to: None, removes: false, why: why.to_owned() }
+    }
+}
+
+/// A write with everything that goes into its commit.
+struct Prepared {
+    /// Which of the writes.
+    index: usize,
+    changes: Vec<Change>,
+    told: Told,
+    routine: Option<Routine>,
+    /// As it will stand.
+    record: Instance,
+    why: String,
+}
+
+/// What became of the writes.
+#[derive(Default)]
+pub(super) struct Written {
+    /// Indices of those that stand.
+    pub(super) done: Vec<usize>,
+    /// What was told.
+    pub(super) decisions: Vec<DecisionRecord>,
+}
+
+/// Leaves room in a commit for the grouped decisions.
+const ROOM_FOR_DECISIONS: usize = 8;
+
+/// Commits these writes, many to a commit; one that somebody else was quicker with is dropped and looked at again.
+///
+/// # Errors
+/// [`HandlerError`] when the store does not answer. A conflict is no error.
+pub(super) async fn commit_all(
+    ports: &Ports,
+    view: &StackView,
+    teller: &Teller<'_>,
+    writes: Vec<Write>,
+) -> Result<Written, HandlerError> {
+    let mut written = Written::default();
+    let mut batch: Vec<Prepared> = Vec::new();
+    let mut size = 0;
+    for (index, write) in writes.into_iter().enumerate() {
+        let prepared = prepare(&*ports.store, view, teller, write, index).await?;
+        let its_size =
+            prepared.changes.len() + prepared.told.decisions.len() + prepared.told.pages.len() + prepared.told.events.len();
+        if size + its_size + ROOM_FOR_DECISIONS > MAX_CHANGES {
+            commit_batch(ports, view, teller, std::mem::take(&mut batch), &mut written).await?;
+            size = 0;
+        }
+        size += its_size;
+        batch.push(prepared);
+    }
+    commit_batch(ports, view, teller, batch, &mut written).await?;
+    Ok(written)
+}
+
+/// One commit for all; if somebody else was quicker with one of them, one commit for each.
+async fn commit_batch(
+    ports: &Ports,
+    view: &StackView,
+    teller: &Teller<'_>,
+    batch: Vec<Prepared>,
+    written: &mut Written,
+) -> Result<(), HandlerError> {
+    if batch.is_empty() || commit_together(ports, view, teller, &batch, written).await? || batch.len() == 1 {
+        return Ok(());
+    }
+    for prepared in &batch {
+        commit_together(ports, view, teller, std::slice::from_ref(prepared), written).await?;
+    }
+    Ok(())
+}
+
+/// Whether the commit stands.
+async fn commit_together(
+    ports: &Ports,
+    view: &StackView,
+    teller: &Teller<'_>,
+    batch: &[Prepared],
+    written: &mut Written,
+) -> Result<bool, HandlerError> {
+    let mut changes: Vec<Change> = batch.iter().flat_map(|p| p.changes.iter().cloned()).collect();
+    let mut groups: BTreeMap<(String, Routine), Vec<(&Instance, &str)>> = BTreeMap::new();
+    for prepared in batch {
+        changes.extend(prepared.told.changes());
+        if let Some(kind) = prepared.routine {
+            let group = groups.entry((view.layer_path(&prepared.record), kind)).or_default();
+            group.push((&prepared.record, &prepared.why));
+        }
+    }
+    let decisions = groups.iter().filter_map(|((_, kind), members)| teller.routine(view, *kind, members)).collect();
+    let told = Told { decisions, ..Told::default() };
+    changes.extend(told.changes());
+    match ports.store.commit(changes).await {
+        Ok(()) => {}
+        // Unknown outcomes are looked at again: the record tells.
+        Err(CommitError::Conflict { .. } | CommitError::OutcomeUnknown { .. }) => return Ok(false),
+        Err(error @ (CommitError::Impossible { .. } | CommitError::Unavailable { .. })) => return Err(error.into()),
+    }
+    for prepared in batch {
+        written.done.push(prepared.index);
+        written.decisions.extend(prepared.told.decisions.iter().cloned());
+    }
+    written.decisions.extend(told.decisions);
+    Ok(true)
+}
+
+async fn prepare(
+    store: &dyn Store,
+    view: &StackView,
+    teller: &Teller<'_>,
+    write: Write,
+    index: usize,
+) -> Result<Prepared, StoreError> {
+    let Write { before, after: mut record, to, removes, why } = write;
+    let mut told = Told::default();
+    let mut changes = Vec::new();
+    if let Some(to) = to {
+        told.events.extend(move_status(&mut record, to, teller.now, &view.stack));
+        tell_special(store, view, teller, &before.record, &mut record, &why, &mut told, &mut changes).await?;
+    }
+    if removes || to.is_some_and(ends_incident) {
+        let what = format!("{} is {}", record.hostname, if removes { "deleted" } else { record.status.as_str() });
+        close_incident(store, &keys::incident(&record.stack_id, record.id.as_str()), teller.now, &what, &mut told, &mut changes)
+            .await?;
+    }
+    if before.record.ec2_instance_id != record.ec2_instance_id || removes {
+        let new = record.ec2_instance_id.as_ref().filter(|_| !removes);
+        changes.extend(index_changes(store, before.record.ec2_instance_id.as_ref(), new, &record).await?);
+    }
+    if before.record.status == InstanceStatus::Requested && to.is_some() {
+        changes.extend(store.get(&keys::launch_backlog(&record.id)).await?.map(delete));
+    }
+    let report = |i: &Instance| (i.drained_for.clone(), i.out_of_service_since);
+    if report(&before.record) != report(&record) || (removes && before.record.drained_for.is_some()) {
+        changes.extend(claim_report_change(store, &record, removes).await?);
+    }
+    let routine = match to {
+        _ if removes => Some(Routine::Deleted),
+        Some(to) => routine(&before.record, to),
+        None => None,
+    };
+    if removes {
+        changes.extend(removal_changes(store, &before).await?);
+    } else {
+        let is_claimed = view.claim_on(&record.id).is_some();
+        let busy = is_busy(&record, is_claimed);
+        if busy != is_busy(&before.record, false) {
+            changes.extend(busy_changes(store, &record, busy).await?);
+        }
+        changes.push(before.put(&record));
+    }
+    Ok(Prepared { index, changes, told, routine, record, why })
+}
+
+fn delete(item: strata_ports::Item) -> Change {
+    Change::Delete { expect: item.unchanged(), key: item.key }
+}
+
+/// The statuses that end an incident: in service again, or stopped on purpose.
+fn ends_incident(to: InstanceStatus) -> bool {
+    matches!(to, InstanceStatus::Online | InstanceStatus::Stopped)
+}
+
+/// Failures and heals: a decision, a page, for failures a service error.
+#[expect(clippy::too_many_arguments, reason = "one commit is put together from all of these")]
+async fn tell_special(
+    store: &dyn Store,
+    view: &StackView,
+    teller: &Teller<'_>,
+    before: &Instance,
+    record: &mut Instance,
+    why: &str,
+    told: &mut Told,
+    changes: &mut Vec<Change>,
+) -> Result<(), StoreError> {
+    let Some(special) = special(before, record.status) else { return Ok(()) };
+    let host = record.hostname.clone();
+    let (incident, head, did) = match special {
+        Special::Heal => (
+            format!("heal/{}/{}", record.id, record.status_sequence),
+            Head { severity: Severity::Warning, kind: "auto-healing", what: format!("{host} has failed and is being healed") },
+            format!("heal {host}"),
+        ),
+        Special::Failure(error_type) => {
+            let (error, alert) = teller.service_error(record, error_type, &format!("{why}."));
+            changes.push(Change::put(keys::service_error(&record.stack_id, &error.id), &error, Expect::Absent));
+            told.events.push(alert);
+            let status = record.status;
+            let kind = status.as_str();
+            (
+                format!("{kind}/{}/{}", record.id, record.status_sequence),
+                Head { severity: Severity::Warning, kind, what: format!("{host} is {status}") },
+                format!("leave {host} {status}"),
+            )
+        }
+    };
+    let saw = format!("{host} was {}", before.status);
+    let words = Words { verdict: Verdict::Act, saw, did, why: why.to_owned() };
+    let decision = teller.decision(view, record, view.host_path(record), words);
+    let page = teller.page(view, record, incident, &decision, head);
+    told.decisions.push(decision);
+    open_incident(store, keys::incident(&record.stack_id, record.id.as_str()), page, teller.now, told, changes).await
+}
+
+/// Pages, and remembers the page so that it can be resolved. An incident that was open about the same subject ends with it.
+pub(super) async fn open_incident(
+    store: &dyn Store,
+    key: Key,
+    page: strata_domain::decision::Page,
+    now: Timestamp,
+    told: &mut Told,
+    changes: &mut Vec<Change>,
+) -> Result<(), StoreError> {
+    let open = store.get(&key).await?;
+    let expect = open.as_ref().map_or(Expect::Absent, strata_ports::Item::unchanged);
+    if let Some(Ok(incident)) = open.map(|item| item.decode::<Incident>()) {
+        told.pages.push(incident.resolved(now, format!("replaced by {}", page.incident)));
+    }
+    changes.push(Change::put(key, &Incident { page: page.clone() }, expect));
+    told.pages.push(page);
+    Ok(())
+}
+
+/// Resolves the open incident about a subject, if there is one.
+pub(super) async fn close_incident(
+    store: &dyn Store,
+    key: &Key,
+    now: Timestamp,
+    what: &str,
+    told: &mut Told,
+    changes: &mut Vec<Change>,
+) -> Result<(), StoreError> {
+    let Some(item) = store.get(key).await? else { return Ok(()) };
+    if let Ok(incident) = item.decode::<Incident>() {
+        told.pages.push(incident.resolved(now, what));
+    }
+    changes.push(delete(item));
+    Ok(())
+}
+
+/// Tells the claim's holder what becomes of the host, in the commit of the record that says so: `keys::claim_report`.
+async fn claim_report_change(store: &dyn Store, record: &Instance, removes: bool) -> Result<Option<Change>, StoreError> {
+    let key = keys::claim_report(&record.stack_id, &record.id);
+    let standing = store.get(&key).await?;
+    Ok(match record.drained_for.as_ref().filter(|_| !removes) {
+        Some(holder) => {
+            let report = ClaimReport { holder: holder.clone(), out_of_service_since: record.out_of_service_since };
+            let expect = standing.as_ref().map_or(Expect::Absent, strata_ports::Item::unchanged);
+            Some(Change::put(key, &report, expect))
+        }
+        None => standing.map(delete),
+    })
+}
+
+/// Keeps the index from EC2 ids to records in step with the record.
+async fn index_changes(
+    store: &dyn Store,
+    old: Option<&Ec2InstanceId>,
+    new: Option<&Ec2InstanceId>,
+    record: &Instance,
+) -> Result<Vec<Change>, StoreError> {
+    let mut changes = Vec::new();
+    if let Some(old) = old.filter(|old| Some(*old) != new) {
+        changes.extend(store.get(&keys::ec2_index(old)).await?.map(delete));
+    }
+    if let Some(new) = new {
+        let key = keys::ec2_index(new);
+        let expect = store.get(&key).await?.map_or(Expect::Absent, |item| item.unchanged());
+        let owner = keys::Ec2Owner { stack_id: record.stack_id.clone(), instance_id: record.id.clone() };
+        changes.push(Change::put(key, &owner, expect));
+    }
+    Ok(changes)
+}

@@ -1,0 +1,34 @@
+//! Records that the API and the reconciler share beside the domain's model: deployments, commands, service errors, registrations;
+//! and the changes that must always go together.
+
+pub mod busy;
+pub mod deployment;
+pub mod removal;
+#[cfg(test)]
+pub(crate) mod samples;
+pub mod service_error;
+pub mod stored;
+
+pub use busy::busy_changes;
+pub use deployment::{
+    Command, CommandPointer, CommandState, Deployment, DeploymentState, Target, command_changes, deployment_event,
+    expand_deployment,
+};
+pub use removal::removal_changes;
+pub use service_error::{ServiceError, service_error_changes};
+pub use stored::Stored;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use strata_domain::StackId;
+
+/// A cluster's registration with a stack, at `keys::cluster`; it reads as a `keys::Owner` too [ECS-100].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterRegistration {
+    /// Always `cluster`.
+    pub kind: String,
+    /// The one stack that has it [ECS-22].
+    pub stack_id: StackId,
+    /// When RegisterEcsCluster first succeeded.
+    pub registered_at: Timestamp,
+}

@@ -1,0 +1,38 @@
+//! The end of an instance: all that belongs to its record alone goes with it.
+
+use strata_domain::model::Instance;
+use strata_ports::store::Listing;
+use strata_ports::{Change, Expect, Item, Store, StoreError, keys};
+
+use super::Stored;
+
+/// The changes that remove an instance's record, pointer, host name, schedule, last start, holds, claim and busy entry, for one
+/// commit: DeleteInstance's last step (lifecycle, once EC2 has terminated it) and StopInstance with Force [INST-25].
+///
+/// Its commands and service errors stay readable until the stack goes.
+///
+/// # Errors
+/// [`StoreError`]: nothing is known; give up this round.
+pub async fn removal_changes(store: &dyn Store, instance: &Stored<Instance>) -> Result<Vec<Change>, StoreError> {
+    let Instance { id, stack_id, hostname, .. } = &instance.record;
+    let mut changes = vec![instance.delete()];
+    let alone = [
+        keys::pointer(id.as_str()),
+        keys::unique(stack_id, "host", &hostname.to_ascii_lowercase()),
+        keys::time_based(stack_id, id),
+        keys::last_start(stack_id, id),
+        keys::claim(stack_id, id),
+        keys::busy(id),
+    ];
+    for key in alone {
+        // What is not there must still not be there at the commit, or it would be left behind.
+        changes.push(store.get(&key).await?.map_or(Change::Check { key, expect: Expect::Absent }, delete));
+    }
+    let holds = Listing::of(keys::stack_pk(stack_id), format!("{}instance#{id}#", keys::HOLD));
+    changes.extend(store.list(&holds).await?.into_iter().map(delete));
+    Ok(changes)
+}
+
+fn delete(item: Item) -> Change {
+    Change::Delete { expect: item.unchanged(), key: item.key }
+}

@@ -1,0 +1,111 @@
+//! The simulated cloud: a discrete-event model of EC2, ECS, SSM and CloudWatch on virtual time, with a seed.
+//!
+//! It implements the ports; what it does by itself (boots, tasks, alarms) it does in [`SimCloud::advance`], in the order of time, and
+//! tells as [`Emission`]s in AWS's exact JSON. Nothing in it draws on anything but the seed, so a seed gives one run.
+
+mod alarms;
+mod buckets;
+mod cloudwatch;
+mod commands;
+mod compute;
+pub mod config;
+mod containers;
+mod ec2;
+mod ecs;
+mod hosts;
+mod inject;
+mod power;
+mod services;
+mod ssm;
+mod state;
+mod tasks;
+mod telling;
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;
+mod world_view;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use strata_ports::{Clock, CloudError};
+use tokio::sync::Notify;
+
+pub use buckets::BucketSize;
+pub use cloudwatch::{CustomAlarm, LayerMetrics};
+pub use config::{ApiSettings, Capacity, CloudConfig, CloudWatchSettings, Ec2Settings, EcsSettings, Spread, SsmSettings};
+pub use ecs::ServiceSpec;
+pub use inject::{Mishap, Victim};
+pub use state::{Emission, Source};
+pub(crate) use state::{after, fresh_uuid};
+pub use world_view::{ContainerView, HostView, ServiceView, WorldView};
+
+use crate::VirtualClock;
+use state::State;
+
+/// The simulated cloud. Share it as an `Arc`; it is every port of the cloud at once.
+pub struct SimCloud {
+    clock: Arc<VirtualClock>,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+/// Whether a call reads or writes: they take differently long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Latency {
+    Read,
+    Write,
+}
+
+impl SimCloud {
+    /// An empty cloud: no instance, no cluster, no alarm.
+    pub fn new(config: CloudConfig, seed: u64, clock: Arc<VirtualClock>) -> Arc<Self> {
+        let state = State::new(config, seed, clock.now());
+        Arc::new(Self { clock, state: Mutex::new(state), changed: Notify::new() })
+    }
+
+    /// When something next happens by itself, or has happened and waits to be taken by [`SimCloud::advance`]; `None`: never.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.lock().next_due()
+    }
+
+    /// Lets everything happen that is due at `now`, in the order of time, and hands out what was told since the last call.
+    pub fn advance(&self, now: Timestamp) -> Vec<Emission> {
+        let mut state = self.lock();
+        state.run_until(now);
+        state.take_emissions()
+    }
+
+    /// Woken when a call has made [`SimCloud::next_due`] earlier than it was.
+    pub fn changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `f` on the cloud as it stands now.
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let before = state.next_due();
+        state.run_until(self.clock.now());
+        let out = f(&mut state);
+        let is_earlier = state.next_due().is_some_and(|due| before.is_none_or(|before| due < before));
+        drop(state);
+        if is_earlier {
+            self.changed.notify_one();
+        }
+        out
+    }
+
+    /// One API call as the caller meets it: it takes its time, then `f` counts it and does what was asked.
+    async fn call<T>(&self, latency: Latency, f: impl FnOnce(&mut State) -> Result<T, CloudError>) -> Result<T, CloudError> {
+        let ms = self.lock().latency_ms(latency);
+        if ms > 0 {
+            self.clock.sleep(SignedDuration::from_millis(ms)).await;
+        }
+        self.with(f)
+    }
+}

@@ -1,0 +1,153 @@
+//! EC2's transitions: start, stop, terminate, and the end of a terminated instance.
+
+use strata_domain::Ec2InstanceId;
+use strata_ports::{CloudError, Ec2State};
+
+use super::ec2::HostNo;
+use super::state::{Due, State, wrong};
+
+impl State {
+    /// From stopped to pending.
+    pub(super) fn power_on(&mut self, no: HostNo) {
+        let ms = self.config.ec2.pending.draw(&mut self.streams.ec2);
+        let now = self.now;
+        let Some(host) = self.ec2.hosts.get_mut(&no) else { return };
+        host.epoch += 1;
+        host.launched_at = now;
+        (host.hung, host.hung_by_zone, host.impaired, host.ours_down) = (false, false, false, false);
+        host.public_ip =
+            host.spec.associate_public_ip.then(|| format!("54.{}.{}.{}", host.epoch & 0xff, no.0 >> 8 & 0xff, no.0 & 0xff));
+        let due = Due::Running(no, host.epoch);
+        self.set_ec2_state(no, Ec2State::Pending);
+        self.plan(ms, due);
+    }
+
+    /// StartInstances, one of them.
+    pub(super) fn start_instance(&mut self, id: &Ec2InstanceId) -> Result<(), CloudError> {
+        const ACTION: &str = "ec2:StartInstances";
+        let no = self.known(ACTION, id)?;
+        let Some(host) = self.ec2.hosts.get(&no) else { return Ok(()) };
+        match host.state {
+            Ec2State::Pending | Ec2State::Running => return Ok(()),
+            Ec2State::Stopping => {
+                return Err(CloudError::RetryLater {
+                    action: ACTION,
+                    why: format!("IncorrectInstanceState: {id} is still stopping"),
+                });
+            }
+            Ec2State::ShuttingDown | Ec2State::Terminated => {
+                return Err(wrong(ACTION, "IncorrectInstanceState", format!("{id} is terminated")));
+            }
+            Ec2State::Stopped => {}
+        }
+        self.check_capacity(ACTION, &host.spec.availability_zone, &host.spec.instance_type)?;
+        self.power_on(no);
+        Ok(())
+    }
+
+    /// StopInstances, one of them; `ours`: by the ports, not by somebody else.
+    pub(super) fn stop_instance(&mut self, id: &Ec2InstanceId, force: bool, ours: bool) -> Result<(), CloudError> {
+        const ACTION: &str = "ec2:StopInstances";
+        let no = self.known(ACTION, id)?;
+        let Some(host) = self.ec2.hosts.get_mut(&no) else { return Ok(()) };
+        match host.state {
+            Ec2State::Running => {}
+            Ec2State::Stopping | Ec2State::Stopped => {
+                host.ours_down |= ours;
+                self.ec2.reindex(no);
+                if force {
+                    self.hurry_stop(no);
+                }
+                return Ok(());
+            }
+            Ec2State::Pending => {
+                return Err(CloudError::RetryLater { action: ACTION, why: format!("IncorrectInstanceState: {id} is pending") });
+            }
+            Ec2State::ShuttingDown | Ec2State::Terminated => {
+                return Err(wrong(ACTION, "IncorrectInstanceState", format!("{id} is terminated")));
+            }
+        }
+        host.ours_down = ours;
+        host.public_ip = None;
+        let is_hung = host.hung;
+        self.os_ends(no, !force);
+        let spread = if is_hung && !force { self.config.ec2.stop_hung } else { self.config.ec2.stop };
+        let ms = spread.draw(&mut self.streams.ec2);
+        let Some(host) = self.ec2.hosts.get(&no) else { return Ok(()) };
+        let due = Due::Stopped(no, host.epoch);
+        self.set_ec2_state(no, Ec2State::Stopping);
+        self.plan(ms, due);
+        Ok(())
+    }
+
+    /// A forced stop of an instance that takes its time.
+    fn hurry_stop(&mut self, no: HostNo) {
+        let ms = self.config.ec2.stop.draw(&mut self.streams.ec2);
+        let Some(host) = self.ec2.hosts.get_mut(&no).filter(|h| h.state == Ec2State::Stopping) else { return };
+        // The slower stop that was planned comes later and finds it stopped already.
+        let due = Due::Stopped(no, host.epoch);
+        self.plan(ms, due);
+    }
+
+    /// TerminateInstances, one of them.
+    pub(super) fn terminate_instance(&mut self, id: &Ec2InstanceId, ours: bool) -> Result<(), CloudError> {
+        let no = self.known("ec2:TerminateInstances", id)?;
+        let connected = self.container_of(no).and_then(|c| self.ecs.containers.get(&c)).is_some_and(|c| c.connected);
+        let Some(host) = self.ec2.hosts.get_mut(&no) else { return Ok(()) };
+        match host.state {
+            Ec2State::ShuttingDown | Ec2State::Terminated => {
+                host.ours_down |= ours;
+                self.ec2.reindex(no);
+                return Ok(());
+            }
+            Ec2State::Pending | Ec2State::Running | Ec2State::Stopping | Ec2State::Stopped => {}
+        }
+        host.ours_down = ours;
+        host.public_ip = None;
+        host.auto_deregister = connected;
+        self.os_ends(no, true);
+        let ms = self.config.ec2.terminate.draw(&mut self.streams.ec2);
+        let Some(host) = self.ec2.hosts.get(&no) else { return Ok(()) };
+        let due = Due::Terminated(no, host.epoch);
+        self.set_ec2_state(no, Ec2State::ShuttingDown);
+        self.plan(ms, due);
+        Ok(())
+    }
+
+    pub(super) fn known(&self, action: &'static str, id: &Ec2InstanceId) -> Result<HostNo, CloudError> {
+        let no = self.ec2.by_id.get(id).copied();
+        no.ok_or_else(|| wrong(action, "InvalidInstanceID.NotFound", format!("the instance ID '{id}' does not exist")))
+    }
+
+    pub(super) fn on_stopped(&mut self, no: HostNo, epoch: u32) {
+        if self.host_in(no, epoch).is_some_and(|h| h.state == Ec2State::Stopping) {
+            self.set_ec2_state(no, Ec2State::Stopped);
+        }
+    }
+
+    pub(super) fn on_terminated(&mut self, no: HostNo, epoch: u32) {
+        let Some(host) = self.host_in(no, epoch) else { return };
+        let (auto, container) = (host.auto_deregister, host.container);
+        // Volumes outlive the instance until somebody deletes them.
+        for (volume, _) in host.volumes.clone() {
+            self.ec2.volumes.entry(volume).and_modify(|attached| *attached = None);
+        }
+        self.set_ec2_state(no, Ec2State::Terminated);
+        if let Some(container) = container.filter(|_| auto) {
+            self.forget_container(container);
+        }
+        self.plan(self.config.ec2.vanish_after_ms, Due::Vanished(no));
+    }
+
+    /// Descriptions no longer show it; its token still answers with what they last said.
+    pub(super) fn on_vanished(&mut self, no: HostNo) {
+        let Some(host) = self.ec2.hosts.remove(&no) else { return };
+        self.ec2.by_id.remove(&host.id);
+        if let Some(exceptions) = self.ec2.exceptions.get_mut(&host.stack_id) {
+            exceptions.remove(&no);
+        }
+        if let Some(launch) = self.ec2.by_token.get_mut(&host.spec.token) {
+            launch.gone = Some(host.describe());
+        }
+    }
+}

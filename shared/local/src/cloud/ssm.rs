@@ -1,0 +1,243 @@
+//! SSM: commands on hosts, how long they take and what they come to.
+//!
+//! Parameters that mean something here: Setup's `cluster` (an ARN; without one the host joins none) and `install_updates` (`true`:
+//! updates first), Update's `allow_reboot` (`false`: none even if needed). Others are accepted and ignored.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use strata_domain::{ClusterArn, SsmCommandId};
+use strata_ports::{CloudError, CommandKind, CommandRequest, CommandResult, CommandStatus, Ec2State};
+use strata_triggers::emit;
+
+use super::ec2::{HostNo, SsmAgent};
+use super::state::{Due, Source, State, wrong};
+use crate::rng;
+
+/// A command's number in this world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CommandNo(u32);
+
+#[derive(Debug)]
+struct Command {
+    id: SsmCommandId,
+    request: CommandRequest,
+    host: HostNo,
+    /// The host's life in which it began.
+    epoch: u32,
+    status: CommandStatus,
+    exit_code: Option<i32>,
+    last_line: String,
+    requested_at: Timestamp,
+    /// The update is done and waits for the host to be back.
+    is_rebooting: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ssm {
+    commands: BTreeMap<CommandNo, Command>,
+    by_id: BTreeMap<SsmCommandId, CommandNo>,
+    by_nonce: BTreeMap<String, CommandNo>,
+    next: u32,
+}
+
+/// The SSM document of a kind of command.
+fn document(kind: CommandKind) -> &'static str {
+    match kind {
+        CommandKind::Setup => "Strata-Setup",
+        CommandKind::Shutdown => "Strata-Shutdown",
+        CommandKind::Update => "Strata-Update",
+        CommandKind::Configure => "Strata-Configure",
+    }
+}
+
+/// SSM's spelling.
+fn spelled(status: CommandStatus) -> &'static str {
+    match status {
+        CommandStatus::Pending => "Pending",
+        CommandStatus::InProgress => "InProgress",
+        CommandStatus::Success => "Success",
+        CommandStatus::Failed => "Failed",
+        CommandStatus::TimedOut => "TimedOut",
+    }
+}
+
+impl Command {
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.request.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
+    }
+
+    fn result(&self) -> CommandResult {
+        CommandResult { id: self.id.clone(), status: self.status, exit_code: self.exit_code, last_line: self.last_line.clone() }
+    }
+}
+
+impl State {
+    /// SendCommand; the same nonce again is the same command.
+    pub(super) fn send_command(&mut self, request: &CommandRequest) -> Result<SsmCommandId, CloudError> {
+        const ACTION: &str = "ssm:SendCommand";
+        self.admit(ACTION, 1)?;
+        if let Some(command) = self.ssm.by_nonce.get(&request.nonce).and_then(|no| self.ssm.commands.get(no)) {
+            return Ok(command.id.clone());
+        }
+        let invalid = || wrong(ACTION, "InvalidInstanceId", format!("{} is not in a valid state for the account", request.host));
+        let host_no = *self.ec2.by_id.get(&request.host).ok_or_else(invalid)?;
+        let host = self.ec2.hosts.get(&host_no).ok_or_else(invalid)?;
+        let is_gone = matches!(host.state, Ec2State::ShuttingDown | Ec2State::Terminated);
+        if is_gone || host.ssm == SsmAgent::Never {
+            return Err(invalid());
+        }
+        let (epoch, is_up) = (host.epoch, host.up);
+        let id = SsmCommandId::new(self.uuid());
+        self.ssm.next += 1;
+        let no = CommandNo(self.ssm.next);
+        let command = Command {
+            id: id.clone(),
+            request: request.clone(),
+            host: host_no,
+            epoch,
+            status: CommandStatus::Pending,
+            exit_code: None,
+            last_line: String::new(),
+            requested_at: self.now,
+            is_rebooting: false,
+        };
+        self.ssm.commands.insert(no, command);
+        self.ssm.by_id.insert(id.clone(), no);
+        self.ssm.by_nonce.insert(request.nonce.clone(), no);
+        self.plan(i64::from(request.timeout_seconds).saturating_mul(1_000), Due::CommandExpires(no));
+        if is_up {
+            self.plan_delivery(no);
+        } else if let Some(host) = self.ec2.hosts.get_mut(&host_no) {
+            host.undelivered.push(no);
+        }
+        Ok(id)
+    }
+
+    pub(super) fn plan_delivery(&mut self, no: CommandNo) {
+        let ms = self.config.ssm.delivery.draw(&mut self.streams.ssm);
+        self.plan(ms, Due::CommandDelivered(no));
+    }
+
+    pub(super) fn command_results(&self, ids: &[SsmCommandId]) -> Vec<CommandResult> {
+        ids.iter()
+            .filter_map(|id| self.ssm.by_id.get(id))
+            .filter_map(|no| self.ssm.commands.get(no))
+            .map(Command::result)
+            .collect()
+    }
+
+    /// The command begins on its host, if the host is in contact.
+    pub(super) fn on_command_delivered(&mut self, no: CommandNo) {
+        let Some(command) = self.ssm.commands.get_mut(&no).filter(|c| c.status == CommandStatus::Pending) else { return };
+        let Some(host) = self.ec2.hosts.get_mut(&command.host) else { return };
+        if !host.up {
+            host.undelivered.push(no);
+            return;
+        }
+        command.epoch = host.epoch;
+        let s = &self.config.ssm;
+        let rng = &mut self.streams.ssm;
+        let ms = match command.request.kind {
+            CommandKind::Setup => {
+                let updates = command.parameter("install_updates") == Some("true");
+                s.setup.draw(rng).saturating_add(if updates { s.setup_updates.draw(rng) } else { 0 })
+            }
+            CommandKind::Shutdown => s.shutdown.draw(rng),
+            CommandKind::Configure => s.configure.draw(rng),
+            CommandKind::Update => s.update.draw(rng),
+        };
+        self.plan(ms, Due::CommandDone(no));
+        self.set_command(no, CommandStatus::InProgress, None, "");
+    }
+
+    /// The command has run through, unless its host has gone down meanwhile: then SSM hears nothing until its time is over.
+    pub(super) fn on_command_done(&mut self, no: CommandNo) {
+        let Some(command) = self.ssm.commands.get(&no).filter(|c| c.status == CommandStatus::InProgress) else { return };
+        let (host, kind, is_rebooting) = (command.host, command.request.kind, command.is_rebooting);
+        let lives_on = self.ec2.hosts.get(&host).is_some_and(|h| h.up && (h.epoch == command.epoch || is_rebooting));
+        if !lives_on {
+            return;
+        }
+        match kind {
+            CommandKind::Setup => self.finish_setup(no, host),
+            CommandKind::Shutdown | CommandKind::Configure => self.set_command(no, CommandStatus::Success, Some(0), "done"),
+            CommandKind::Update => self.finish_update(no, host, is_rebooting),
+        }
+    }
+
+    pub(super) fn on_command_expires(&mut self, no: CommandNo) {
+        if self.ssm.commands.get(&no).is_some_and(|c| !c.status.is_final()) {
+            self.set_command(no, CommandStatus::TimedOut, None, "not finished in time");
+        }
+    }
+
+    fn finish_setup(&mut self, no: CommandNo, host: HostNo) {
+        let fails = rng::chance(&mut self.streams.ssm, self.config.ssm.setup_fail_per_mille);
+        let Some(command) = self.ssm.commands.get(&no) else { return };
+        let cluster = command.parameter("cluster").map(ClusterArn::from);
+        let done = match cluster {
+            _ if fails => Err("E: the package manager could not reach its repository".to_owned()),
+            None => Ok("set up, no cluster".to_owned()),
+            Some(cluster) => self.join_cluster(host, &cluster),
+        };
+        match done {
+            Ok(line) => self.set_command(no, CommandStatus::Success, Some(0), &line),
+            Err(line) => self.set_command(no, CommandStatus::Failed, Some(1), &line),
+        }
+    }
+
+    /// The ECS agent's part of Setup [ECS-64]: an agent in the right cluster is left alone, one in another is a failure, and the
+    /// state of a deregistered container instance is cleared before the agent registers afresh [ECS-124].
+    fn join_cluster(&mut self, host: HostNo, arn: &ClusterArn) -> Result<String, String> {
+        let Some(cluster) = self.ecs.by_arn.get(arn).copied().filter(|no| self.ecs.clusters.get(no).is_some_and(|c| c.active))
+        else {
+            return Err(format!("the ECS agent did not answer: no active cluster {arn}"));
+        };
+        if let Some(container) = self.container_of(host) {
+            if self.ecs.containers.get(&container).is_some_and(|c| c.cluster == cluster) {
+                self.connect(container);
+                return Ok("the agent was already in the cluster".to_owned());
+            }
+            return Err("registered to a different cluster".to_owned());
+        }
+        self.register(host, cluster);
+        Ok("agent installed; registered".to_owned())
+    }
+
+    /// The packages are in; the host reboots if it needs to, and only then the command is done.
+    fn finish_update(&mut self, no: CommandNo, host: HostNo, is_rebooting: bool) {
+        if is_rebooting {
+            return self.set_command(no, CommandStatus::Success, Some(0), "updated, rebooted");
+        }
+        if rng::chance(&mut self.streams.ssm, self.config.ssm.update_fail_per_mille) {
+            return self.set_command(no, CommandStatus::Failed, Some(100), "E: unmet dependencies");
+        }
+        let needs_reboot = rng::chance(&mut self.streams.ssm, self.config.ssm.update_reboot_per_mille);
+        let Some(command) = self.ssm.commands.get_mut(&no) else { return };
+        if !needs_reboot {
+            return self.set_command(no, CommandStatus::Success, Some(0), "updated");
+        }
+        if command.parameter("allow_reboot") == Some("false") {
+            return self.set_command(no, CommandStatus::Success, Some(0), "reboot required but not allowed");
+        }
+        command.is_rebooting = true;
+        self.reboot(host);
+        if let Some(host) = self.ec2.hosts.get_mut(&host) {
+            host.awaiting_reboot.push(no);
+        }
+    }
+
+    fn set_command(&mut self, no: CommandNo, status: CommandStatus, exit_code: Option<i32>, last_line: &str) {
+        let Some(command) = self.ssm.commands.get_mut(&no) else { return };
+        command.status = status;
+        command.exit_code = exit_code;
+        command.last_line = last_line.to_owned();
+        let (id, host, kind) = (command.id.clone(), command.request.host.clone(), command.request.kind);
+        let requested_at = command.requested_at;
+        let source = if kind == CommandKind::Update { Source::SsmUpdate } else { Source::Ssm };
+        self.tell(source, |e| {
+            emit::command_invocation_status(e, id.as_str(), document(kind), host.as_str(), spelled(status), requested_at)
+        });
+    }
+}

@@ -1,0 +1,90 @@
+//! The Pager, Events and Modes ports: what went out can be read, modes can be set.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use strata_domain::decision::Page;
+use strata_domain::mode::Mode;
+use strata_ports::{CloudError, EventOut, Events, ModeScope, Modes, Pager};
+
+use super::{Latency, SimCloud};
+
+/// Entries in one PutEvents call.
+const PER_PUT: usize = 10;
+
+#[derive(Debug, Default)]
+pub(super) struct Telling {
+    pages: Vec<(Timestamp, Page)>,
+    events: Vec<(Timestamp, EventOut)>,
+    modes: BTreeMap<ModeScope, Mode>,
+    unreadable: bool,
+}
+
+#[async_trait]
+impl Pager for SimCloud {
+    async fn publish(&self, page: &Page) -> Result<(), CloudError> {
+        self.call(Latency::Write, |s| {
+            s.admit("sns:Publish", 1)?;
+            s.telling.pages.push((s.now, page.clone()));
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Events for SimCloud {
+    async fn put(&self, events: &[EventOut]) -> Result<(), CloudError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.call(Latency::Write, |s| {
+            s.admit("events:PutEvents", events.len().div_ceil(PER_PUT))?;
+            let now = s.now;
+            s.telling.events.extend(events.iter().map(|event| (now, event.clone())));
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Modes for SimCloud {
+    async fn read(&self, scope: &ModeScope) -> Result<Option<Mode>, CloudError> {
+        const ACTION: &str = "ssm:GetParameter";
+        self.call(Latency::Read, |s| {
+            s.admit(ACTION, 1)?;
+            if s.telling.unreadable {
+                return Err(CloudError::RetryLater { action: ACTION, why: "InternalServerError".to_owned() });
+            }
+            Ok(s.telling.modes.get(scope).copied())
+        })
+        .await
+    }
+}
+
+impl SimCloud {
+    /// Sets a scope's mode, or removes it.
+    pub fn set_mode(&self, scope: ModeScope, mode: Option<Mode>) {
+        self.with(|s| match mode {
+            Some(mode) => drop(s.telling.modes.insert(scope, mode)),
+            None => drop(s.telling.modes.remove(&scope)),
+        });
+    }
+
+    /// Whether modes can be read at all.
+    pub fn set_modes_unreadable(&self, unreadable: bool) {
+        self.with(|s| s.telling.unreadable = unreadable);
+    }
+
+    /// Pages as on-call got them, with the time, repeats included; those from the `skip`th on.
+    pub fn pages(&self, skip: usize) -> Vec<(Timestamp, Page)> {
+        self.lock().telling.pages.iter().skip(skip).cloned().collect()
+    }
+
+    /// Events that were put on the bus, with the time, repeats included; those from the `skip`th on.
+    pub fn events_out(&self, skip: usize) -> Vec<(Timestamp, EventOut)> {
+        self.lock().telling.events.iter().skip(skip).cloned().collect()
+    }
+}
