@@ -117,7 +117,15 @@ impl FaultPlan {
             Profile::Light => Rates { before_per_mille: 2, after_per_mille: 2, throttle_per_mille: 3 },
             Profile::Heavy => Rates { before_per_mille: 20, after_per_mille: 20, throttle_per_mille: 20 },
         };
-        Self { rates, ..Self::quiet(seed) }
+        // The store is asked tens of times where the cloud is asked once, and an adapter's own retries stand before it: what a caller
+        // still meets is rarer.
+        let store = Rates {
+            before_per_mille: rates.before_per_mille.div_ceil(8),
+            after_per_mille: rates.after_per_mille.div_ceil(8),
+            throttle_per_mille: rates.throttle_per_mille.div_ceil(8),
+        };
+        let plan = Self { rates, ..Self::quiet(seed) };
+        ["store:get", "store:list", "store:commit"].into_iter().fold(plan, |plan, action| plan.rate(action, store))
     }
 
     /// Lets one action fail at rates of its own.

@@ -85,7 +85,7 @@ impl Reconciler {
             }
             run.round().await?;
         }
-        Ok(run.into_decisions())
+        run.into_decisions()
     }
 
     /// Whose machine this is; `None` if it is none of ours.

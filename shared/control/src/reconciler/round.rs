@@ -8,7 +8,7 @@ use strata_domain::lifecycle::{Action, Observed, Step, next};
 use strata_domain::mode::{ActionKind, Mode, permits};
 use strata_domain::model::Instance;
 use strata_domain::{InstanceId, InstanceStatus, StackId};
-use strata_ports::{CommitError, HandlerError, StoreError, keys};
+use strata_ports::{CommitError, HandlerError, keys};
 
 use super::act::{Actor, Next, kind_of, verb};
 use super::observe::observe;
@@ -29,6 +29,8 @@ pub(super) struct Run<'a> {
     /// What was done already: the same action for the same instance is not repeated within an invocation.
     done: BTreeSet<(InstanceId, Action)>,
     pub(super) decisions: Vec<DecisionRecord>,
+    /// The first trouble with the store. It spoils only the records that it is about; whoever woke us is told at the end.
+    failed: Option<HandlerError>,
 }
 
 impl<'a> Run<'a> {
@@ -41,6 +43,7 @@ impl<'a> Run<'a> {
             seen: BTreeMap::new(),
             done: BTreeSet::new(),
             decisions: Vec::new(),
+            failed: None,
         }
     }
 
@@ -48,8 +51,17 @@ impl<'a> Run<'a> {
         self.open.is_empty()
     }
 
-    pub(super) fn into_decisions(self) -> Vec<DecisionRecord> {
-        self.decisions
+    /// What was told, or the first trouble met on the way.
+    pub(super) fn into_decisions(self) -> Result<Vec<DecisionRecord>, HandlerError> {
+        self.failed.map_or(Ok(self.decisions), Err)
+    }
+
+    /// Notes trouble with one record, and leaves that record to the next look.
+    fn leave(&mut self, stack: &StackId, id: &InstanceId, error: impl Into<HandlerError>) {
+        let error = error.into();
+        tracing::warn!(instance.id = %id, error = %error, "left to the next look");
+        self.open.remove(&(stack.clone(), id.clone()));
+        self.failed.get_or_insert(error);
     }
 
     fn now(&self) -> Timestamp {
@@ -77,7 +89,15 @@ impl<'a> Run<'a> {
         for (stack, ids) in by_stack {
             let view = match self.views.remove(&stack) {
                 Some(view) => Some(view),
-                None => StackView::read(&*self.reconciler.ports.store, &stack).await?,
+                None => match StackView::read(&*self.reconciler.ports.store, &stack).await {
+                    Ok(view) => view,
+                    Err(error) => {
+                        // Another stack may well be readable.
+                        self.open.retain(|(s, _)| *s != stack);
+                        self.failed.get_or_insert(error.into());
+                        continue;
+                    }
+                },
             };
             let Some(mut view) = view else {
                 self.open.retain(|(s, _)| *s != stack);
@@ -94,7 +114,7 @@ impl<'a> Run<'a> {
 
     /// One step for each of these instances of a stack. Answers whether the view must be read again.
     async fn round_of(&mut self, view: &mut StackView, ids: &[InstanceId]) -> Result<bool, HandlerError> {
-        let records = self.read(&view.stack.id, ids).await?;
+        let records = self.read(&view.stack.id, ids).await;
         let now = self.now();
         let unseen: Vec<&Instance> = records.iter().map(|r| &r.record).filter(|r| !self.seen.contains_key(&r.id)).collect();
         let looked = observe(&self.reconciler.ports, view, &unseen, now).await;
@@ -107,8 +127,10 @@ impl<'a> Run<'a> {
             match step {
                 Step::Settled { why, notice } | Step::Wait { why, notice, .. } => {
                     self.close(&record.record);
-                    if let Some(notice) = notice {
-                        self.notice(view, record, notice, &why, now).await?;
+                    if let Some(notice) = notice
+                        && let Err(error) = self.notice(view, record, notice, &why, now).await
+                    {
+                        self.leave(&record.record.stack_id, &record.record.id, error);
                     }
                 }
                 Step::Act { action, .. } if self.done.contains(&(record.record.id.clone(), action)) => self.close(&record.record),
@@ -132,19 +154,26 @@ impl<'a> Run<'a> {
         Ok(is_stale)
     }
 
-    async fn read(&mut self, stack: &StackId, ids: &[InstanceId]) -> Result<Vec<Stored<Instance>>, StoreError> {
+    /// Reads the records; one that cannot be read now does not keep the others from going on.
+    async fn read(&mut self, stack: &StackId, ids: &[InstanceId]) -> Vec<Stored<Instance>> {
         let mut records = Vec::with_capacity(ids.len());
         for id in ids {
-            match self.reconciler.ports.store.get(&keys::instance(stack, id)).await? {
-                Some(item) => records.push(Stored::of(item)?),
-                None => {
+            match self.reconciler.ports.store.get(&keys::instance(stack, id)).await {
+                Ok(Some(item)) => match Stored::of(item) {
+                    Ok(record) => records.push(record),
+                    Err(error) => self.leave(stack, id, error),
+                },
+                Ok(None) => {
                     self.open.remove(&(stack.clone(), id.clone()));
                     // Somebody removed it while its launch waited.
-                    self.leave_backlog(id).await?;
+                    if let Err(error) = self.leave_backlog(id).await {
+                        self.leave(stack, id, error);
+                    }
                 }
+                Err(error) => self.leave(stack, id, error),
             }
         }
-        Ok(records)
+        records
     }
 
     async fn steps(
@@ -159,7 +188,10 @@ impl<'a> Run<'a> {
         for stored in records {
             let record = &stored.record;
             if record.status != InstanceStatus::Requested {
-                self.leave_backlog_if_there(record).await?;
+                // What stays in the backlog is taken out by the next invocation.
+                if let Err(error) = self.leave_backlog_if_there(record).await {
+                    tracing::warn!(instance.id = %record.id, error = %error, "stays in the launch backlog");
+                }
             }
             let mut rules = view.rules(record, &self.reconciler.config, now);
             let Some(seen) = self.seen.get(&record.id) else {
@@ -194,11 +226,17 @@ impl<'a> Run<'a> {
         let fates: Vec<(Instance, Option<InstanceStatus>, bool, bool)> =
             writes.iter().map(|(w, rest)| (w.before.record.clone(), w.to, w.removes, *rest)).collect();
         let writes = writes.into_iter().map(|(w, _)| w).collect();
-        let written = commit_all(&self.reconciler.ports, view, &self.teller(now), writes).await?;
+        let written = commit_all(&self.reconciler.ports, view, &self.teller(now), writes).await;
         self.decisions.extend(written.decisions);
+        let troubled = written.troubled;
+        if let Some(error) = written.failed {
+            self.failed.get_or_insert(error);
+        }
         let done: BTreeSet<usize> = written.done.into_iter().collect();
         for (index, (record, to, removes, rest)) in fates.into_iter().enumerate() {
-            if !done.contains(&index) {
+            if troubled.contains(&index) {
+                self.close(&record);
+            } else if !done.contains(&index) {
                 // Somebody was quicker: read and look again.
                 self.look_again(&record.id);
             } else if removes || rest || to.is_some_and(rests_in) {

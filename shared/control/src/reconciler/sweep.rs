@@ -27,15 +27,22 @@ impl Reconciler {
         for item in store.list(&Listing::of(keys::BUSY_PK, "")).await? {
             ids.insert(named(&item)?);
         }
+        // One stack's trouble does not keep the others, nor what is busy, from being looked at; it is told at the end.
+        let mut failed: Option<HandlerError> = None;
         for item in store.list(&Listing::of(keys::CLUSTERS_PK, "")).await? {
             let owner: keys::Owner = item.decode()?;
-            self.exceptions(&owner.stack_id, &ClusterArn::new(item.key.sk.clone()), &mut ids).await?;
+            let looked = self.exceptions(&owner.stack_id, &ClusterArn::new(item.key.sk.clone()), &mut ids).await;
+            failed = failed.or(looked.err());
         }
-        if self.is_full_sweep_due().await? {
-            self.all_awake(&mut ids).await?;
-        }
+        let awake = match self.is_full_sweep_due().await {
+            Ok(true) => self.all_awake(&mut ids).await.map_err(HandlerError::from),
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        failed = failed.or(awake.err());
         let ids: Vec<Named> = ids.into_iter().collect();
-        self.step(&ids, trigger).await
+        let decisions = self.step(&ids, trigger).await?;
+        failed.map_or(Ok(decisions), Err)
     }
 
     async fn exceptions(&self, stack: &StackId, cluster: &ClusterArn, ids: &mut BTreeSet<Named>) -> Result<(), HandlerError> {

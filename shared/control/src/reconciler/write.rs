@@ -53,56 +53,68 @@ struct Prepared {
 pub(super) struct Written {
     /// Indices of those that stand.
     pub(super) done: Vec<usize>,
+    /// Indices of those that the store did not take; the next invocation looks at them again.
+    pub(super) troubled: Vec<usize>,
+    /// The first trouble with the store.
+    pub(super) failed: Option<HandlerError>,
     /// What was told.
     pub(super) decisions: Vec<DecisionRecord>,
+}
+
+impl Written {
+    fn trouble(&mut self, indices: impl IntoIterator<Item = usize>, error: impl Into<HandlerError>) {
+        self.troubled.extend(indices);
+        self.failed.get_or_insert(error.into());
+    }
 }
 
 /// Leaves room in a commit for the grouped decisions.
 const ROOM_FOR_DECISIONS: usize = 8;
 
-/// Commits these writes, many to a commit; one that somebody else was quicker with is dropped and looked at again.
-///
-/// # Errors
-/// [`HandlerError`] when the store does not answer. A conflict is no error.
-pub(super) async fn commit_all(
-    ports: &Ports,
-    view: &StackView,
-    teller: &Teller<'_>,
-    writes: Vec<Write>,
-) -> Result<Written, HandlerError> {
+/// Commits these writes, many to a commit; one that somebody else was quicker with is dropped and looked at again, one that the
+/// store does not take now does not keep the others from being written.
+pub(super) async fn commit_all(ports: &Ports, view: &StackView, teller: &Teller<'_>, writes: Vec<Write>) -> Written {
     let mut written = Written::default();
     let mut batch: Vec<Prepared> = Vec::new();
     let mut size = 0;
     for (index, write) in writes.into_iter().enumerate() {
-        let prepared = prepare(&*ports.store, view, teller, write, index).await?;
+        let prepared = match prepare(&*ports.store, view, teller, write, index).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                written.trouble([index], error);
+                continue;
+            }
+        };
         let its_size =
             prepared.changes.len() + prepared.told.decisions.len() + prepared.told.pages.len() + prepared.told.events.len();
         if size + its_size + ROOM_FOR_DECISIONS > MAX_CHANGES {
-            commit_batch(ports, view, teller, std::mem::take(&mut batch), &mut written).await?;
+            commit_batch(ports, view, teller, std::mem::take(&mut batch), &mut written).await;
             size = 0;
         }
         size += its_size;
         batch.push(prepared);
     }
-    commit_batch(ports, view, teller, batch, &mut written).await?;
-    Ok(written)
+    commit_batch(ports, view, teller, batch, &mut written).await;
+    written
 }
 
 /// One commit for all; if somebody else was quicker with one of them, one commit for each.
-async fn commit_batch(
-    ports: &Ports,
-    view: &StackView,
-    teller: &Teller<'_>,
-    batch: Vec<Prepared>,
-    written: &mut Written,
-) -> Result<(), HandlerError> {
-    if batch.is_empty() || commit_together(ports, view, teller, &batch, written).await? || batch.len() == 1 {
-        return Ok(());
+async fn commit_batch(ports: &Ports, view: &StackView, teller: &Teller<'_>, batch: Vec<Prepared>, written: &mut Written) {
+    if batch.is_empty() {
+        return;
     }
-    for prepared in &batch {
-        commit_together(ports, view, teller, std::slice::from_ref(prepared), written).await?;
+    match commit_together(ports, view, teller, &batch, written).await {
+        Ok(true) => {}
+        Ok(false) if batch.len() == 1 => {}
+        Ok(false) => {
+            for prepared in &batch {
+                if let Err(error) = commit_together(ports, view, teller, std::slice::from_ref(prepared), written).await {
+                    written.trouble([prepared.index], error);
+                }
+            }
+        }
+        Err(error) => written.trouble(batch.iter().map(|p| p.index), error),
     }
-    Ok(())
 }
 
 /// Whether the commit stands.

@@ -83,7 +83,8 @@ async fn draining_replaces_first_and_never_falls_below_the_minimum() {
 async fn without_room_above_the_maximum_draining_stops_first_as_far_as_the_minimum_lets_it() {
     let mut w = World::new(config());
     let hosts = w.fleet(2).await;
-    let spec = ServiceSpec { min_healthy_percent: 50, max_percent: 100, ..service("web", 4) };
+    // 60 % of four are 2.4, rounded up.
+    let spec = ServiceSpec { min_healthy_percent: 60, max_percent: 100, ..service("web", 4) };
     w.cloud.create_service(&w.cluster, spec).unwrap();
     w.pass(30).await;
     w.set_state(&hosts[0], Draining).await;
@@ -94,7 +95,7 @@ async fn without_room_above_the_maximum_draining_stops_first_as_far_as_the_minim
         fewest = fewest.min(s.healthy);
         assert!(s.running + s.pending <= 4, "{s:?}");
     }
-    assert_eq!(fewest, 2);
+    assert_eq!(fewest, 3);
     assert_eq!(spread(&w, &hosts).await, [0, 4]);
 }
 
@@ -186,6 +187,34 @@ async fn ecs_believes_in_the_tasks_of_a_hung_host_until_it_drains() {
     assert!(w.cloud.deregister(&w.scope, &w.cluster, &arn).await.is_ok(), "one that is gone is a success");
     assert_eq!(w.container(&hosts[0]).await, None);
     assert_eq!(w.cloud.tasks_interrupted(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hung_host_that_comes_back_reports_its_tasks_as_over_and_ecs_replaces_them() {
+    let mut w = World::new(config());
+    let hosts = w.fleet(2).await;
+    w.cloud.create_service(&w.cluster, service("web", 4)).unwrap();
+    // Half of them are still starting when the host hangs.
+    w.pass(5).await;
+    w.cloud.inject(Victim::Ec2(hosts[0].clone()), Mishap::Hang, w.now());
+    w.pass(60).await;
+    assert_eq!((view(&w, "web").healthy, view(&w, "web").pending), (2, 2));
+    w.cloud.reboot_instances(&w.scope, &hosts[..1]).await.unwrap();
+    w.pass(330).await;
+    assert_eq!((view(&w, "web").healthy, view(&w, "web").pending, w.cloud.tasks_interrupted()), (4, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_starts_while_its_agent_is_away_starts_when_it_is_back() {
+    let mut w = World::new(config());
+    w.online("web1", "a").await;
+    w.cloud.create_service(&w.cluster, service("web", 2)).unwrap();
+    w.pass(5).await;
+    w.cloud.inject(Victim::Record("web1".into()), Mishap::AgentDisconnect(SignedDuration::from_secs(60)), w.now());
+    w.pass(59).await;
+    assert_eq!((view(&w, "web").healthy, view(&w, "web").pending), (0, 2));
+    w.pass(20).await;
+    assert_eq!((view(&w, "web").healthy, view(&w, "web").pending), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
