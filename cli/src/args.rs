@@ -70,8 +70,8 @@ const RUN_EXAMPLES: &str = "Examples:
 Exits with 1 if an invariant was broken, with 2 if a file or a flag cannot be used.";
 
 const INVOKE_EXAMPLES: &str = "Examples:
-  strata sim invoke load-scaling events/alarm-eventbridge.json
-  strata sim invoke instance-lifecycle events/hint-queue.json --world ./my-world";
+  strata sim invoke load-scaling events/alarm-metric-eventbridge.json
+  strata sim invoke instance-lifecycle events/sqs-hints.json --world ./my-world";
 
 const SCENARIO_EXAMPLES: &str = "Examples:
   strata sim scenario > mine.toml      start from the built-in one

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use strata_control::reconciler::{Config, Named, Reconciler};
 use strata_domain::decision::Function;
 use strata_domain::{InstanceId, StackId};
-use strata_ports::{HandlerError, Outcome, Ports, keys, tell};
+use strata_ports::{Change, Expect, HandlerError, Outcome, Ports, keys, tell};
 use strata_triggers::{TableKey, Trigger, parse, wrong_function};
 
 /// What instance-lifecycle may touch: it is the one owner of a host, so nearly everything.
@@ -42,7 +42,10 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
         Trigger::Hints(hints) => hints::follow(&reconciler, hints, &woken_by).await?,
         Trigger::TableChanges(changed) => {
             let ids: Vec<Named> = changed.iter().filter_map(instance_of).collect::<BTreeSet<_>>().into_iter().collect();
-            let decisions = if ids.is_empty() { Vec::new() } else { reconciler.step(&ids, &woken_by).await? };
+            tell_of_changes(deps, &ids).await;
+            let poke = keys::launch_poke();
+            let is_poked = changed.iter().any(|key| key.pk == poke.pk);
+            let decisions = if ids.is_empty() && !is_poked { Vec::new() } else { reconciler.step(&ids, &woken_by).await? };
             Outcome { decisions, ..Outcome::default() }
         }
         Trigger::Tick { .. } => Outcome { decisions: reconciler.sweep(&woken_by).await?, ..Outcome::default() },
@@ -59,6 +62,18 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
         tracing::warn!(error = %error, "the outbox could not be read");
     }
     Ok(outcome)
+}
+
+/// Leaves a hint for those who only look at a fleet when it has changed. One that is lost is made up for by their own full looks.
+async fn tell_of_changes(deps: &Deps, ids: &[Named]) {
+    let stacks: BTreeSet<&StackId> = ids.iter().map(|(stack, _)| stack).collect();
+    for stack in stacks {
+        let key = keys::fleet_changed(stack);
+        let Ok(item) = deps.ports.store.get(&key).await else { continue };
+        let expect = item.map_or(Expect::Absent, |item| item.unchanged());
+        // Lost to somebody who leaves the same hint, or to a store that does not answer.
+        drop(deps.ports.store.commit(vec![Change::put(key, &deps.ports.clock.now(), expect)]).await);
+    }
 }
 
 /// The instance that a changed record is about: its own record, or a claim on it. Other records move no instance.

@@ -1,5 +1,7 @@
 //! Every file in `events/` through the real handler.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod support;
 
 use std::sync::Arc;

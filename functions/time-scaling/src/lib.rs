@@ -5,11 +5,13 @@
 
 mod act;
 mod observe;
+mod settled;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strata_domain::decision::{DecisionRecord, Function};
-use strata_domain::time_based::{self, TimerDecision};
+use strata_domain::time_based::{self, NothingReason, TimerDecision};
 use strata_domain::{LayerId, StackId};
 use strata_fleet::Fleet;
 use strata_ports::store::Listing;
@@ -73,22 +75,34 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
 /// One stack: compare, then act layer by layer, since modes and the journal go by layer.
 async fn check(deps: &Deps, stack: &StackId) -> Result<Vec<DecisionRecord>, HandlerError> {
     let now = deps.clock.now();
-    let timers = observe::timers(deps, stack, now).await?;
-    let mut wishes: std::collections::BTreeMap<LayerId, act::Wishes> = std::collections::BTreeMap::new();
+    let schedules = observe::schedules(deps, stack).await?;
+    if schedules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let settled = settled::Look::begin(deps, stack, &schedules, now).await?;
+    if settled.still_holds {
+        return Ok(Vec::new());
+    }
+    let timers = observe::timers(deps, stack, &schedules, now).await?;
+    let mut wishes: BTreeMap<LayerId, act::Wishes> = BTreeMap::new();
+    let mut all_agree = true;
     for timer in &timers {
-        let decision = time_based::decide(&timer.view(), now);
         let of_layer = wishes.entry(timer.layer_id.clone()).or_default();
-        match decision {
+        match time_based::decide(&timer.view(), now) {
             TimerDecision::Start { reason } => of_layer.start.push((timer.id(), timer.hostname(), reason.to_string())),
             TimerDecision::Stop { reason } => of_layer.stop.push((timer.id(), timer.hostname(), reason.to_string())),
-            TimerDecision::Nothing(_) => {}
+            TimerDecision::Nothing(NothingReason::UpAsScheduled | NothingReason::DownAsScheduled) => {}
+            TimerDecision::Nothing(_) => all_agree = false,
         }
     }
     wishes.retain(|_, w| !w.is_empty());
-    let mut told = Vec::new();
     if wishes.is_empty() {
-        return Ok(told);
+        if all_agree {
+            settled.note(deps).await?;
+        }
+        return Ok(Vec::new());
     }
+    let mut told = Vec::new();
     let stack_view = deps.fleet.stack(stack).await?;
     for (layer, wishes) in &wishes {
         told.extend(act::carry_out(deps, &stack_view, layer, wishes, now).await?);

@@ -48,13 +48,13 @@ impl Timer {
     }
 }
 
-/// The stack's time-based instances that ever had a schedule. One without is all off and was never started by one: nothing to do,
-/// and a stack without schedules costs one read.
-pub(crate) async fn timers(deps: &Deps, stack: &StackId, now: Timestamp) -> Result<Vec<Timer>, HandlerError> {
-    let schedules = schedules(deps, stack).await?;
-    if schedules.is_empty() {
-        return Ok(Vec::new());
-    }
+/// The stack's time-based instances that ever had a schedule. One without is all off and was never started by one: nothing to do.
+pub(crate) async fn timers(
+    deps: &Deps,
+    stack: &StackId,
+    schedules: &Schedules,
+    now: Timestamp,
+) -> Result<Vec<Timer>, HandlerError> {
     let fleet = deps.fleet.instances_of_stack(stack).await?;
     let holds: Vec<Hold> = records(deps, stack, keys::HOLD).await?.iter().filter_map(|i| i.decode().ok()).collect();
     let claims: Vec<Claim> = records(deps, stack, keys::CLAIM).await?.iter().filter_map(|i| i.decode().ok()).collect();
@@ -85,7 +85,11 @@ pub(crate) async fn timers(deps: &Deps, stack: &StackId, now: Timestamp) -> Resu
     Ok(timers)
 }
 
-async fn schedules(deps: &Deps, stack: &StackId) -> Result<BTreeMap<InstanceId, StoredSchedule>, HandlerError> {
+/// The schedules of a stack's instances; a stack without any costs this one read.
+pub(crate) type Schedules = BTreeMap<InstanceId, StoredSchedule>;
+
+/// Reads them.
+pub(crate) async fn schedules(deps: &Deps, stack: &StackId) -> Result<Schedules, HandlerError> {
     let items = records(deps, stack, keys::TIME_BASED).await?;
     items.iter().map(|i| Ok((InstanceId::from(&i.key.sk[keys::TIME_BASED.len()..]), i.decode()?))).collect()
 }

@@ -34,7 +34,7 @@ pub enum FleetError {
         /// The API's text.
         why: String,
     },
-    /// No answer, or a throttle: the next tick tries again.
+    /// No answer, a throttle, or an answer that is not the API's own, for example its front door's: the next tick tries again.
     #[error("opsworks {action}: no answer: {why}")]
     NoAnswer {
         /// Action.
@@ -212,7 +212,8 @@ pub async fn effective_mode(modes: &dyn strata_ports::Modes, stack: &StackView, 
     Some(Mode::strictest([Some(read), stack.settings.mode, layer.and_then(|l| l.settings.mode)].into_iter().flatten()))
 }
 
-/// Sorts an SDK error by what the caller should do.
+/// Sorts an SDK error by what the caller should do. Only what the API itself says of the request counts as a refusal: a caller may
+/// drop its intent then, and must not because a front door was shut for a moment.
 pub fn sort<E: ProvideErrorMetadata + std::error::Error, R: std::fmt::Debug>(
     action: &'static str,
     error: SdkError<E, R>,
@@ -221,8 +222,10 @@ pub fn sort<E: ProvideErrorMetadata + std::error::Error, R: std::fmt::Debug>(
         let why = service.err().message().unwrap_or("no message").to_owned();
         return match service.err().code() {
             Some("ResourceNotFoundException") => FleetError::Gone { action, why },
-            Some("ThrottlingException" | "ServiceUnavailable" | "InternalFailure") => FleetError::NoAnswer { action, why },
-            _ => FleetError::Refused { action, why },
+            Some("ValidationException" | "SerializationException" | "UnknownOperationException") => {
+                FleetError::Refused { action, why }
+            }
+            code => FleetError::NoAnswer { action, why: format!("{}: {why}", code.unwrap_or("an answer without a type")) },
         };
     }
     FleetError::NoAnswer { action, why: error.to_string() }
@@ -277,4 +280,34 @@ fn instance_view(instance: &types::Instance) -> Option<InstanceView> {
             (_, None) => Origin::Created,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_opsworks::error::ErrorMetadata;
+
+    use super::*;
+
+    #[test]
+    fn only_the_apis_own_word_is_a_refusal() {
+        let sorted = |code: Option<&str>| {
+            let mut error = ErrorMetadata::builder().message("text");
+            if let Some(code) = code {
+                error = error.code(code);
+            }
+            sort("StopInstance", SdkError::service_error(error.build(), ()))
+        };
+        let (action, why) = ("StopInstance", "text".to_owned());
+        for code in ["ValidationException", "SerializationException", "UnknownOperationException"] {
+            assert_eq!(sorted(Some(code)), FleetError::Refused { action, why: why.clone() });
+        }
+        assert_eq!(sorted(Some("ResourceNotFoundException")), FleetError::Gone { action, why });
+        for code in ["ThrottlingException", "ServiceUnavailable", "InternalFailure", "AccessDeniedException", "Forbidden"] {
+            assert_eq!(sorted(Some(code)), FleetError::NoAnswer { action, why: format!("{code}: text") });
+        }
+        // A function URL's own 502, for one, has no type.
+        assert!(matches!(sorted(None), FleetError::NoAnswer { .. }));
+        let late: SdkError<ErrorMetadata, ()> = SdkError::timeout_error("late");
+        assert!(matches!(sort("StopInstance", late), FleetError::NoAnswer { .. }));
+    }
 }

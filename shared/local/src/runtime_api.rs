@@ -1,21 +1,70 @@
-//! A Lambda Runtime API on loopback: hands one event to a function's binary and takes its answer, as Lambda does.
+//! A Lambda Runtime API on loopback: hands events to a function's binary and takes its answers, as Lambda does.
 //!
 //! For tests of the binaries. It speaks just the part of HTTP/1.1 that `lambda_runtime` uses.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
-/// What the function answered.
+use serde_json::Value;
+
+/// So long a binary may take for an answer, start included.
+const PATIENCE_SECONDS: u32 = 60;
+
+/// What the function answered. A body that is not JSON is kept as a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The body of `/response`.
-    Response(String),
-    /// The body of `/error`.
-    Error(String),
+    Response(Value),
+    /// The body of `/error`: `errorType` and `errorMessage`.
+    Error(Value),
 }
 
-/// The API, listening on a free loopback port until it is dropped.
+/// Starts a function's binary, hands it `events` one after the other, and gives its answers in their order. The binary is ended then.
+///
+/// # Errors
+/// When the binary cannot be started, ends by itself, or takes longer than a minute for an answer.
+pub fn ask(binary: &str, events: &[&[u8]]) -> std::io::Result<Vec<Answer>> {
+    let api = RuntimeApi::start(events.iter().map(|e| e.to_vec()).collect())?;
+    let mut function = Ended(
+        Command::new(binary)
+            .env("AWS_LAMBDA_RUNTIME_API", api.address())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "strata")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/strata")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "test")
+            .spawn()?,
+    );
+    events.iter().map(|_| answer(&api, &mut function.0)).collect()
+}
+
+/// A process that does not outlive its test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Both fail only for one that has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn answer(api: &RuntimeApi, function: &mut Child) -> std::io::Result<Answer> {
+    for _ in 0..PATIENCE_SECONDS {
+        if let Some(answer) = api.answer(Duration::from_secs(1)) {
+            return Ok(answer);
+        }
+        if let Some(status) = function.try_wait()? {
+            return Err(Error::new(ErrorKind::BrokenPipe, format!("the function ended by itself: {status}")));
+        }
+    }
+    Err(Error::new(ErrorKind::TimedOut, format!("the function gave no answer in {PATIENCE_SECONDS} s")))
+}
+
+/// The API, listening on a free loopback port for as long as the process lives.
 pub struct RuntimeApi {
     address: SocketAddr,
     answers: Receiver<Answer>,
@@ -45,9 +94,9 @@ impl RuntimeApi {
         self.address.to_string()
     }
 
-    /// The next answer, or `None` when none came in `seconds`.
-    pub fn answer(&self, seconds: u64) -> Option<Answer> {
-        self.answers.recv_timeout(std::time::Duration::from_secs(seconds)).ok()
+    /// The next answer, or `None` when none comes in this time.
+    pub fn answer(&self, patience: Duration) -> Option<Answer> {
+        self.answers.recv_timeout(patience).ok()
     }
 }
 
@@ -60,7 +109,7 @@ fn serve(stream: TcpStream, queue: &Queue, tell: &Sender<Answer>) {
     while let Some((path, body)) = read_request(&mut input) {
         if path.ends_with("/invocation/next") {
             let Some(event) = queue.lock().ok().and_then(|mut q| q.pop_front()) else {
-                std::thread::park_timeout(std::time::Duration::from_secs(60));
+                std::thread::park_timeout(Duration::from_secs(60));
                 return;
             };
             let head = format!(
@@ -75,11 +124,12 @@ fn serve(stream: TcpStream, queue: &Queue, tell: &Sender<Answer>) {
             }
             continue;
         }
-        let text = String::from_utf8_lossy(&body).into_owned();
+        let body =
+            || serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
         if path.ends_with("/response") {
-            let _ = tell.send(Answer::Response(text));
+            let _ = tell.send(Answer::Response(body()));
         } else if path.ends_with("/error") {
-            let _ = tell.send(Answer::Error(text));
+            let _ = tell.send(Answer::Error(body()));
         }
         if out.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").is_err() {
             return;
@@ -128,5 +178,54 @@ fn read_chunks(input: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
         if size == 0 {
             return Some(body);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Sends requests over one connection and reads the status line and body of each answer.
+    fn exchange(api: &RuntimeApi, requests: &[&str]) -> Vec<(String, String)> {
+        let mut out = TcpStream::connect(api.address()).unwrap();
+        let mut input = BufReader::new(out.try_clone().unwrap());
+        let mut answers = Vec::new();
+        for request in requests {
+            out.write_all(request.as_bytes()).unwrap();
+            let mut lines = Vec::new();
+            while lines.last().is_none_or(|last: &String| last != "\r\n") {
+                let mut line = String::new();
+                input.read_line(&mut line).unwrap();
+                lines.push(line);
+            }
+            let length = lines.iter().find_map(|l| l.strip_prefix("Content-Length: ")).unwrap().trim().parse().unwrap();
+            let body = read_exactly(&mut input, length).unwrap();
+            answers.push((lines[0].trim_end().to_owned(), String::from_utf8(body).unwrap()));
+        }
+        answers
+    }
+
+    const NEXT: &str = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    #[test]
+    fn events_come_in_order_and_answers_are_told_apart() {
+        let api = RuntimeApi::start(vec![b"{\"n\":1}".to_vec(), b"{}".to_vec()]).unwrap();
+        let response = "POST /2018-06-01/runtime/invocation/i/response HTTP/1.1\r\ncontent-length: 8\r\n\r\n{\"ok\":1}";
+        let chunked = "POST /2018-06-01/runtime/invocation/i/error HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nnot\r\n5\r\n json\r\n0\r\n\r\n";
+        let told = exchange(&api, &[NEXT, response, NEXT, chunked]);
+        let (ok, accepted) = ("HTTP/1.1 200 OK", "HTTP/1.1 202 Accepted");
+        let expected = [(ok, "{\"n\":1}"), (accepted, ""), (ok, "{}"), (accepted, "")];
+        assert_eq!(told, expected.map(|(status, body)| (status.to_owned(), body.to_owned())));
+        let patience = Duration::from_secs(10);
+        assert_eq!(api.answer(patience), Some(Answer::Response(json!({ "ok": 1 }))));
+        assert_eq!(api.answer(patience), Some(Answer::Error(json!("not json"))));
+    }
+
+    #[test]
+    fn a_binary_that_ends_or_does_not_exist_is_an_error() {
+        assert_eq!(ask("true", &[b"{}"]).unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert_eq!(ask("/nowhere/at-all", &[b"{}"]).unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

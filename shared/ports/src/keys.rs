@@ -172,6 +172,20 @@ pub const LAUNCH_BACKLOG_PK: &str = "launch-backlog";
 pub fn launch_backlog(instance: &InstanceId) -> Key {
     Key::new(LAUNCH_BACKLOG_PK, instance.as_str())
 }
+/// Written whenever a launch had to wait: the table's change feed then wakes lifecycle again within a second, so launches go on at the
+/// pace of EC2's bucket without anybody sleeping. Value: a count.
+pub fn launch_poke() -> Key {
+    Key::new("launch-poke", "poke")
+}
+/// A hint that instances of the stack have changed: lifecycle writes it for every batch of the change feed. Its version is all that
+/// counts; value: when.
+pub fn fleet_changed(stack: &StackId) -> Key {
+    Key::new("fleet-changed", stack.as_str())
+}
+/// Time-scaling's own note that it found all of a stack's time-based instances as their schedules want them.
+pub fn timers_settled(stack: &StackId) -> Key {
+    Key::new("timers-settled", stack.as_str())
+}
 /// Sort key prefix of open incidents of a stack.
 pub const INCIDENT: &str = "incident#";
 /// The open page about an instance or a layer, `subject` is its uuid; removed when the page is resolved.

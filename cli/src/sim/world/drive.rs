@@ -330,5 +330,7 @@ impl<'a> Driver<'a> {
 
 /// Which changes wake instance-lifecycle: the filter of the stream's event source mapping.
 fn is_streamed(key: &Key) -> bool {
-    super::follow::is_instance(key) || (key.pk.starts_with("stack#") && key.sk.starts_with(keys::CLAIM))
+    super::follow::is_instance(key)
+        || (key.pk.starts_with("stack#") && key.sk.starts_with(keys::CLAIM))
+        || *key == keys::launch_poke()
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use strata_domain::decision::Function;
+use strata_domain::updates::{Campaign, Phase};
 use strata_local::cloud::{LayerMetrics, ServiceSpec, SimCloud};
-use strata_ports::CloudError;
+use strata_ports::store::Listing;
+use strata_ports::{CloudError, Store, StoreError, keys};
 
 use super::World;
 use super::setup::Built;
@@ -54,8 +55,17 @@ pub(super) fn measure(world: &mut World, now: Timestamp) {
     }
 }
 
-/// How many hosts rolling updates brought through: told by the decisions that ended them.
-pub(super) fn updated(world: &World) -> u64 {
-    let is_done = |did: &str| did.starts_with("give back") || did.contains("updated");
-    world.follow.decisions.iter().filter(|d| d.function == Function::SecurityUpdates && is_done(&d.did)).count() as u64
+/// How many hosts rolling updates brought through, each campaign's counted.
+///
+/// # Errors
+/// [`StoreError`]: a campaign cannot be read.
+pub(super) async fn updated(world: &World) -> Result<u64, StoreError> {
+    let mut updated = 0;
+    for campaigns in [keys::CAMPAIGNS_PK, keys::ENDED_CAMPAIGNS_PK] {
+        for item in world.store.list(&Listing::of(campaigns, "")).await? {
+            let campaign: Campaign = item.decode()?;
+            updated += campaign.progress.values().filter(|p| matches!(p.phase, Phase::Done { .. })).count() as u64;
+        }
+    }
+    Ok(updated)
 }

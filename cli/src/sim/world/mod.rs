@@ -66,8 +66,13 @@ impl World {
     fn new(plan: Arc<RunPlan>, start: Timestamp) -> Result<Self, CliError> {
         let seed = plan.scenario.world.seed;
         let clock = Arc::new(VirtualClock::new(start));
-        let cloud = SimCloud::new(plan.scenario.cloud::<CloudConfig>()?, seed, clock.clone());
         let faults = plan.scenario.world.faults;
+        let profile = match faults {
+            Faults::None => Profile::None,
+            Faults::Light => Profile::Light,
+            Faults::Heavy => Profile::Heavy,
+        };
+        let cloud = SimCloud::new(cloud_config(&plan)?.misbehaving(profile), seed, clock.clone());
         let conflicts = match faults {
             Faults::None => 0,
             Faults::Light => 1,
@@ -75,11 +80,6 @@ impl World {
         };
         let store = Arc::new(MemoryStore::new().with_conflicts(seed, conflicts));
         let ports = ports(&clock, &store, &cloud, seed);
-        let profile = match faults {
-            Faults::None => Profile::None,
-            Faults::Light => Profile::Light,
-            Faults::Heavy => Profile::Heavy,
-        };
         let faulty_calls = (profile != Profile::None).then(|| Faulty::new(FaultPlan::of(profile, seed), ports.clock.clone()));
         let faulty = faulty_calls.as_ref().map_or_else(|| ports.clone(), |f| f.wrap(ports.clone()));
         let config = api_config(&plan.scenario.world);
@@ -126,6 +126,14 @@ impl World {
         let id = self.event_ids.uuid();
         build(&Envelope { account: ACCOUNT, region: &self.plan.scenario.world.region, at: now, id: &id })
     }
+}
+
+/// The cloud's settings as the scenario has them; its region and its zones are the world's.
+fn cloud_config(plan: &RunPlan) -> Result<CloudConfig, CliError> {
+    let mut config = plan.scenario.cloud::<CloudConfig>()?;
+    config.region.clone_from(&plan.scenario.world.region);
+    config.ec2.zones.clone_from(&plan.scenario.world.zones);
+    Ok(config)
 }
 
 fn ports(clock: &Arc<VirtualClock>, store: &Arc<MemoryStore>, cloud: &Arc<SimCloud>, seed: u64) -> Ports {
@@ -180,7 +188,7 @@ pub fn run(plan: &RunPlan, observer: &mut dyn Observer) -> Result<RunRecord, Cli
         let mut api_calls = world.cloud.calls();
         api_calls.extend(world.api.counts());
         let summary = Summary {
-            updated_instances: measure::updated(&world),
+            updated_instances: measure::updated(&world).await.map_err(|e| CliError::Failed(e.into()))?,
             tasks_interrupted: world.cloud.tasks_interrupted(),
             invariants_checked: invariants.checked,
             invariants_broken: invariants.broken,

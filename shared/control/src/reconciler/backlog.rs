@@ -1,8 +1,8 @@
 //! Launches that EC2 has throttled. Each invocation takes some along, whatever woke it, so that many launches go on as fast as
 //! EC2's bucket lets them and not a bucketful a minute.
 
+use strata_domain::InstanceId;
 use strata_domain::model::Instance;
-use strata_domain::{InstanceId, InstanceStatus};
 use strata_ports::{Change, Expect, HandlerError, StoreError, keys};
 
 use super::round::{Run, committed};
@@ -18,19 +18,17 @@ impl Run<'_> {
                 committed(store.commit(vec![Change::put(key, &owner, Expect::Absent)]).await)?;
             }
         }
+        if !records.is_empty() {
+            let poke = store.get(&keys::launch_poke()).await?;
+            let count = poke.as_ref().and_then(|item| item.decode::<u64>().ok()).unwrap_or(0).wrapping_add(1);
+            let expect = poke.as_ref().map_or(Expect::Absent, strata_ports::Item::unchanged);
+            // Somebody else's poke does as well.
+            committed(store.commit(vec![Change::put(keys::launch_poke(), &count, expect)]).await)?;
+        }
         Ok(())
     }
 
-    /// An entry that is no longer wanted: its instance was stopped, or another invocation has launched it.
-    pub(super) async fn leave_backlog_if_there(&self, record: &Instance) -> Result<(), StoreError> {
-        match record.status {
-            InstanceStatus::Stopping | InstanceStatus::Terminating | InstanceStatus::StartFailed | InstanceStatus::Stopped => {
-                self.leave_backlog(&record.id).await
-            }
-            _ => Ok(()),
-        }
-    }
-
+    /// Takes an entry out that is no longer wanted: launched, given up, or its record is gone.
     pub(super) async fn leave_backlog(&self, id: &InstanceId) -> Result<(), StoreError> {
         let store = &self.reconciler.ports.store;
         let Some(item) = store.get(&keys::launch_backlog(id)).await? else { return Ok(()) };

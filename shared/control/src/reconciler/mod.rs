@@ -32,7 +32,7 @@ pub type Named = (StackId, InstanceId);
 /// Settings of the reconciler.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// From the accepted start to the agent's first contact; default 20 minutes [INST-14].
+    /// From the beginning of `pending`, and again of `booting`, to the next status; default 20 minutes [INST-14].
     pub boot_timeout: SignedDuration,
     /// From the Setup run's start to `online`; default 20 minutes.
     pub setup_timeout: SignedDuration,
@@ -77,8 +77,10 @@ impl Reconciler {
     /// Trouble of the cloud is no error: the step is repeated on the next look.
     pub async fn step(&self, ids: &[Named], trigger: &str) -> Result<Vec<DecisionRecord>, HandlerError> {
         let mut open: std::collections::BTreeSet<Named> = ids.iter().cloned().collect();
-        open.extend(self.backlog().await?);
-        let mut run = round::Run::new(self, trigger, open);
+        let waiting = self.backlog().await?;
+        open.extend(waiting.iter().cloned());
+        let waiting = waiting.into_iter().map(|(_, id)| id).collect();
+        let mut run = round::Run::new(self, trigger, open, waiting);
         for _ in 0..self.config.rounds {
             if run.is_over() {
                 break;

@@ -29,12 +29,19 @@ pub(super) struct Run<'a> {
     /// What was done already: the same action for the same instance is not repeated within an invocation.
     done: BTreeSet<(InstanceId, Action)>,
     pub(super) decisions: Vec<DecisionRecord>,
+    /// Taken along from the backlog of launches.
+    waiting: BTreeSet<InstanceId>,
     /// The first trouble with the store. It spoils only the records that it is about; whoever woke us is told at the end.
     failed: Option<HandlerError>,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(reconciler: &'a Reconciler, trigger: &'a str, open: BTreeSet<Named>) -> Self {
+    pub(super) fn new(
+        reconciler: &'a Reconciler,
+        trigger: &'a str,
+        open: BTreeSet<Named>,
+        waiting: BTreeSet<InstanceId>,
+    ) -> Self {
         Self {
             reconciler,
             trigger,
@@ -43,6 +50,7 @@ impl<'a> Run<'a> {
             seen: BTreeMap::new(),
             done: BTreeSet::new(),
             decisions: Vec::new(),
+            waiting,
             failed: None,
         }
     }
@@ -187,11 +195,12 @@ impl<'a> Run<'a> {
         let mut outages: Option<Outages> = None;
         for stored in records {
             let record = &stored.record;
-            if record.status != InstanceStatus::Requested {
-                // What stays in the backlog is taken out by the next invocation.
-                if let Err(error) = self.leave_backlog_if_there(record).await {
-                    tracing::warn!(instance.id = %record.id, error = %error, "stays in the launch backlog");
-                }
+            // An entry whose launch was made or given up would keep others from being taken along.
+            if record.status != InstanceStatus::Requested
+                && self.waiting.contains(&record.id)
+                && let Err(error) = self.leave_backlog(&record.id).await
+            {
+                tracing::warn!(instance.id = %record.id, error = %error, "stays in the launch backlog");
             }
             let mut rules = view.rules(record, &self.reconciler.config, now);
             let Some(seen) = self.seen.get(&record.id) else {

@@ -58,7 +58,7 @@ fn power(x: &Look<'_>) -> Power {
 /// the start's own time is over.
 fn launch_settles(x: &Look<'_>) -> Timestamp {
     let Some(started_at) = x.record.started_at.filter(|_| x.record.launch_number > 0) else { return Timestamp::MIN };
-    let last_launch = after(started_at, x.rules.boot_timeout);
+    let last_launch = after(started_at, x.rules.launch_timeout);
     after(x.record.status_since.min(last_launch), LAUNCH_SETTLES)
 }
 

@@ -23,7 +23,9 @@ pub struct Rules {
     pub shutdown_timeout: SignedDuration,
     /// What becomes of protected and standalone tasks during a stop.
     pub drain: DrainPolicy,
-    /// From the accepted start to the agent's first contact [INST-14].
+    /// From the accepted start until EC2 must have taken it; launches wait for EC2's bucket. Default 60 minutes.
+    pub launch_timeout: SignedDuration,
+    /// From the beginning of `pending`, and again of `booting`, to the next status [INST-14].
     pub boot_timeout: SignedDuration,
     /// From the Setup run's start to `online`.
     pub setup_timeout: SignedDuration,
@@ -43,6 +45,7 @@ impl Default for Rules {
             mode_permits_healing: true,
             shutdown_timeout: SignedDuration::from_secs(120),
             drain: DrainPolicy::Wait,
+            launch_timeout: SignedDuration::from_mins(60),
             boot_timeout: SignedDuration::from_mins(20),
             setup_timeout: SignedDuration::from_mins(20),
             heal_silence: SignedDuration::from_secs(300),

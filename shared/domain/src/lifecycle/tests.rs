@@ -198,15 +198,19 @@ mod up {
 
     /// [INST-14]
     #[test]
-    fn inst_14_no_contact_within_20_minutes_of_the_start_is_start_failed() {
-        for status in [InstanceStatus::Requested, InstanceStatus::Pending, InstanceStatus::Booting] {
-            let seen = match status {
-                InstanceStatus::Booting => ec2_only(HostState::Running),
-                InstanceStatus::Requested => ec2_only(HostState::Stopping),
-                _ => ec2_only(HostState::Pending),
-            };
-            check(&record(status), &seen, 1199, "wait");
-            check(&record(status), &seen, 1200, "move start_failed");
+    fn inst_14_no_contact_within_20_minutes_is_start_failed() {
+        for (status, state) in [(InstanceStatus::Pending, HostState::Pending), (InstanceStatus::Booting, HostState::Running)] {
+            check(&record(status), &ec2_only(state), 1199, "wait");
+            check(&record(status), &ec2_only(state), 1200, "move start_failed");
+        }
+    }
+
+    #[test]
+    fn a_start_that_ec2_does_not_take_may_wait_an_hour_for_its_bucket() {
+        let never_launched = Instance { ec2_instance_id: None, ..record(InstanceStatus::Requested) };
+        for (seconds, expected) in [(1200, "act Launch"), (3599, "act Launch"), (3600, "move start_failed")] {
+            let seen = Observed { ec2: Ec2Seen::Absent, ..Observed::nothing() };
+            check(&never_launched, &seen, seconds, expected);
         }
     }
 

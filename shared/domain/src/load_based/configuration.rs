@@ -620,6 +620,23 @@ mod tests {
         }
     }
 
+    /// [LOAD-6] [LOAD-9] Three averages, each with an alarm of its own in each direction, judged every 60 s.
+    #[test]
+    fn load_6_cpu_memory_and_load_have_an_alarm_each_and_periods_of_a_minute() {
+        let mut on = Configuration { enable: true, ..Configuration::default() };
+        for thresholds in [&mut on.up, &mut on.down] {
+            (thresholds.cpu_threshold, thresholds.memory_threshold, thresholds.load_threshold) =
+                (Some(1.0), Some(2.0), Some(3.0));
+        }
+        let seen: Vec<_> = managed_alarms(&on, "shop", "ecs-cluster")
+            .into_iter()
+            .map(|s| (s.direction.as_str(), s.metric.as_str(), s.threshold, s.period_seconds))
+            .collect();
+        let expected = [("cpu", 1.0), ("memory", 2.0), ("load", 3.0)];
+        let expected: Vec<_> = ["up", "down"].iter().flat_map(|d| expected.map(|(m, t)| (*d, m, t, 60))).collect();
+        assert_eq!(seen, expected);
+    }
+
     #[test]
     fn one_alarm_per_threshold_is_strict_and_none_stands_while_scaling_is_off() {
         let mut on = Configuration { enable: true, ..Configuration::default() };

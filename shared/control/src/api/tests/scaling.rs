@@ -120,6 +120,46 @@ async fn load_3_members_left_out_keep_their_value_and_a_bad_one_stores_nothing()
     app.call("SetLoadBasedAutoScaling", json!({ "LayerId": "unknown" })).await.not_found();
 }
 
+/// [LOAD-6] [LOAD-7] The managed alarms watch the layer's own averages: `cpu` and `memory` in percent, and the one-minute load. How a
+/// host measures them is the boot program's part, which is not there yet.
+#[tokio::test]
+async fn load_7_managed_alarms_watch_the_layers_cpu_memory_and_one_minute_load() {
+    let app = TestApi::new();
+    let (_, layer) = app.shop().await;
+    let all = json!({ "CpuThreshold": 10, "MemoryThreshold": 20, "LoadThreshold": 30 });
+    let set = json!({ "LayerId": layer, "Enable": true, "UpScaling": all, "DownScaling": all });
+    app.call("SetLoadBasedAutoScaling", set).await.good();
+    let alarms = app.cloud.alarms.lock().unwrap().clone();
+    for (direction, above) in [("up", true), ("down", false)] {
+        for (threshold, metric, value) in [("cpu", "cpu", 10.0), ("memory", "memory", 20.0), ("load", "load_1", 30.0)] {
+            let alarm = &alarms[&format!("strata/shop/ecs-cluster/{direction}-{threshold}")];
+            let seen = (alarm.layer_id.as_str(), alarm.metric.as_str(), alarm.above, alarm.threshold);
+            assert_eq!(seen, (layer.as_str(), metric, above, value));
+        }
+    }
+}
+
+/// [SCALE-3] [SCALE-8] Schedules belong to instances, thresholds to layers; of an instance in two layers there is one schedule.
+#[tokio::test]
+async fn scale_3_time_based_is_set_per_instance_and_load_based_per_layer() {
+    let app = TestApi::new();
+    let (stack, ecs) = app.shop().await;
+    let custom = app.custom_layer(&stack, "extra").await;
+    app.call("SetLoadBasedAutoScaling", json!({ "LayerId": custom, "Enable": true })).await.good();
+    assert_eq!(load_based(&app, &custom).await["Enable"], true);
+    assert_eq!(load_based(&app, &ecs).await["Enable"], false);
+
+    let both = json!({ "AutoScalingType": "timer", "LayerIds": [ecs, custom] });
+    let in_both = app.instance(&stack, &ecs, both).await;
+    let other = app.instance(&stack, &ecs, json!({ "AutoScalingType": "timer" })).await;
+    let day = json!({ "Monday": { "9": "on" } });
+    app.call("SetTimeBasedAutoScaling", json!({ "InstanceId": in_both, "AutoScalingSchedule": day })).await.good();
+    assert_eq!(schedule(&app, &in_both).await, day);
+    assert_eq!(schedule(&app, &other).await, json!({}));
+    let reply = app.call("DescribeTimeBasedAutoScaling", json!({ "InstanceIds": [in_both] })).await.good();
+    assert_eq!(reply["TimeBasedAutoScalingConfigurations"].as_array().unwrap().len(), 1);
+}
+
 /// The list of layers, the index of alarm names and the managed alarms follow the configuration and go with the layer.
 #[tokio::test]
 async fn alarms_and_their_index_follow_the_configuration_the_names_and_the_layer() {

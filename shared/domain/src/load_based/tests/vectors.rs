@@ -243,11 +243,30 @@ fn load_8_without_data_no_metric_fires_and_an_alarm_still_can() {
     assert_eq!(world.told(), ["35 up L1"]);
 }
 
-/// The layer's CPU average as [LOAD-6] and [LOAD-8] have it: over the online members that report.
+/// The layer's CPU average: over the online members that report.
 fn average_cpu(members: &[Candidate], of_each: f64) -> Averages {
     let online: Vec<_> = members.iter().filter(|m| m.status == Online).collect();
     let sum: f64 = online.iter().map(|_| of_each).sum();
     [(!online.is_empty()).then(|| sum / online.len() as f64), Some(50.0), Some(1.0)]
+}
+
+/// [SCALE-20] The part that is scaling's: only averages count, and that a member died is none of its business.
+#[test]
+fn scale_20_that_a_member_died_starts_and_stops_nothing() {
+    for dead in [InstanceStatus::ConnectionLost, InstanceStatus::SetupFailed, InstanceStatus::StartFailed, Stopped] {
+        let limits = config(|c| (c.up.cpu_threshold, c.down.cpu_threshold) = (Some(80.0), Some(30.0)));
+        let mut members: Vec<_> = (1..=4).map(|i| member(&format!("b{i}"), AlwaysOn, Online, "a", i)).collect();
+        members.push(member("L1", Load, Stopped, "a", 9));
+        members.push(member("L2", Load, Online, "b", 10));
+        let mut world = World::new(limits, members);
+        for at in 0..=60 {
+            if at == 10 {
+                world.members[0].status = dead;
+            }
+            world.step(at, cpu(50.0), &[]);
+        }
+        assert_eq!(world.told(), [""; 0], "{dead}");
+    }
 }
 
 /// [SCALE-21] The part that is scaling's: a silent instance changes nothing but the average.

@@ -330,3 +330,23 @@ async fn a_zone_goes_and_comes_back_by_itself() {
     assert!(w.container(&ids[1]).await.unwrap().agent_connected);
     assert!(w.cloud.run_instance(&w.scope, &w.spec("new", "b")).await.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_spot_interruption_takes_back_the_launch_that_it_warned_of_and_no_later_one() {
+    for (restarts, state) in [(false, Ec2State::Terminated), (true, Ec2State::Running)] {
+        let mut w = World::new(config());
+        let id = w.launch("web1", "a").await;
+        w.pass(10).await;
+        w.cloud.inject(Victim::Ec2(id.clone()), Mishap::SpotInterruption, w.now());
+        w.pass(1).await;
+        if restarts {
+            w.cloud.stop_instances(&w.scope, std::slice::from_ref(&id), true).await.unwrap();
+            w.pass(20).await;
+            w.cloud.start_instances(&w.scope, std::slice::from_ref(&id)).await.unwrap();
+        } else {
+            w.cloud.reboot_instances(&w.scope, std::slice::from_ref(&id)).await.unwrap();
+        }
+        w.pass(150).await;
+        assert_eq!(w.ec2(&id).await.unwrap().state, state);
+    }
+}

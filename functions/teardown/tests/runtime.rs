@@ -1,0 +1,18 @@
+//! The real binary, woken by a Lambda Runtime API.
+
+use serde_json::json;
+use strata_local::runtime_api::{Answer, ask};
+
+#[test]
+fn the_binary_answers_its_own_event_and_refuses_a_foreign_one() {
+    let own = include_bytes!("../../../events/ec2-instance-state-change.json");
+    let foreign = include_bytes!("../../../events/campaign-request.json");
+    let answers = ask(env!("CARGO_BIN_EXE_teardown"), &[own, foreign]).unwrap();
+    let [Answer::Response(response), Answer::Error(error)] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(*response, json!({ "decisions": [], "batchItemFailures": [] }));
+    let message = error["errorMessage"].as_str().unwrap();
+    assert!(
+        message.ends_with("expected a teardown request, an instance or container instance event, or a scheduled event"),
+        "{message}"
+    );
+}

@@ -1,0 +1,211 @@
+//! The handler over the local world.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+#[path = "../../load-scaling/tests/support/mod.rs"]
+mod support;
+
+use jiff::Timestamp;
+use serde_json::json;
+use strata_domain::decision::Verdict;
+use strata_domain::mode::Mode;
+use strata_domain::{InstanceId, InstanceStatus as S};
+use strata_local::{Fault, FaultPlan, Faulty, nth};
+use strata_time_scaling::{Deps, handle};
+use support::{Shop, TICK, Trouble, on_virtual_time};
+
+fn deps(shop: &Shop) -> Deps {
+    let p = shop.ports.clone();
+    Deps { fleet: shop.fleet(), store: p.store, modes: p.modes, pager: p.pager, events: p.events, clock: p.clock, ids: p.ids }
+}
+
+/// An hour before the first on-hour: Monday 09:00. On are Monday 10 and 11, and Tuesday 10.
+async fn shop() -> Shop {
+    Shop::at("2026-03-02T09:00:00Z").await
+}
+
+async fn scheduled(shop: &Shop, hostname: &str) -> InstanceId {
+    let id = shop.instance("timer", hostname).await;
+    let hours = json!({ "Monday": { "10": "on", "11": "on" }, "Tuesday": { "10": "on" } });
+    shop.call("SetTimeBasedAutoScaling", json!({ "InstanceId": id, "AutoScalingSchedule": hours })).await;
+    id
+}
+
+/// A check at a moment of that week, for example `2T10:00:00` on Monday.
+async fn check(shop: &Shop, at: &str) -> Vec<String> {
+    let at: Timestamp = format!("2026-03-0{at}Z").parse().unwrap();
+    shop.clock.sleep_until(at).await;
+    let told = handle(TICK, &deps(shop)).await.unwrap().decisions;
+    told.into_iter().map(|d| d.did).collect()
+}
+
+const NOTHING: [&str; 0] = [];
+
+/// [TIME-7]
+#[test]
+fn time_7_off_to_on_starts_and_on_to_off_stops() {
+    on_virtual_time(async {
+        let shop = shop().await;
+        let id = scheduled(&shop, "web1").await;
+        assert_eq!(check(&shop, "2T09:59:59.9").await, NOTHING);
+        assert_eq!(check(&shop, "2T10:00:00").await, ["start web1"]);
+        assert_eq!(shop.status(&id).await, S::Requested);
+        assert_eq!(check(&shop, "2T10:01:00").await, NOTHING);
+        shop.settle(&id, S::Online).await;
+        assert_eq!(check(&shop, "2T11:00:00").await, NOTHING);
+        assert_eq!(check(&shop, "2T11:59:59.9").await, NOTHING);
+        assert_eq!(shop.status(&id).await, S::Online);
+        assert_eq!(check(&shop, "2T12:00:00").await, ["stop web1"]);
+        assert!(!matches!(shop.status(&id).await, S::Online | S::Requested));
+    });
+}
+
+/// [TIME-6] [TIME-7]
+#[test]
+fn time_7_a_missed_check_is_made_good_by_the_next() {
+    on_virtual_time(async {
+        let shop = shop().await;
+        let id = scheduled(&shop, "web1").await;
+        assert_eq!(check(&shop, "2T10:17:00").await, ["start web1"]);
+        shop.settle(&id, S::Online).await;
+        assert_eq!(check(&shop, "2T15:03:00").await, ["stop web1"]);
+    });
+}
+
+/// [TIME-9]
+#[test]
+fn time_9_a_manual_stop_holds_until_the_next_off_to_on_boundary() {
+    on_virtual_time(async {
+        let shop = shop().await;
+        let id = scheduled(&shop, "web1").await;
+        check(&shop, "2T10:00:00").await;
+        shop.settle(&id, S::Online).await;
+        shop.pass_minutes(20).await;
+        shop.call("StopInstance", json!({ "InstanceId": id })).await;
+        shop.settle(&id, S::Stopped).await;
+        for at in ["2T10:30:00", "2T11:00:00", "2T11:59:00", "2T12:00:00", "3T09:59:59.9"] {
+            assert_eq!(check(&shop, at).await, NOTHING, "{at}");
+            assert_eq!(shop.status(&id).await, S::Stopped, "{at}");
+        }
+        assert_eq!(check(&shop, "3T10:00:00").await, ["start web1"]);
+        assert_eq!(shop.status(&id).await, S::Requested);
+    });
+}
+
+/// [TIME-9]
+#[test]
+fn time_9_a_manual_start_in_an_off_hour_is_stopped_again_at_the_next_check() {
+    on_virtual_time(async {
+        let shop = shop().await;
+        let id = scheduled(&shop, "web1").await;
+        shop.call("StartInstance", json!({ "InstanceId": id })).await;
+        assert_eq!(check(&shop, "2T09:10:00").await, ["stop web1"]);
+        assert_ne!(shop.status(&id).await, S::Requested);
+    });
+}
+
+#[test]
+fn two_ticks_at_once_are_one_decision_and_one_start() {
+    on_virtual_time(async {
+        let shop = shop().await;
+        let ids = [scheduled(&shop, "web1").await, scheduled(&shop, "web2").await];
+        shop.pass_minutes(60).await;
+        let (one, two) = (deps(&shop), deps(&shop));
+        let (a, b) = tokio::join!(handle(TICK, &one), handle(TICK, &two));
+        assert_eq!(a.unwrap().decisions.len() + b.unwrap().decisions.len(), 1);
+        assert_eq!(shop.journal().await, ["start web1, web2"]);
+        for id in &ids {
+            assert_eq!((shop.status(id).await, shop.record(id).await.launch_number), (S::Requested, 1));
+        }
+    });
+}
+
+#[test]
+fn a_crash_before_the_last_start_is_finished_by_the_next_check() {
+    for trouble in [Trouble::Silence, Trouble::Failure] {
+        on_virtual_time(async {
+            let shop = shop().await;
+            let ids = [scheduled(&shop, "web1").await, scheduled(&shop, "web2").await];
+            shop.pass_minutes(60).await;
+            shop.door.jam(Some((&ids[1], trouble)));
+            let deps = deps(&shop);
+            // Silence: Lambda ends the invocation in the middle of the call.
+            let ended = tokio::time::timeout(std::time::Duration::from_secs(60), handle(TICK, &deps)).await;
+            assert!(!matches!(ended, Ok(Ok(_))), "{ended:?}");
+            assert_eq!((shop.status(&ids[0]).await, shop.status(&ids[1]).await), (S::Requested, S::Stopped));
+
+            shop.door.jam(None);
+            handle(TICK, &deps).await.unwrap();
+            assert_eq!((shop.status(&ids[0]).await, shop.status(&ids[1]).await), (S::Requested, S::Requested));
+            assert_eq!(shop.record(&ids[0]).await.launch_number, 1, "it was not started again");
+        });
+    }
+}
+
+#[test]
+fn a_decision_whose_commit_was_lost_on_the_way_is_told_and_done_once() {
+    for fault in [Fault::RequestLost, Fault::ReplyLost] {
+        on_virtual_time(async {
+            let mut shop = shop().await;
+            let id = scheduled(&shop, "web1").await;
+            shop.pass_minutes(60).await;
+            // The scaler's store only: the API has its own way to it.
+            shop.ports = Faulty::over(shop.ports.clone(), FaultPlan::quiet(1).on("store:commit", nth(1), fault));
+            let deps = deps(&shop);
+            handle(TICK, &deps).await.unwrap_err();
+            assert_eq!(shop.status(&id).await, S::Stopped);
+            handle(TICK, &deps).await.unwrap();
+            handle(TICK, &deps).await.unwrap();
+            assert_eq!((shop.status(&id).await, shop.record(&id).await.launch_number), (S::Requested, 1));
+            assert_eq!(shop.journal().await, ["start web1"]);
+        });
+    }
+}
+
+#[test]
+fn mode_observe_tells_what_it_would_do_and_frozen_does_nothing_at_all() {
+    on_virtual_time(async {
+        let shop = shop().await;
+        let id = scheduled(&shop, "web1").await;
+        shop.set_mode(Mode::Frozen);
+        assert_eq!(check(&shop, "2T10:00:00").await, NOTHING);
+        assert_eq!(shop.journal().await.len(), 0);
+
+        shop.set_mode(Mode::Observe);
+        let told = handle(TICK, &deps(&shop)).await.unwrap().decisions;
+        assert_eq!((told.len(), told[0].verdict, told[0].did.as_str()), (1, Verdict::WouldAct, "would start web1"));
+        assert_eq!(check(&shop, "2T10:02:00").await, NOTHING, "it is told once");
+        assert_eq!(shop.status(&id).await, S::Stopped);
+
+        shop.set_mode(Mode::Active);
+        assert_eq!(check(&shop, "2T10:03:00").await, ["start web1"]);
+        assert_eq!(shop.status(&id).await, S::Requested);
+    });
+}
+
+#[test]
+fn a_held_instance_is_neither_started_nor_stopped_while_its_neighbour_is() {
+    on_virtual_time(async {
+        let shop = shop().await;
+        let (held, free) = (scheduled(&shop, "web1").await, scheduled(&shop, "web2").await);
+        shop.hold(&held).await;
+        assert_eq!(check(&shop, "2T10:00:00").await, ["start web2"]);
+        assert_eq!((shop.status(&held).await, shop.status(&free).await), (S::Stopped, S::Requested));
+        shop.settle(&held, S::Online).await;
+        assert_eq!(check(&shop, "2T12:00:00").await, ["stop web2"]);
+        assert_eq!(shop.status(&held).await, S::Online);
+    });
+}
+
+#[test]
+fn load_based_instances_are_not_its_business() {
+    on_virtual_time(async {
+        let shop = shop().await;
+        let load = shop.instance("load", "web1").await;
+        scheduled(&shop, "web2").await;
+        shop.settle(&load, S::Online).await;
+        assert_eq!(check(&shop, "2T10:00:00").await, ["start web2"]);
+        assert_eq!(check(&shop, "2T12:00:00").await, ["stop web2"]);
+        assert_eq!(shop.status(&load).await, S::Online);
+    });
+}
