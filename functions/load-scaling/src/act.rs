@@ -1,6 +1,6 @@
 //! What load-scaling does: one scaling event, written before it is carried out, and finished by the next run after a crash.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use strata_domain::decision::{DecisionRecord, Function, Verdict};
 use strata_domain::load_based::{Candidate, Decision, Direction, HoldReason};
 use strata_domain::mode::{self, ActionKind, Mode};
@@ -10,6 +10,9 @@ use strata_ports::{Change, CommitError, HandlerError, Told, journal, keys};
 
 use crate::Deps;
 use crate::observe::{Named, OwnRecords, StoredEvent};
+
+/// A committed event is not carried out any more when it is older than this and its ignore time is over.
+const STALE_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
 /// What the decision is about.
 pub(crate) struct Situation<'a> {
@@ -57,7 +60,8 @@ async fn hold(
         HoldReason::InsufficientData { alarm, .. } => format!("blocked {alarm}"),
         HoldReason::NoCandidates { direction, held, .. } => format!("no-candidates {direction:?} {held}"),
     };
-    let record = record(deps, situation, now, Verdict::Hold, ("the layer's alarms", "hold", &reason.to_string()));
+    let record =
+        record(deps, situation, now, Verdict::Hold, ("the layer's alarms", "start and stop nothing", &reason.to_string()));
     tell_if_new(deps, record, &sameness, Vec::new()).await
 }
 
@@ -116,6 +120,11 @@ pub(crate) async fn finish_pending_event(deps: &Deps, own: &OwnRecords, named: &
         return Ok(());
     }
     let now = deps.clock.now();
+    if now > stored.event.ignore_until.max(stored.event.at + STALE_AFTER) {
+        // Coming back from frozen, or from a long outage, storms nothing: the alarms as they are now decide anew.
+        tracing::warn!(layer.id = %own.layer_id, at = %stored.event.at, "a scaling event that was never carried out is dropped");
+        return settle(deps, own).await;
+    }
     let members = crate::observe::members(deps, &own.stack_id, &own.layer_id, now).await?;
     let still_legal = |id: &&InstanceId| {
         members.iter().any(|m| {

@@ -105,7 +105,7 @@ impl<'a> Driver<'a> {
             stream_is_running: false,
             again: Vec::new(),
             mischief: Mischief::new(plan.scenario.world.seed, plan.scenario.world.faults),
-            pages_seen: 0,
+            pages_seen: world.pages.len(),
             end,
             world,
             observer,

@@ -43,6 +43,12 @@ struct Look<'a> {
 }
 
 impl Invariants {
+    /// Adds another stretch's counts.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.checked += other.checked;
+        self.broken += other.broken;
+    }
+
     /// Asks all questions that are due at `now`.
     ///
     /// # Errors

@@ -55,14 +55,14 @@ pub(super) fn measure(world: &mut World, now: Timestamp) {
     }
 }
 
-/// How many hosts rolling updates brought through, each campaign's counted.
+/// How many hosts rolling updates brought through, those of ended and of running campaigns.
 ///
 /// # Errors
 /// [`StoreError`]: a campaign cannot be read.
-pub(super) async fn updated(world: &World) -> Result<u64, StoreError> {
+pub(super) async fn updated(store: &dyn Store) -> Result<u64, StoreError> {
     let mut updated = 0;
-    for campaigns in [keys::CAMPAIGNS_PK, keys::ENDED_CAMPAIGNS_PK] {
-        for item in world.store.list(&Listing::of(campaigns, "")).await? {
+    for pk in [keys::CAMPAIGNS_PK, keys::ENDED_CAMPAIGNS_PK] {
+        for item in store.list(&Listing::of(pk, "")).await? {
             let campaign: Campaign = item.decode()?;
             updated += campaign.progress.values().filter(|p| matches!(p.phase, Phase::Done { .. })).count() as u64;
         }

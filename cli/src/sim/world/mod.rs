@@ -184,11 +184,19 @@ pub fn run(plan: &RunPlan, observer: &mut dyn Observer) -> Result<RunRecord, Cli
         let mut world = World::new(plan.clone(), start - WARM_UP)?;
         world.set_up().await?;
         let end = plan.end();
+        let mut before = drive::Driver::new(&mut world, observer, start).run().await?;
+        // Tasks that somebody started by hand need hosts, so they begin with the first day.
+        for spec in plan.scenario.layers.iter().filter(|spec| spec.standalone_tasks > 0) {
+            let cluster = setup::cluster_arn(&plan.scenario.world.region, &spec.cluster);
+            world.cloud.run_task(&cluster, spec.standalone_tasks).map_err(|e| CliError::Failed(e.into()))?;
+        }
         let invariants = drive::Driver::new(&mut world, observer, end).run().await?;
+        before.add(&invariants);
+        let invariants = before;
         let mut api_calls = world.cloud.calls();
         api_calls.extend(world.api.counts());
         let summary = Summary {
-            updated_instances: measure::updated(&world).await.map_err(|e| CliError::Failed(e.into()))?,
+            updated_instances: measure::updated(&*world.store).await.map_err(|e| CliError::Failed(e.into()))?,
             tasks_interrupted: world.cloud.tasks_interrupted(),
             invariants_checked: invariants.checked,
             invariants_broken: invariants.broken,

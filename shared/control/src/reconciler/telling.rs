@@ -100,10 +100,10 @@ impl Teller<'_> {
         let asked = first.initiated_by.map_or_else(|| "asked for".to_owned(), |by| format!("asked for by {}", by.as_str()));
         let (saw, did) = match kind {
             Routine::Up => (format!("a start {asked}"), format!("bring {hosts} up")),
-            Routine::Online => ((*why).to_owned(), format!("put {hosts} in service")),
+            Routine::Online => ("the machine is up and its run is over".to_owned(), format!("put {hosts} in service")),
             Routine::Down if first.delete.is_some() => (format!("a deletion {asked}"), format!("delete {hosts}")),
             Routine::Down => (format!("a stop {asked}"), format!("take {hosts} down")),
-            Routine::Deleted => ((*why).to_owned(), format!("remove the record of {hosts}")),
+            Routine::Deleted => ("the way down is over".to_owned(), format!("remove the record of {hosts}")),
         };
         let words = Words { verdict: Verdict::Act, saw, did, why: (*why).to_owned() };
         Some(self.decision(view, first, view.layer_path(first), words))
