@@ -1,7 +1,5 @@
 //! The day of the best-practices layer, through the real functions on the simulated cloud.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
-
 use jiff::SignedDuration;
 use strata_cli::args::Faults;
 use strata_cli::sim::RunPlan;

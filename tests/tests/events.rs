@@ -1,7 +1,5 @@
 //! Every file in `events/` goes through the real handler of each function that gets it, and is refused, typed, by the others.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
-
 use std::path::{Path, PathBuf};
 
 use strata_cli::CliError;

@@ -90,7 +90,7 @@ impl Teller<'_> {
             what: format!("the rolling update of {} is paused", subject(campaign)),
             why: why.to_owned(),
             did: "no new host is begun, those in flight are finished".to_owned(),
-            next: format!("strata why {}", subject(campaign)),
+            next: format!("aws opsworks describe-instances --layer-id {}", campaign.layer_id),
             decision,
             at: self.now,
         }

@@ -96,7 +96,7 @@ impl Teller<'_> {
             what: format!("the teardown of {} is blocked: {} does not end", subject(teardown), teardown.stage.describe()),
             why: what.to_owned(),
             did: format!("keeps trying; what to do: {advice}"),
-            next: format!("strata why {}", subject(teardown)),
+            next: format!("aws opsworks describe-instances --layer-id {}", teardown.layer_id),
             decision: decision.clone(),
             at: self.now,
         }

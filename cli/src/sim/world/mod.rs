@@ -184,7 +184,9 @@ pub fn run(plan: &RunPlan, observer: &mut dyn Observer) -> Result<RunRecord, Cli
         let mut world = World::new(plan.clone(), start - WARM_UP)?;
         world.set_up().await?;
         let end = plan.end();
-        let mut before = drive::Driver::new(&mut world, observer, start).run().await?;
+        // The seam lies between two minutes, so that no tick and no data point is lost.
+        let seam = start - SignedDuration::from_secs(30);
+        let mut before = drive::Driver::new(&mut world, observer, seam).run().await?;
         // Tasks that somebody started by hand need hosts, so they begin with the first day.
         for spec in plan.scenario.layers.iter().filter(|spec| spec.standalone_tasks > 0) {
             let cluster = setup::cluster_arn(&plan.scenario.world.region, &spec.cluster);

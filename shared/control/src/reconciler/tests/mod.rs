@@ -315,7 +315,8 @@ async fn throttled_launches_wait_in_the_backlog_and_any_invocation_takes_them_al
     world.step().await;
     assert_eq!((world.cloud.count("RunInstances"), world.list(keys::LAUNCH_BACKLOG_PK).await), (1, 3));
     world.reconciler.step(&[], "hint").await.unwrap();
-    assert_eq!((world.cloud.state().hosts.len(), world.list(keys::LAUNCH_BACKLOG_PK).await), (3, 0));
+    let hosts = world.cloud.state().hosts.len();
+    assert_eq!((hosts, world.list(keys::LAUNCH_BACKLOG_PK).await), (3, 0));
 }
 
 /// [HEAL-4] [HEAL-7] [HEAL-9] [INST-26]
