@@ -111,6 +111,10 @@ fn ec2_only(state: HostState) -> Observed {
     }
 }
 
+fn ec2_launched_at(state: HostState, seconds: i64) -> Observed {
+    Observed { ec2: Ec2Seen::Seen(Ec2Host { launched_at: at(seconds), ..ec2_host(state) }), ..ec2_only(state) }
+}
+
 fn with_container(seen: &Observed, container: ContainerHost) -> Observed {
     Observed { container: ContainerSeen::Seen(container), ..seen.clone() }
 }
@@ -184,8 +188,8 @@ mod up {
         for (seen, expected) in [
             (ec2_only(HostState::Stopped), "act PowerOn"),
             (ec2_only(HostState::Stopping), "wait"),
-            (ec2_only(HostState::Pending), "move pending"),
-            (ec2_only(HostState::Running), "move pending"),
+            (ec2_launched_at(HostState::Pending, 0), "move pending"),
+            (ec2_launched_at(HostState::Running, 0), "move pending"),
             (Observed::nothing(), "wait"),
             (ec2_only(HostState::Terminated), "note"),
             (Observed { ec2: Ec2Seen::Absent, ..Observed::nothing() }, "note"),
@@ -194,6 +198,20 @@ mod up {
         }
         let forgotten = changed(check(&restart, &ec2_only(HostState::Terminated), 1, "note"), 1);
         check(&forgotten, &Observed { ec2: Ec2Seen::Absent, ..Observed::nothing() }, 2, "act Launch");
+    }
+
+    #[test]
+    fn a_machine_that_hung_in_an_earlier_start_is_restarted_by_the_next() {
+        let again = Instance { started_at: Some(at(1300)), ..record(InstanceStatus::Requested) };
+        check(&again, &ec2_only(HostState::Running), 1301, "act PowerOff { force: true }");
+        check(&again, &ec2_only(HostState::Stopping), 1302, "wait");
+        check(&again, &ec2_only(HostState::Stopped), 1303, "act PowerOn");
+        let store = Instance { root_device_type: RootDeviceType::InstanceStore, ..again };
+        check(&store, &ec2_only(HostState::Running), 1301, "act Terminate");
+        // EC2's times are whole seconds and another clock's: a machine of about this start is this start's.
+        let this_start = Instance { started_at: Some(at(60)), ..record(InstanceStatus::Requested) };
+        check(&this_start, &ec2_launched_at(HostState::Running, 0), 61, "move pending");
+        check(&this_start, &ec2_launched_at(HostState::Running, -1), 61, "act PowerOff { force: true }");
     }
 
     /// [INST-14]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Action, ContainerSeen, Ec2Host, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after, spoken};
-use crate::model::Instance;
+use crate::model::{Instance, RootDeviceType};
 use crate::{InstanceStatus, SsmCommandId};
 
 /// The record after EC2 accepted its launch; moves to `pending` [INST-15].
@@ -75,12 +75,27 @@ pub(super) fn requested(x: &Look<'_>) -> Step {
         (Some(_), Ec2Seen::Seen(host)) => match host.state {
             HostState::Stopped => Step::act(Action::PowerOn, "a start was asked for"),
             HostState::Stopping => Step::wait(deadline, "EC2 is still stopping the machine"),
+            HostState::Pending | HostState::Running if is_left_over(x, host) => match x.record.root_device_type {
+                RootDeviceType::Ebs => {
+                    Step::act(Action::PowerOff { force: true }, "the machine runs from before this start; it is restarted")
+                }
+                RootDeviceType::InstanceStore => {
+                    Step::act(Action::Terminate, "the machine runs from before this start; a new one takes its place")
+                }
+            },
             HostState::Pending | HostState::Running => {
                 Step::to(InstanceStatus::Pending, with_host(x.record, host), "EC2 is starting the machine")
             }
             HostState::ShuttingDown | HostState::Terminated => forget_machine(x),
         },
     }
+}
+
+/// Whether the machine was up before this start was asked for: that of a start that failed, say, which hangs and would fail again.
+///
+/// Our choice: it is restarted whatever its state, so that each start takes the whole boot path [SEC-3].
+fn is_left_over(x: &Look<'_>, host: &Ec2Host) -> bool {
+    x.record.started_at.is_some_and(|started| after(host.launched_at, LAUNCH_SETTLES) < started)
 }
 
 /// The machine of an earlier start is gone; this start's launch token has not been used yet, so it may launch a new one.

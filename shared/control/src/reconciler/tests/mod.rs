@@ -217,7 +217,7 @@ async fn twelve_starts_are_one_decision_and_their_restarts_one_call() {
     }
     let decisions = world.step().await;
     assert_eq!(decisions.len(), 1, "{decisions:?}");
-    assert_eq!(decisions[0].subject, "shop/web");
+    assert_eq!(decisions[0].subject, "shop/ecs-cluster");
     assert!(decisions[0].did.starts_with("bring 12 instances (web1, web2,"), "{}", decisions[0].did);
     world.run(6).await;
     for i in 0..12 {
