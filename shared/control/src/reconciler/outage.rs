@@ -108,7 +108,7 @@ pub(super) async fn tell(
     let decision = teller.decision(view, record, path.clone(), words);
     let head = Head { severity: Severity::Critical, kind: "outage", what: format!("many hosts of {path} have failed at once") };
     let mut page = teller.page(view, record, format!("outage/{layer}/{}", decision.id), &decision, head);
-    (page.host, page.next) = (None, format!("strata status {path}"));
+    (page.host, page.next) = (None, format!("aws opsworks describe-instances --layer-id {layer}"));
     let mut told = Told { decisions: vec![decision.clone()], ..Told::default() };
     let mut changes: Vec<Change> = Vec::new();
     open_incident(store, key, page, teller.now, &mut told, &mut changes).await?;

@@ -84,7 +84,7 @@ pub(super) fn leaving(x: &Look<'_>) -> Step {
     if x.record.delete.is_some() && x.container().is_none() && !x.is_container_unknown() {
         return Step::to(InstanceStatus::Terminated, out_of_service(x), "nothing of it is left in the cluster");
     }
-    Step::to(InstanceStatus::ShuttingDown, out_of_service(x), "it has left the load balancers")
+    Step::to(InstanceStatus::ShuttingDown, out_of_service(x), "a stop was asked for; it is drained and leaves the cluster first")
 }
 
 /// The record of a host that leaves: whatever heal or claim was under way is over.
