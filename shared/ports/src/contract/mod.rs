@@ -2,9 +2,11 @@
 //! with what was broken. Behind the feature `contract`, for tests only.
 
 pub mod change_feed;
+pub mod cloud;
 pub mod model;
 pub mod store;
 
 pub use change_feed::change_feed_contract;
+pub use cloud::{alarms_contract, compute_contract, host_contract};
 pub use model::{Model, Operation, check_against_model};
 pub use store::{add_one, store_contract};

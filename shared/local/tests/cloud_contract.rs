@@ -1,0 +1,34 @@
+//! The simulated cloud keeps the contract of every port of the cloud.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use strata_domain::StackId;
+use strata_local::cloud::{CloudConfig, SimCloud};
+use strata_local::{VirtualClock, virtual_runtime};
+use strata_ports::contract::{alarms_contract, compute_contract, host_contract};
+use strata_ports::{Clock, StackScope};
+
+#[test]
+fn the_simulated_cloud_keeps_the_contracts_of_its_ports() {
+    virtual_runtime().expect("a runtime").block_on(async {
+        let clock = Arc::new(VirtualClock::new("2026-03-01T00:00:00Z".parse().expect("a literal time")));
+        let cloud = SimCloud::new(CloudConfig::default(), 1, clock.clone());
+        let cluster = cloud.create_cluster("contract");
+        let scope = StackScope {
+            stack_id: StackId::from("stack"),
+            region: "us-east-1".to_owned(),
+            service_role_arn: "arn:aws:iam::123456789012:role/aws-opsworks-service-role".to_owned(),
+        };
+        let settle = || -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+            let (clock, cloud) = (clock.clone(), cloud.clone());
+            Box::pin(async move {
+                clock.sleep(SignedDuration::from_mins(10)).await;
+                drop(cloud.advance(clock.now()));
+            })
+        };
+        compute_contract(&*cloud, &scope, "us-east-1a", &settle).await;
+        host_contract(&*cloud, &scope, &cluster, "us-east-1b", &settle).await;
+        alarms_contract(&*cloud, &scope).await;
+    });
+}
