@@ -1,6 +1,6 @@
 //! What load-scaling does: one scaling event, written before it is carried out, and finished by the next run after a crash.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use strata_domain::decision::{DecisionRecord, Function, Verdict};
 use strata_domain::load_based::{Candidate, Decision, Direction, HoldReason};
 use strata_domain::mode::{self, ActionKind, Mode};
@@ -10,9 +10,6 @@ use strata_ports::{Change, CommitError, HandlerError, Told, journal, keys};
 
 use crate::Deps;
 use crate::observe::{Named, OwnRecords, StoredEvent};
-
-/// A committed event is not carried out any more when it is older than this and its ignore time is over.
-const STALE_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
 /// What the decision is about.
 pub(crate) struct Situation<'a> {
@@ -120,7 +117,7 @@ pub(crate) async fn finish_pending_event(deps: &Deps, own: &OwnRecords, named: &
         return Ok(());
     }
     let now = deps.clock.now();
-    if now > stored.event.ignore_until.max(stored.event.at + STALE_AFTER) {
+    if stored.event.is_stale(now) {
         // Coming back from frozen, or from a long outage, storms nothing: the alarms as they are now decide anew.
         tracing::warn!(layer.id = %own.layer_id, at = %stored.event.at, "a scaling event that was never carried out is dropped");
         return settle(deps, own).await;

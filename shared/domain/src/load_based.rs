@@ -95,6 +95,17 @@ pub struct ScalingEvent {
     pub fired_by: String,
 }
 
+/// An event that was not carried out by then is not carried out any more, unless its ignore time lasts longer.
+const STALE_AFTER: SignedDuration = SignedDuration::from_mins(15);
+
+impl ScalingEvent {
+    /// Whether it is too late to carry the rest of it out: after a freeze or a long outage the alarms as they are then decide anew,
+    /// so coming back storms nothing.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        now > self.at.checked_add(STALE_AFTER).unwrap_or(Timestamp::MAX).max(self.ignore_until)
+    }
+}
+
 /// What is known of a layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {

@@ -290,3 +290,17 @@ fn moments_at_the_ends_of_time_do_not_overflow() {
         assert_eq!(matches!(decision, Decision::Scale { .. }), is_due, "{since} {now} {decision:?}");
     }
 }
+
+#[test]
+fn an_event_is_stale_after_15_minutes_or_when_its_longer_ignore_time_is_over() {
+    for (ignore_minutes, now, is_stale) in [(5, 15, false), (5, 16, true), (40, 16, false), (40, 40, false), (40, 41, true)] {
+        let event = ScalingEvent {
+            direction: Direction::Up,
+            at: minute(0),
+            ignore_until: minute(ignore_minutes),
+            instances: Vec::new(),
+            fired_by: "up-cpu".to_owned(),
+        };
+        assert_eq!(event.is_stale(minute(now)), is_stale, "ignored {ignore_minutes} min, at {now}");
+    }
+}

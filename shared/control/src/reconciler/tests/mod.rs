@@ -5,7 +5,7 @@ mod fake;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use strata_domain::claims::{Claim, DrainPolicy};
+use strata_domain::claims::{Claim, ClaimReport, DrainPolicy};
 use strata_domain::decision::Verdict;
 use strata_domain::holds::Hold;
 use strata_domain::mode::Mode;
@@ -420,10 +420,14 @@ async fn a_claim_takes_a_host_out_of_service_and_its_release_puts_it_back() {
     assert!(record.out_of_service_since.is_some());
     assert_eq!((record.status, record.drained_for.as_deref()), (InstanceStatus::Online, Some("updates/1")));
     assert!(world.exists(keys::busy(&id)).await, "its end must not be missed");
+    let report = world.store.get(&keys::claim_report(&stack, &id)).await.unwrap().expect("the holder is told");
+    let told = ClaimReport { holder: "updates/1".to_owned(), out_of_service_since: record.out_of_service_since };
+    assert_eq!(report.decode::<ClaimReport>().unwrap(), told);
     world.commit(vec![Change::Delete { key: keys::claim(&stack, &id), expect: Expect::Version(1) }]).await;
     world.run(1).await;
     let record = world.record(0).await.unwrap();
     assert_eq!((record.drained_for, record.out_of_service_since), (None, None));
+    assert!(!world.exists(keys::claim_report(&stack, &id)).await, "gone once the host is ACTIVE again");
     assert_eq!(world.calls(), ["Drain", "Activate"]);
     assert!(!world.exists(keys::busy(&id)).await);
 }
