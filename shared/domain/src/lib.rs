@@ -15,6 +15,7 @@ pub mod lifecycle;
 pub mod load_based;
 pub mod mode;
 pub mod model;
+pub mod permissions;
 pub mod settings;
 pub mod status;
 pub mod teardown;

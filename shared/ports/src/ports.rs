@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Alarms, Clock, Commands, Compute, Containers, Events, Ids, Modes, Pager, Store};
+use crate::{Alarms, Clock, Commands, Compute, Containers, Events, Identity, Ids, Inventory, LoadBalancers, Modes, Pager, Store};
 
 /// Every port. Cheap to clone.
 #[derive(Clone)]
@@ -13,6 +13,12 @@ pub struct Ports {
     pub compute: Arc<dyn Compute>,
     /// ECS.
     pub containers: Arc<dyn Containers>,
+    /// What the account has.
+    pub inventory: Arc<dyn Inventory>,
+    /// ELB.
+    pub load_balancers: Arc<dyn LoadBalancers>,
+    /// IAM and STS.
+    pub identity: Arc<dyn Identity>,
     /// SSM.
     pub commands: Arc<dyn Commands>,
     /// CloudWatch alarms.

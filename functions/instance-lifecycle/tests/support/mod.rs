@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use strata_domain::decision::Page;
 use strata_domain::mode::Mode;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, ServiceArn, SsmCommandId, TaskArn};
-use strata_local::SeededIds;
+use strata_local::{CloudConfig, SeededIds, SimCloud, VirtualClock};
 use strata_ports::*;
 
 /// Answers nothing, and tells a fixed time.
@@ -20,10 +20,14 @@ fn silent<T>() -> Result<T, CloudError> {
 /// All ports over `store` and a silent cloud.
 pub(crate) fn ports(store: Arc<dyn Store>) -> Ports {
     let silent = Arc::new(Silent);
+    let account = SimCloud::new(CloudConfig::default(), 1, Arc::new(VirtualClock::new(silent.now())));
     Ports {
         store,
         compute: silent.clone(),
         containers: silent.clone(),
+        inventory: account.clone(),
+        load_balancers: account.clone(),
+        identity: account.clone(),
         commands: silent.clone(),
         alarms: silent.clone(),
         pager: silent.clone(),

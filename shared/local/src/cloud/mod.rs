@@ -3,6 +3,7 @@
 //! It implements the ports; what it does by itself (boots, tasks, alarms) it does in [`SimCloud::advance`], in the order of time, and
 //! tells as [`Emission`]s in AWS's exact JSON. Nothing in it draws on anything but the seed, so a seed gives one run.
 
+mod account;
 mod alarms;
 mod buckets;
 mod cloudwatch;
@@ -10,6 +11,7 @@ mod commands;
 mod compute;
 pub mod config;
 mod containers;
+mod directory;
 mod ec2;
 mod ecs;
 mod hosts;
@@ -32,6 +34,7 @@ use jiff::{SignedDuration, Timestamp};
 use strata_ports::{Clock, CloudError};
 use tokio::sync::Notify;
 
+pub use account::{AccountLoadBalancer, AccountVolume, DEFAULT_VPC, Policy, Role, Vpc};
 pub use buckets::BucketSize;
 pub use cloudwatch::{CustomAlarm, LayerMetrics};
 pub use config::{ApiSettings, Capacity, CloudConfig, CloudWatchSettings, Ec2Settings, EcsSettings, Spread, SsmSettings};

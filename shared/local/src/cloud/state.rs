@@ -9,6 +9,7 @@ use strata_ports::CloudError;
 use strata_triggers::emit::Envelope;
 
 use super::Latency;
+use super::account::Account;
 use super::buckets::Buckets;
 use super::cloudwatch::{CloudWatch, Series};
 use super::config::CloudConfig;
@@ -110,6 +111,7 @@ pub(super) struct State {
     pub(super) ssm: Ssm,
     pub(super) cloudwatch: CloudWatch,
     pub(super) telling: Telling,
+    pub(super) account: Account,
 }
 
 /// `at` and `ms` milliseconds.
@@ -146,6 +148,7 @@ impl State {
             ssm: Ssm::default(),
             cloudwatch: CloudWatch::default(),
             telling: Telling::default(),
+            account: Account::default(),
         }
     }
 

@@ -15,9 +15,9 @@ use strata_ports::{
 use super::{Fault, Faulty, Kind};
 
 /// A port and who decides about its calls.
-struct Wrapped<P: ?Sized> {
-    faulty: Arc<Faulty>,
-    inner: Arc<P>,
+pub(super) struct Wrapped<P: ?Sized> {
+    pub(super) faulty: Arc<Faulty>,
+    pub(super) inner: Arc<P>,
 }
 
 pub(super) fn wrap(faulty: &Arc<Faulty>, ports: Ports) -> Ports {
@@ -25,6 +25,9 @@ pub(super) fn wrap(faulty: &Arc<Faulty>, ports: Ports) -> Ports {
         store: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.store }),
         compute: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.compute }),
         containers: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.containers }),
+        inventory: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.inventory }),
+        load_balancers: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.load_balancers }),
+        identity: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.identity }),
         commands: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.commands }),
         alarms: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.alarms }),
         pager: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.pager }),

@@ -7,6 +7,8 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 use strata_domain::InstanceStatus;
 use strata_domain::model::Instance;
+use strata_local::cloud::{CloudConfig, Spread};
+use strata_local::{SimCloud, VirtualClock};
 use strata_ports::http_service::Caller;
 use strata_ports::{Change, HttpService, Item, Key, Ports, Store, keys};
 
@@ -27,6 +29,18 @@ pub(in crate::api) struct TestApi {
     pub(super) api: Arc<Api>,
     pub(super) store: Arc<TestStore>,
     pub(super) cloud: Arc<TestCloud>,
+    /// What the account has, and what IAM says; everything is known and allowed until a test adds something of the kind.
+    pub(super) account: Arc<SimCloud>,
+}
+
+/// An account in three zones, whose APIs answer at once.
+fn account() -> Arc<SimCloud> {
+    let mut config = CloudConfig { account: ACCOUNT.into(), region: REGION.into(), ..CloudConfig::default() };
+    config.ec2.zones = ["a", "b", "c"].map(|zone| format!("{REGION}{zone}")).into();
+    config.ec2.subnets = ["a", "b", "c"].map(|zone| (format!("subnet-{zone}"), format!("{REGION}{zone}"))).into();
+    (config.api.read_latency, config.api.write_latency) = (Spread::fixed_ms(0), Spread::fixed_ms(0));
+    let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    SimCloud::new(config, 1, Arc::new(VirtualClock::new(start)))
 }
 
 /// An answer, read.
@@ -68,11 +82,15 @@ impl TestApi {
     pub(in crate::api) fn new() -> Self {
         let (store, cloud) = (Arc::new(TestStore::default()), Arc::new(TestCloud::default()));
         cloud.set_now("2026-01-01T00:00:00Z");
+        let account = account();
         cloud.clusters.lock().unwrap().insert(CLUSTER.into(), true);
         let ports = Ports {
             store: store.clone(),
             compute: cloud.clone(),
             containers: cloud.clone(),
+            inventory: account.clone(),
+            load_balancers: account.clone(),
+            identity: account.clone(),
             commands: cloud.clone(),
             alarms: cloud.clone(),
             pager: cloud.clone(),
@@ -89,7 +107,7 @@ impl TestApi {
             vpc_id: "vpc-default".into(),
             subnets: vec![subnet("a"), subnet("b"), subnet("c")],
         };
-        Self { api: Arc::new(Api::new(ports, config)), store, cloud }
+        Self { api: Arc::new(Api::new(ports, config)), store, cloud, account }
     }
 
     /// An HTTP request for an action, by the user Ada.

@@ -11,7 +11,7 @@ use strata_domain::holds::Hold;
 use strata_domain::mode::Mode;
 use strata_domain::model::{DeleteRequest, Instance, RootDeviceType};
 use strata_domain::{InitiatedBy, InstanceStatus};
-use strata_local::{MemoryStore, SeededIds};
+use strata_local::{CloudConfig, MemoryStore, SeededIds, SimCloud, VirtualClock};
 use strata_ports::store::Listing;
 use strata_ports::{Change, Clock, CloudError, ContainerInstanceState, Ec2State, EcsTask, Expect, Key, Ports, Store, keys, tell};
 
@@ -35,10 +35,14 @@ impl World {
 
     async fn with_store(n: usize, store: MemoryStore) -> Self {
         let (cloud, store) = (Arc::new(Cloud::new()), Arc::new(store));
+        let account = SimCloud::new(CloudConfig::default(), 1, Arc::new(VirtualClock::new(cloud.now())));
         let ports = Ports {
             store: store.clone(),
             compute: cloud.clone(),
             containers: cloud.clone(),
+            inventory: account.clone(),
+            load_balancers: account.clone(),
+            identity: account.clone(),
             commands: cloud.clone(),
             alarms: cloud.clone(),
             pager: cloud.clone(),
