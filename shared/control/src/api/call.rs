@@ -33,7 +33,7 @@ impl Call<'_> {
     }
 
     /// The permission check, after the ids and before the state rules [WIRE-13].
-    pub(crate) fn permit(&self, stack: Option<&StackId>) -> Result<(), ApiError> {
+    pub(crate) async fn permit(&self, stack: Option<&StackId>) -> Result<(), ApiError> {
         permission::check(&self.principal, self.action, stack)
     }
 

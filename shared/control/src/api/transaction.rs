@@ -46,11 +46,6 @@ impl Answer {
         Self { body: wire::body(body), ..Self::default() }
     }
 
-    /// An answer of one member.
-    pub(crate) fn named<T: Serialize>(member: &'static str, value: T) -> Self {
-        Self::of(&wire::Named(member, value))
-    }
-
     /// An empty body [WIRE-5] and these changes.
     pub(crate) fn done(changes: Vec<Change>) -> Self {
         Self { changes, ..Self::default() }

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::ecs_cluster;
 use strata_domain::instance_actions::runs_command;
 use strata_domain::model::{Instance, Stack};
@@ -23,23 +24,32 @@ const STACK_COMMANDS: [&str; 6] =
 /// App commands, out of scope [CMD-8, 9, 13].
 const APP_COMMANDS: [&str; 6] = ["deploy", "undeploy", "rollback", "start", "stop", "restart"];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     stack_id: Option<String>,
     app_id: Option<String>,
     instance_ids: Option<Vec<String>>,
     layer_ids: Option<Vec<String>>,
+    #[schemars(required)]
     command: Option<CommandMembers>,
     comment: Option<String>,
     custom_json: Option<String>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 struct CommandMembers {
+    #[schemars(required)]
     name: Option<String>,
     args: Option<BTreeMap<String, Vec<String>>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    deployment_id: &'a str,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -49,7 +59,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     checks::custom_json(m.custom_json.as_deref())?;
     let stack = call.stack(stack_id).await?.record;
     let targets = targets(call, &stack, &m).await?;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     check_stack(&stack, &command, &args)?;
     if targets.is_empty() {
         return Err(ApiError::Validation("There is no online instance to run the command on".to_owned()));
@@ -80,7 +90,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
 
 fn answer(stack: &Stack, deployment: Deployment) -> Answer {
     let owner = keys::Owner { kind: "deployment".to_owned(), stack_id: stack.id.clone() };
-    let mut answer = Answer::named("DeploymentId", &deployment.id).with(vec![
+    let mut answer = Answer::of(&Output { deployment_id: deployment.id.as_str() }).with(vec![
         Change::put(keys::deployment(&stack.id, &deployment.id), &deployment, Expect::Absent),
         Change::put(keys::pointer(deployment.id.as_str()), &owner, Expect::Absent),
     ]);

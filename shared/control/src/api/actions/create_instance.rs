@@ -1,6 +1,7 @@
 //! CreateInstance [ACT-8] (instances.md, section 6).
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::ecs_cluster::{self, parse_agent_version};
 use strata_domain::model::{Instance, Layer, LayerType, Stack};
 use strata_domain::{InstanceId, InstanceStatus, ScalingType, hostnames};
@@ -13,17 +14,21 @@ use crate::api::checks;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, non_empty, required};
 use crate::api::transaction::Answer;
+use crate::api::wire::EmptyObject;
 use crate::records::Stored;
 
 /// Instances of a stack [QTA-1].
 const MAX_INSTANCES: usize = 2000;
 const PLACE: PlaceMembers = PlaceMembers { subnet: "SubnetId", zone: "AvailabilityZone" };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     stack_id: Option<String>,
+    #[schemars(required)]
     layer_ids: Option<Vec<String>>,
+    #[schemars(required)]
     instance_type: Option<String>,
     auto_scaling_type: Option<String>,
     hostname: Option<String>,
@@ -35,11 +40,18 @@ struct Members {
     subnet_id: Option<String>,
     architecture: Option<String>,
     root_device_type: Option<String>,
+    #[schemars(with = "Option<Vec<EmptyObject>>")]
     block_device_mappings: Option<Vec<serde::de::IgnoredAny>>,
     install_updates_on_boot: Option<bool>,
     ebs_optimized: Option<bool>,
     agent_version: Option<String>,
     tenancy: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    instance_id: &'a str,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -49,7 +61,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let scaling = check_values(&m)?;
     let stack = call.stack(&stack_id).await?.record;
     let layers = call.layers_of_one_stack(&layer_ids).await?;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     check_layers(&stack, &layers)?;
 
     let taken = hosts_of(call, &stack.id).await?;
@@ -70,7 +82,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     ];
     // The layers are written too, so that a DeleteLayer or DeregisterEcsCluster which saw no such member must look again.
     changes.extend(layers.iter().map(Stored::touch));
-    Ok(Answer::named("InstanceId", &instance.id).with(changes))
+    Ok(Answer::of(&Output { instance_id: instance.id.as_str() }).with(changes))
 }
 
 fn check_values(m: &Members) -> Result<ScalingType, ApiError> {

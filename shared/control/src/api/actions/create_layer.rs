@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::ecs_cluster::{self, EcsClusterError};
 use strata_domain::model::{Layer, LayerType, ShutdownConfiguration, Stack};
 use strata_domain::{ClusterArn, LayerId};
@@ -32,23 +33,31 @@ const OUT_TYPES: [&str; 10] = [
     "monitoring-master",
 ];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+#[schemars(extend("required" = ["StackId", "Type", "Name", "Shortname"]))]
+pub(super) struct Members {
     stack_id: Option<String>,
     r#type: Option<String>,
+    #[serde(flatten)]
+    settings: LayerMembers,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    layer_id: &'a str,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
-    let m: Members = input.read()?;
-    let settings: LayerMembers = input.read()?;
-    let layer_type = layer_type(m.r#type.as_deref())?;
-    let stack_id = required(m.stack_id, "StackId")?;
+    let Members { stack_id, r#type, settings } = input.read()?;
+    let layer_type = layer_type(r#type.as_deref())?;
+    let stack_id = required(stack_id, "StackId")?;
     let name = required(settings.name.clone(), "Name")?;
     let shortname = shortname(layer_type, required(settings.shortname.clone(), "Shortname")?)?;
     settings.check(call)?;
     let stack = call.stack(&stack_id).await?;
-    call.permit(Some(&stack.record.id))?;
+    call.permit(Some(&stack.record.id)).await?;
     checks::quota("layers in a stack", call.layers_of(&stack.record.id).await?.len(), MAX_LAYERS)?;
 
     let mut layer = defaults(call, &stack.record, layer_type, name, shortname);
@@ -63,7 +72,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let owner = keys::Owner { kind: "layer".to_owned(), stack_id: layer.stack_id.clone() };
     changes.push(Change::put(keys::layer(&layer.stack_id, &layer.id), &layer, Expect::Absent));
     changes.push(Change::put(keys::pointer(layer.id.as_str()), &owner, Expect::Absent));
-    Ok(Answer::named("LayerId", &layer.id).with(changes))
+    Ok(Answer::of(&Output { layer_id: layer.id.as_str() }).with(changes))
 }
 
 fn layer_type(given: Option<&str>) -> Result<LayerType, ApiError> {

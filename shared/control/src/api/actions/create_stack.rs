@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::StackId;
 use strata_domain::ecs_cluster::parse_agent_version;
 use strata_domain::hostnames::LAYER_DEPENDENT;
@@ -25,14 +26,17 @@ const DEFAULT_OS: &str = "Amazon Linux 2023";
 /// Our names for subnet and zone.
 pub(super) const DEFAULT_PLACE: PlaceMembers = PlaceMembers { subnet: "DefaultSubnetId", zone: "DefaultAvailabilityZone" };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     name: Option<String>,
     region: Option<String>,
     vpc_id: Option<String>,
     attributes: Option<BTreeMap<String, Option<String>>>,
+    #[schemars(required)]
     service_role_arn: Option<String>,
+    #[schemars(required)]
     default_instance_profile_arn: Option<String>,
     default_os: Option<String>,
     hostname_theme: Option<String>,
@@ -48,19 +52,25 @@ struct Members {
 }
 
 /// `ConfigurationManager`.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ConfigurationManager {
     name: Option<String>,
     version: Option<String>,
 }
 
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    stack_id: &'a str,
+}
+
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
     let stack = read(call, input)?;
-    call.permit(None)?;
+    call.permit(None).await?;
     let entries = call.store().list(&Listing::of(keys::STACKS_PK, "")).await?;
     checks::quota("stacks", entries.len(), MAX_STACKS)?;
-    Ok(Answer::named("StackId", &stack.id).with(vec![
+    Ok(Answer::of(&Output { stack_id: stack.id.as_str() }).with(vec![
         Change::put(keys::stack(&stack.id), &stack, Expect::Absent),
         Change::put(keys::stack_entry(&stack.id), &BTreeMap::<String, String>::new(), Expect::Absent),
     ]))
@@ -71,7 +81,8 @@ fn read(call: &Call<'_>, input: &Input) -> Result<Stack, ApiError> {
     let config = call.config;
     let name = required(m.name, "Name")?;
     checks::name("Name", &name, 64)?;
-    let region = required(m.region, "Region")?;
+    // Our model leaves it out of the required ones: the newest CLI takes `--region` for its own.
+    let region = m.region.unwrap_or_else(|| config.region.clone());
     if region != config.region {
         return Err(ApiError::field(
             "Region",

@@ -1,5 +1,6 @@
 //! DeleteInstance [ACT-13] [INST-31..33]: of a stopped instance. Lifecycle terminates what EC2 still has and then removes the record.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::InstanceStatus;
 use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
@@ -12,9 +13,10 @@ use crate::api::transaction::Answer;
 use crate::records::busy_changes;
 use crate::status_change::move_status;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     instance_id: Option<String>,
     delete_elastic_ip: Option<bool>,
     delete_volumes: Option<bool>,
@@ -24,7 +26,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let m: Members = input.read()?;
     let stored = call.instance(&required(m.instance_id, "InstanceId")?).await?;
     let stack = call.stack(stored.record.stack_id.as_str()).await?.record;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     match allowed(InstanceAction::Delete, stored.record.status, Origin::Created) {
         Allowed::Yes => {}
         Allowed::NoEffect => return Ok(Answer::default()),

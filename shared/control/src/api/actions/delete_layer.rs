@@ -1,5 +1,6 @@
 //! DeleteLayer [ACT-14] [ECS-93, 94]: all members must be gone; the registration of its cluster stays.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::model::LayerType;
 use strata_ports::keys;
@@ -11,9 +12,10 @@ use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     layer_id: Option<String>,
 }
 
@@ -22,7 +24,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let stored = call.layer(&required(m.layer_id, "LayerId")?).await?;
     let layer = &stored.record;
     let stack = call.stack(layer.stack_id.as_str()).await?.record;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     // Whoever adds a member writes the layer's record too, so one that comes now makes this commit look again.
     let members = call.members_of(layer).await?.len();
     if members > 0 {

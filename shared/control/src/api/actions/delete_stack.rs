@@ -1,5 +1,6 @@
 //! DeleteStack [ACT-15] [STK-13] [ECS-97]: only an empty stack; what is registered with it is deregistered, nothing outside is deleted.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::ClusterArn;
 use strata_ports::{Change, Expect, keys};
@@ -10,9 +11,10 @@ use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::{After, Answer};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     stack_id: Option<String>,
 }
 
@@ -20,7 +22,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let m: Members = input.read()?;
     let stack = call.stack(&required(m.stack_id, "StackId")?).await?;
     let id = &stack.record.id;
-    call.permit(Some(id))?;
+    call.permit(Some(id)).await?;
     let instances = call.instances_of(id).await?.len();
     if instances > 0 {
         return Err(ApiError::Validation(format!(

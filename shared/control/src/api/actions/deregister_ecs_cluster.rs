@@ -1,5 +1,6 @@
 //! DeregisterEcsCluster [ACT-17] [ECS-94..96]. The layer may go before or after it.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::{ClusterArn, ecs_cluster};
 use strata_ports::keys;
@@ -11,9 +12,10 @@ use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 use crate::records::ClusterRegistration;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     ecs_cluster_arn: Option<String>,
 }
 
@@ -25,7 +27,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         .await?
         .ok_or_else(|| ApiError::NotFound(format!("Unable to find ECS cluster with ARN {cluster}")))?;
     let stack = &registration.record.stack_id;
-    call.permit(Some(stack))?;
+    call.permit(Some(stack)).await?;
     let mut changes = vec![registration.delete()];
     changes.extend(give_back(call, keys::unique(stack, "cluster", "one")).await?);
     for layer in call.layers_of(stack).await?.into_iter().filter(|l| l.record.cluster.as_ref() == Some(&cluster)) {

@@ -1,18 +1,26 @@
 //! DescribeApps [ACT-23]: apps are out of scope; read-only tools get an empty list [SCP-3].
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::api::call::Call;
 use crate::api::checks;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, non_empty};
 use crate::api::transaction::Answer;
+use crate::api::wire::EmptyObject;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
     stack_id: Option<String>,
     app_ids: Option<Vec<String>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output {
+    apps: Vec<EmptyObject>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -24,7 +32,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     }
     if let Some(id) = m.stack_id {
         let stack = call.stack(&id).await?;
-        call.permit(Some(&stack.record.id))?;
+        call.permit(Some(&stack.record.id)).await?;
     }
-    Ok(Answer::named("Apps", [(); 0]))
+    Ok(Answer::of(&Output { apps: Vec::new() }))
 }

@@ -1,6 +1,7 @@
 //! DescribeCommands [ACT-24] [CMD-30, 31]: newest first. What a deployment has not written yet is derived from it.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::model::Instance;
 use strata_domain::{CommandId, StackId};
 use strata_ports::keys;
@@ -15,12 +16,18 @@ use crate::api::transaction::Answer;
 use crate::api::wire::CommandShape;
 use crate::records::{Command, CommandPointer, Deployment, Stored};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
     deployment_id: Option<String>,
     instance_id: Option<String>,
     command_ids: Option<Vec<String>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    commands: Vec<CommandShape<'a>>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -31,26 +38,26 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let mut commands = match (m.deployment_id, m.instance_id) {
         (Some(id), _) => {
             let deployment = describe_deployments::find(call, &id).await?;
-            call.permit(Some(&deployment.stack_id))?;
+            call.permit(Some(&deployment.stack_id)).await?;
             of_deployment(call, &deployment).await?
         }
         (None, Some(id)) => {
             let instance = call.instance(&id).await?.record;
-            call.permit(Some(&instance.stack_id))?;
+            call.permit(Some(&instance.stack_id)).await?;
             of_instance(call, &instance).await?
         }
         (None, None) => {
             let mut found = Vec::new();
             for id in ids.into_iter().flatten() {
                 let command = by_id(call, &id).await?;
-                call.permit(Some(&command.stack_id))?;
+                call.permit(Some(&command.stack_id)).await?;
                 found.push(command);
             }
             found
         }
     };
     commands.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
-    Ok(Answer::named("Commands", commands.iter().map(CommandShape::of).collect::<Vec<_>>()))
+    Ok(Answer::of(&Output { commands: commands.iter().map(CommandShape::of).collect() }))
 }
 
 async fn of_deployment(call: &Call<'_>, deployment: &Deployment) -> Result<Vec<Command>, ApiError> {

@@ -1,6 +1,7 @@
 //! DescribeDeployments [ACT-25] [DSC-6, 7].
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::DeploymentId;
 use strata_ports::keys;
 
@@ -15,12 +16,18 @@ use crate::records::{Deployment, Stored};
 /// The newest so many of a stack; more only by id [DSC-7].
 const NEWEST: usize = 500;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
     stack_id: Option<String>,
     app_id: Option<String>,
     deployment_ids: Option<Vec<String>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    deployments: Vec<DeploymentShape<'a>>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -34,20 +41,20 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let mut deployments: Vec<Deployment> = Vec::new();
     if let Some(id) = &m.stack_id {
         let stack = call.stack(id).await?.record;
-        call.permit(Some(&stack.id))?;
+        call.permit(Some(&stack.id)).await?;
         let all: Vec<Stored<Deployment>> = call.list(&stack.id, keys::DEPLOYMENT).await?;
         deployments.extend(all.into_iter().map(|d| d.record));
     }
     for id in ids.into_iter().flatten() {
         let deployment = find(call, &id).await?;
-        call.permit(Some(&deployment.stack_id))?;
+        call.permit(Some(&deployment.stack_id)).await?;
         deployments.push(deployment);
     }
     deployments.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
     if m.stack_id.is_some() {
         deployments.truncate(NEWEST);
     }
-    Ok(Answer::named("Deployments", deployments.iter().map(DeploymentShape::of).collect::<Vec<_>>()))
+    Ok(Answer::of(&Output { deployments: deployments.iter().map(DeploymentShape::of).collect() }))
 }
 
 /// A deployment by id, or R.

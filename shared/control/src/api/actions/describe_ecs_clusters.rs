@@ -1,6 +1,7 @@
 //! DescribeEcsClusters [ACT-26] [ECS-100, 101].
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::ClusterArn;
 use strata_ports::keys;
 
@@ -12,13 +13,19 @@ use crate::api::transaction::Answer;
 use crate::api::wire::EcsClusterShape;
 use crate::records::ClusterRegistration;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
     ecs_cluster_arns: Option<Vec<String>>,
     stack_id: Option<String>,
     max_results: Option<i64>,
     next_token: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    ecs_clusters: Vec<EcsClusterShape<'a>>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -32,7 +39,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let arns: Vec<ClusterArn> = match m.stack_id {
         Some(id) => {
             let stack = call.stack(&id).await?.record;
-            call.permit(Some(&stack.id))?;
+            call.permit(Some(&stack.id)).await?;
             call.find::<ClusterArn>(&keys::unique(&stack.id, "cluster", "one")).await?.map(|c| c.record).into_iter().collect()
         }
         None => arns.into_iter().flatten().map(ClusterArn::from).collect(),
@@ -42,9 +49,9 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         let registration = call.find::<ClusterRegistration>(&keys::cluster(&arn)).await?;
         let unknown = || ApiError::NotFound(format!("Unable to find ECS cluster with ARN {arn}"));
         let registration = registration.ok_or_else(unknown)?.record;
-        call.permit(Some(&registration.stack_id))?;
+        call.permit(Some(&registration.stack_id)).await?;
         found.push((arn, registration));
     }
     found.sort_by(|a, b| (a.1.registered_at, &a.0).cmp(&(b.1.registered_at, &b.0)));
-    Ok(Answer::named("EcsClusters", found.iter().map(|(arn, r)| EcsClusterShape::of(arn, r)).collect::<Vec<_>>()))
+    Ok(Answer::of(&Output { ecs_clusters: found.iter().map(|(arn, r)| EcsClusterShape::of(arn, r)).collect() }))
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::model::{Layer, Stack};
 use strata_domain::{InstanceId, LayerId, StackId};
 use strata_ports::store::Listing;
@@ -18,12 +19,18 @@ use crate::api::wire::{InstanceRow, InstanceShape, Surroundings};
 /// From so many ids on, one listing of the stack is cheaper than two reads per id.
 const LIST_FROM: usize = 20;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
     stack_id: Option<String>,
     layer_id: Option<String>,
     instance_ids: Option<Vec<String>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    instances: Vec<InstanceShape<'a>>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -53,7 +60,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
 }
 
 async fn items_of(call: &Call<'_>, stack: &StackId) -> Result<Vec<Item>, ApiError> {
-    call.permit(Some(stack))?;
+    call.permit(Some(stack)).await?;
     Ok(call.store().list(&Listing::of(keys::stack_pk(stack), keys::INSTANCE)).await?)
 }
 
@@ -84,7 +91,7 @@ async fn answer(call: &Call<'_>, rows: &[InstanceRow<'_>]) -> Result<Answer, Api
         let id = row.stack_id.as_str();
         if !stacks.contains_key(id) {
             let stack = call.stack(id).await?.record;
-            call.permit(Some(&stack.id))?;
+            call.permit(Some(&stack.id)).await?;
             let layers = call.layers_of(&stack.id).await?.into_iter().map(|l| l.record).collect();
             stacks.insert(id, (stack, layers));
         }
@@ -93,5 +100,5 @@ async fn answer(call: &Call<'_>, rows: &[InstanceRow<'_>]) -> Result<Answer, Api
         let (stack, layers) = stacks.get(row.stack_id.as_str())?;
         Some(InstanceShape::of(row, Surroundings { stack, layers }))
     });
-    Ok(Answer::named("Instances", shapes.collect::<Vec<_>>()))
+    Ok(Answer::of(&Output { instances: shapes.collect() }))
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::StackId;
 use strata_domain::model::Stack;
 
@@ -13,11 +14,17 @@ use crate::api::input::{Input, non_empty};
 use crate::api::transaction::Answer;
 use crate::api::wire::LayerShape;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
     stack_id: Option<String>,
     layer_ids: Option<Vec<String>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    layers: Vec<LayerShape<'a>>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -41,9 +48,9 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         }
     }
     for id in stacks.keys() {
-        call.permit(Some(id))?;
+        call.permit(Some(id)).await?;
     }
     layers.sort_by(|a, b| (a.record.created_at, &a.record.id).cmp(&(b.record.created_at, &b.record.id)));
     let shapes = layers.iter().filter_map(|l| Some(LayerShape::of(&l.record, stacks.get(&l.record.stack_id)?)));
-    Ok(Answer::named("Layers", shapes.collect::<Vec<_>>()))
+    Ok(Answer::of(&Output { layers: shapes.collect() }))
 }

@@ -1,17 +1,26 @@
 //! DescribeRdsDbInstances [ACT-36]: out of scope; read-only tools get an empty list [SCP-3].
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, non_empty, required};
 use crate::api::transaction::Answer;
+use crate::api::wire::EmptyObject;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     stack_id: Option<String>,
     rds_db_instance_arns: Option<Vec<String>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output {
+    rds_db_instances: Vec<EmptyObject>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -20,6 +29,6 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     if let Some(arn) = non_empty(m.rds_db_instance_arns).and_then(|arns| arns.into_iter().next()) {
         return Err(ApiError::NotFound(format!("Unable to find RDS DB instance with ARN {arn}")));
     }
-    call.permit(Some(&stack.record.id))?;
-    Ok(Answer::named("RdsDbInstances", [(); 0]))
+    call.permit(Some(&stack.record.id)).await?;
+    Ok(Answer::of(&Output { rds_db_instances: Vec::new() }))
 }

@@ -1,6 +1,7 @@
 //! DescribeServiceErrors [ACT-37] [DSC-6]: newest first.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::ServiceErrorId;
 use strata_ports::keys;
 
@@ -12,12 +13,18 @@ use crate::api::transaction::Answer;
 use crate::api::wire::ServiceErrorShape;
 use crate::records::{ServiceError, Stored};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
     stack_id: Option<String>,
     instance_id: Option<String>,
     service_error_ids: Option<Vec<String>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    service_errors: Vec<ServiceErrorShape<'a>>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -32,7 +39,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     };
     let mut errors: Vec<ServiceError> = Vec::new();
     if let Some(stack) = stack {
-        call.permit(Some(&stack))?;
+        call.permit(Some(&stack)).await?;
         let all: Vec<Stored<ServiceError>> = call.list(&stack, keys::SERVICE_ERROR).await?;
         let is_asked =
             |e: &ServiceError| m.instance_id.as_ref().is_none_or(|id| e.instance_id.as_ref().is_some_and(|of| of.as_str() == id));
@@ -41,10 +48,10 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     for id in ids.into_iter().flatten() {
         let unknown = || ApiError::unknown_id("service error", &id);
         let owner = call.owner_of("service-error", &id).await?.ok_or_else(unknown)?;
-        call.permit(Some(&owner.stack_id))?;
+        call.permit(Some(&owner.stack_id)).await?;
         let key = keys::service_error(&owner.stack_id, &ServiceErrorId::from(id.as_str()));
         errors.push(call.find::<ServiceError>(&key).await?.ok_or_else(unknown)?.record);
     }
     errors.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
-    Ok(Answer::named("ServiceErrors", errors.iter().map(ServiceErrorShape::of).collect::<Vec<_>>()))
+    Ok(Answer::of(&Output { service_errors: errors.iter().map(ServiceErrorShape::of).collect() }))
 }

@@ -1,6 +1,7 @@
 //! DescribeStackSummary [ACT-39] [DSC-8].
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::api::call::Call;
 use crate::api::error::ApiError;
@@ -8,18 +9,25 @@ use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 use crate::api::wire::StackSummaryShape;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     stack_id: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    stack_summary: StackSummaryShape<'a>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
     let m: Members = input.read()?;
     let stack = call.stack(&required(m.stack_id, "StackId")?).await?.record;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     let layers = call.layers_of(&stack.id).await?.len();
     let instances = call.instances_of(&stack.id).await?;
     let summary = StackSummaryShape::of(&stack, layers, instances.iter().map(|i| i.record.status));
-    Ok(Answer::named("StackSummary", summary))
+    Ok(Answer::of(&Output { stack_summary: summary }))
 }

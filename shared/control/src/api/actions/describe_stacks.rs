@@ -1,6 +1,7 @@
 //! DescribeStacks [ACT-40] [DSC-3].
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::model::Stack;
 use strata_ports::keys;
 use strata_ports::store::Listing;
@@ -11,10 +12,16 @@ use crate::api::input::Input;
 use crate::api::transaction::Answer;
 use crate::api::wire::StackShape;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
     stack_ids: Option<Vec<String>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    stacks: Vec<StackShape<'a>>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -29,14 +36,14 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
                 stacks.push(call.stack(&id).await?.record);
             }
             for stack in &stacks {
-                call.permit(Some(&stack.id))?;
+                call.permit(Some(&stack.id)).await?;
             }
         }
         None => {
             for entry in call.store().list(&Listing::of(keys::STACKS_PK, "")).await? {
                 // One that was deleted meanwhile is simply not there any more; one that the caller may not see is left out.
                 if let Some(stack) = call.find::<Stack>(&keys::stack(&entry.key.sk.into())).await?
-                    && call.permit(Some(&stack.record.id)).is_ok()
+                    && call.permit(Some(&stack.record.id)).await.is_ok()
                 {
                     stacks.push(stack.record);
                 }
@@ -44,5 +51,5 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         }
     }
     stacks.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-    Ok(Answer::named("Stacks", stacks.iter().map(StackShape::of).collect::<Vec<_>>()))
+    Ok(Answer::of(&Output { stacks: stacks.iter().map(StackShape::of).collect() }))
 }

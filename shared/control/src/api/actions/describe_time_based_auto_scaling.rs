@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strata_domain::time_based::StoredSchedule;
 use strata_ports::keys;
@@ -11,17 +12,24 @@ use crate::api::error::ApiError;
 use crate::api::input::{Input, non_empty, required};
 use crate::api::transaction::Answer;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     instance_ids: Option<Vec<String>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Configuration {
+struct TimeBasedAutoScalingConfiguration {
     instance_id: String,
     auto_scaling_schedule: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output {
+    time_based_auto_scaling_configurations: Vec<TimeBasedAutoScalingConfiguration>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -30,11 +38,11 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
         let instance = call.instance(&id).await?.record;
-        call.permit(Some(&instance.stack_id))?;
+        call.permit(Some(&instance.stack_id)).await?;
         let stored = call.find::<StoredSchedule>(&keys::time_based(&instance.stack_id, &instance.id)).await?;
         let auto_scaling_schedule = stored.map(|s| s.record.schedule).unwrap_or_default().to_wire();
-        found.push((instance.created_at, Configuration { instance_id: id, auto_scaling_schedule }));
+        found.push((instance.created_at, TimeBasedAutoScalingConfiguration { instance_id: id, auto_scaling_schedule }));
     }
     found.sort_by(|a, b| (a.0, &a.1.instance_id).cmp(&(b.0, &b.1.instance_id)));
-    Ok(Answer::named("TimeBasedAutoScalingConfigurations", found.into_iter().map(|(_, c)| c).collect::<Vec<_>>()))
+    Ok(Answer::of(&Output { time_based_auto_scaling_configurations: found.into_iter().map(|(_, c)| c).collect() }))
 }

@@ -1,5 +1,6 @@
 //! GetHostnameSuggestion [ACT-46] [INST-62]: reserves nothing.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strata_domain::hostnames;
 
@@ -9,15 +10,16 @@ use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     layer_id: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Suggestion<'a> {
+pub(super) struct Output<'a> {
     layer_id: &'a str,
     hostname: String,
 }
@@ -26,8 +28,8 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let m: Members = input.read()?;
     let layer = call.layer(&required(m.layer_id, "LayerId")?).await?.record;
     let stack = call.stack(layer.stack_id.as_str()).await?.record;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     let taken = hosts_of(call, &stack.id).await?;
     let hostname = hostnames::suggest(&stack.hostname_theme, &layer.shortname, &taken);
-    Ok(Answer::of(&Suggestion { layer_id: layer.id.as_str(), hostname }))
+    Ok(Answer::of(&Output { layer_id: layer.id.as_str(), hostname }))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::model::{Layer, ShutdownConfiguration, VolumeConfiguration};
 
@@ -12,7 +13,7 @@ use crate::api::error::ApiError;
 use crate::api::input::Input;
 
 /// As sent; every member optional.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct LayerMembers {
     pub(super) name: Option<String>,
@@ -32,7 +33,7 @@ pub(super) struct LayerMembers {
     lifecycle_event_configuration: Option<LifecycleMembers>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 struct VolumeMembers {
     mount_point: Option<String>,
@@ -44,13 +45,13 @@ struct VolumeMembers {
     encrypted: Option<bool>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 struct LifecycleMembers {
     shutdown: Option<ShutdownMembers>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 struct ShutdownMembers {
     execution_timeout: Option<u32>,

@@ -38,46 +38,111 @@ mod update_instance;
 mod update_layer;
 mod update_stack;
 
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+
 use super::call::Call;
 use super::error::ApiError;
 use super::input::Input;
 use super::transaction::Answer;
 
-/// Runs the action that the call names. What the catalogue has and this list has not is in scope, but not built yet.
-pub(crate) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
-    match call.action.name {
-        "CreateDeployment" => create_deployment::run(call, input).await,
-        "CreateInstance" => create_instance::run(call, input).await,
-        "CreateLayer" => create_layer::run(call, input).await,
-        "CreateStack" => create_stack::run(call, input).await,
-        "DeleteInstance" => delete_instance::run(call, input).await,
-        "DeleteLayer" => delete_layer::run(call, input).await,
-        "DeleteStack" => delete_stack::run(call, input).await,
-        "DeregisterEcsCluster" => deregister_ecs_cluster::run(call, input).await,
-        "DescribeApps" => describe_apps::run(call, input).await,
-        "DescribeCommands" => describe_commands::run(call, input).await,
-        "DescribeDeployments" => describe_deployments::run(call, input).await,
-        "DescribeEcsClusters" => describe_ecs_clusters::run(call, input).await,
-        "DescribeInstances" => describe_instances::run(call, input).await,
-        "DescribeLayers" => describe_layers::run(call, input).await,
-        "DescribeLoadBasedAutoScaling" => describe_load_based_auto_scaling::run(call, input).await,
-        "DescribeRdsDbInstances" => describe_rds_db_instances::run(call, input).await,
-        "DescribeServiceErrors" => describe_service_errors::run(call, input).await,
-        "DescribeStackSummary" => describe_stack_summary::run(call, input).await,
-        "DescribeStacks" => describe_stacks::run(call, input).await,
-        "DescribeTimeBasedAutoScaling" => describe_time_based_auto_scaling::run(call, input).await,
-        "GetHostnameSuggestion" => get_hostname_suggestion::run(call, input).await,
-        "RebootInstance" => reboot_instance::run(call, input).await,
-        "RegisterEcsCluster" => register_ecs_cluster::run(call, input).await,
-        "SetLoadBasedAutoScaling" => set_load_based_auto_scaling::run(call, input).await,
-        "SetTimeBasedAutoScaling" => set_time_based_auto_scaling::run(call, input).await,
-        "StartInstance" => start_instance::run(call, input).await,
-        "StartStack" => start_stack::run(call, input).await,
-        "StopInstance" => stop_instance::run(call, input).await,
-        "StopStack" => stop_stack::run(call, input).await,
-        "UpdateInstance" => update_instance::run(call, input).await,
-        "UpdateLayer" => update_layer::run(call, input).await,
-        "UpdateStack" => update_stack::run(call, input).await,
-        name => Err(ApiError::not_yet(name)),
+/// One action as the model shows it.
+#[cfg_attr(not(test), expect(dead_code, reason = "the model that is made of it comes next"))]
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    /// The schema of what it reads; its description is the operation's.
+    pub(crate) input: Schema,
+    /// The schema of what it answers, if it answers anything [WIRE-5].
+    pub(crate) output: Option<Schema>,
+}
+
+/// The table of actions, one line each: name, file, what it reads, what it answers (`()`: an empty body).
+macro_rules! actions {
+    ($($name:literal => $module:ident($input:ident) -> $output:tt,)*) => {
+        /// Runs the action that the call names. What the catalogue has and the table has not is in scope, but not built yet.
+        pub(crate) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
+            match call.action.name {
+                $($name => $module::run(call, input).await,)*
+                name => Err(ApiError::not_yet(name)),
+            }
+        }
+
+        /// The actions that are built, with the schemas of their wire types.
+        #[cfg_attr(not(test), expect(dead_code, reason = "the model that is made of it comes next"))]
+        pub(crate) fn operations() -> Vec<Operation> {
+            vec![$(Operation {
+                name: $name,
+                input: read_schema::<$module::$input>(),
+                output: actions!(@output $module $output),
+            },)*]
+        }
+    };
+    (@output $module:ident ()) => { None };
+    (@output $module:ident $output:ident) => { Some(answer_schema::<$module::$output>()) };
+}
+
+actions! {
+    "CreateDeployment" => create_deployment(Members) -> Output,
+    "CreateInstance" => create_instance(Members) -> Output,
+    "CreateLayer" => create_layer(Members) -> Output,
+    "CreateStack" => create_stack(Members) -> Output,
+    "DeleteInstance" => delete_instance(Members) -> (),
+    "DeleteLayer" => delete_layer(Members) -> (),
+    "DeleteStack" => delete_stack(Members) -> (),
+    "DeregisterEcsCluster" => deregister_ecs_cluster(Members) -> (),
+    "DescribeApps" => describe_apps(Members) -> Output,
+    "DescribeCommands" => describe_commands(Members) -> Output,
+    "DescribeDeployments" => describe_deployments(Members) -> Output,
+    "DescribeEcsClusters" => describe_ecs_clusters(Members) -> Output,
+    "DescribeInstances" => describe_instances(Members) -> Output,
+    "DescribeLayers" => describe_layers(Members) -> Output,
+    "DescribeLoadBasedAutoScaling" => describe_load_based_auto_scaling(Members) -> Output,
+    "DescribeRdsDbInstances" => describe_rds_db_instances(Members) -> Output,
+    "DescribeServiceErrors" => describe_service_errors(Members) -> Output,
+    "DescribeStackSummary" => describe_stack_summary(Members) -> Output,
+    "DescribeStacks" => describe_stacks(Members) -> Output,
+    "DescribeTimeBasedAutoScaling" => describe_time_based_auto_scaling(Members) -> Output,
+    "GetHostnameSuggestion" => get_hostname_suggestion(Members) -> Output,
+    "RebootInstance" => reboot_instance(Members) -> (),
+    "RegisterEcsCluster" => register_ecs_cluster(Members) -> Output,
+    "SetLoadBasedAutoScaling" => set_load_based_auto_scaling(Members) -> (),
+    "SetTimeBasedAutoScaling" => set_time_based_auto_scaling(Members) -> (),
+    "StartInstance" => start_instance(Members) -> (),
+    "StartStack" => start_stack(Members) -> (),
+    "StopInstance" => stop_instance(Members) -> (),
+    "StopStack" => stop_stack(Members) -> (),
+    "UpdateInstance" => update_instance(Members) -> (),
+    "UpdateLayer" => update_layer(Members) -> (),
+    "UpdateStack" => update_stack(Members) -> (),
+}
+
+fn read_schema<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<T>()
+}
+
+fn answer_schema<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::catalogue::{ACTIONS, Scope};
+
+    #[test]
+    fn the_table_has_only_actions_of_the_catalogue_in_its_order_and_none_that_is_refused() {
+        let built: Vec<&str> = operations().iter().map(|o| o.name).collect();
+        let served = ACTIONS.iter().filter(|a| !matches!(a.scope, Scope::OutWriter(_))).map(|a| a.name);
+        let expected: Vec<&str> = served.filter(|name| built.contains(name)).collect();
+        assert_eq!(built, expected);
+    }
+
+    #[test]
+    fn whatever_is_read_or_answered_is_an_object() {
+        for Operation { name, input, output } in operations() {
+            for schema in output.into_iter().chain([input]) {
+                assert_eq!(schema.get("type").and_then(|t| t.as_str()), Some("object"), "{name}");
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! RebootInstance [ACT-49] [INST-30]: a soft reboot, by lifecycle.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::InstanceStatus;
 use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
@@ -11,9 +12,10 @@ use crate::api::transaction::Answer;
 use crate::records::busy_changes;
 use crate::status_change::move_status;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     instance_id: Option<String>,
 }
 
@@ -21,7 +23,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let m: Members = input.read()?;
     let stored = call.instance(&required(m.instance_id, "InstanceId")?).await?;
     let stack = call.stack(stored.record.stack_id.as_str()).await?.record;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     match allowed(InstanceAction::Reboot, stored.record.status, Origin::Created) {
         Allowed::Yes => {}
         Allowed::NoEffect => return Ok(Answer::default()),

@@ -1,6 +1,7 @@
 //! RegisterEcsCluster [ACT-50] [ECS-20, 22, 103].
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use strata_domain::ClusterArn;
 use strata_domain::ecs_cluster::{self, EcsClusterError};
 use strata_ports::{Change, Expect, keys};
@@ -11,11 +12,19 @@ use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 use crate::records::ClusterRegistration;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     ecs_cluster_arn: Option<String>,
+    #[schemars(required)]
     stack_id: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Output<'a> {
+    ecs_cluster_arn: &'a str,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -25,11 +34,11 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let region = ecs_cluster::region_of(cluster.as_str())?;
     let stored = call.stack(&stack_id).await?;
     let stack = &stored.record;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     ecs_cluster::check_region(region, &stack.region)?;
     ecs_cluster::check_stack(&stack.chef_version, &stack.vpc_id)?;
 
-    let answer = Answer::named("EcsClusterArn", &cluster);
+    let answer = Answer::of(&Output { ecs_cluster_arn: cluster.as_str() });
     let by_cluster = keys::cluster(&cluster);
     match call.find::<ClusterRegistration>(&by_cluster).await? {
         // The same again: success, RegisteredAt unchanged [ECS-103].

@@ -1,5 +1,6 @@
 //! SetLoadBasedAutoScaling [ACT-55] [LOAD-1..5, 15].
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::ScalingType;
 use strata_domain::holds::{Hold, HoldKind, HoldTarget};
@@ -12,16 +13,20 @@ use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::{After, Answer};
+use crate::api::wire::AutoScalingThresholds;
 
 /// So many manual stops end in the commit itself; the rest follow it.
 const HOLDS_IN_COMMIT: usize = 40;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     layer_id: Option<String>,
     enable: Option<bool>,
+    #[schemars(with = "Option<AutoScalingThresholds>")]
     up_scaling: Option<ThresholdsPatch>,
+    #[schemars(with = "Option<AutoScalingThresholds>")]
     down_scaling: Option<ThresholdsPatch>,
 }
 
@@ -37,7 +42,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     merge(&Configuration::default())?;
     let layer = call.layer(&id).await?;
     let stack = call.stack(layer.record.stack_id.as_str()).await?;
-    call.permit(Some(&stack.record.id))?;
+    call.permit(Some(&stack.record.id)).await?;
     let key = keys::load_based(&stack.record.id, &layer.record.id);
     let stored = call.find::<Configuration>(&key).await?;
     let before = stored.as_ref().map(|s| s.record.clone()).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::ScalingType;
 use strata_domain::time_based::{StoredSchedule, WeeklySchedule};
@@ -13,9 +14,10 @@ use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     instance_id: Option<String>,
     auto_scaling_schedule: Option<BTreeMap<String, Option<BTreeMap<String, String>>>>,
 }
@@ -27,7 +29,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     // Also before any look-up: a bad hour is a bad value [WIRE-13].
     WeeklySchedule::default().merge(&patch).map_err(|e| ApiError::Validation(e.to_string()))?;
     let instance = call.instance(&id).await?;
-    call.permit(Some(&instance.record.stack_id))?;
+    call.permit(Some(&instance.record.stack_id)).await?;
     if instance.record.scaling != ScalingType::Timer {
         return Err(ApiError::field("InstanceId", format!("{} is not a time-based instance", instance.record.hostname)));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
 use strata_domain::model::{Instance, Layer, Stack};
@@ -15,9 +16,10 @@ use crate::api::transaction::Answer;
 use crate::records::{Stored, busy_changes};
 use crate::status_change::move_status;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     instance_id: Option<String>,
 }
 
@@ -28,7 +30,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let m: Members = input.read()?;
     let stored = call.instance(&required(m.instance_id, "InstanceId")?).await?;
     let stack = call.stack(stored.record.stack_id.as_str()).await?.record;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     let mut refusals = Refusals::new();
     for id in &stored.record.layer_ids {
         if let Some(layer) = call.find::<Layer>(&keys::layer(&stack.id, id)).await? {

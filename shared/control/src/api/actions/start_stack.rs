@@ -1,5 +1,6 @@
 //! StartStack [ACT-59] [INST-80, 82]: starts the stack's stopped 24/7 instances, each in a transaction of its own.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::model::{Instance, Stack};
 use strata_domain::{InstanceStatus, ScalingType};
@@ -14,16 +15,17 @@ use crate::records::Stored;
 /// An instance that others are changing is looked at again so often; then it is left as they have it.
 pub(super) const TRIES_PER_INSTANCE: usize = 5;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     stack_id: Option<String>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
     let m: Members = input.read()?;
     let stack = call.stack(&required(m.stack_id, "StackId")?).await?.record;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     let mut refusals = Refusals::new();
     for layer in call.layers_of(&stack.id).await? {
         refusals.extend(start_instance::refusal(call, &layer.record).await?.map(|text| (layer.record.id.clone(), text)));

@@ -1,5 +1,6 @@
 //! StopInstance [ACT-60] [INST-3, 21, 25]: the intent is accepted, lifecycle does the work.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::holds::{Hold, HoldKind, HoldTarget};
 use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
@@ -14,9 +15,10 @@ use crate::api::transaction::Answer;
 use crate::records::{Stored, busy_changes, removal_changes};
 use crate::status_change::move_status;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     instance_id: Option<String>,
     force: Option<bool>,
 }
@@ -25,7 +27,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let m: Members = input.read()?;
     let stored = call.instance(&required(m.instance_id, "InstanceId")?).await?;
     let stack = call.stack(stored.record.stack_id.as_str()).await?.record;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     let is_forced = m.force == Some(true) && stored.record.root_device_type == RootDeviceType::Ebs;
     match allowed(InstanceAction::Stop, stored.record.status, Origin::Created) {
         // Force on an EBS-backed one: only our record goes, the EC2 instance is the user's to terminate [INST-25].

@@ -1,5 +1,6 @@
 //! StopStack [ACT-61] [INST-81, 82]: stops every running instance, each in a transaction of its own.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
 use strata_domain::model::{Instance, Stack};
@@ -12,16 +13,17 @@ use crate::api::input::{Input, required};
 use crate::api::transaction::{Answer, commit_piece};
 use crate::records::Stored;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     stack_id: Option<String>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
     let m: Members = input.read()?;
     let stack = call.stack(&required(m.stack_id, "StackId")?).await?.record;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     let is_meant = |i: &Instance| allowed(InstanceAction::Stop, i.status, Origin::Created) == Allowed::Yes;
     for instance in call.instances_of(&stack.id).await?.into_iter().filter(|i| is_meant(&i.record)) {
         if let Err(error) = stop_one(call, &stack, instance).await {

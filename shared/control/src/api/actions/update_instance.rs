@@ -1,5 +1,6 @@
 //! UpdateInstance [ACT-68] [INST-50..53]: only while stopped. What is fixed at creation may be sent unchanged [CLT-4].
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
 use strata_domain::model::{Instance, Layer, RootDeviceType, Stack};
@@ -15,9 +16,10 @@ use crate::api::input::{Input, non_empty, required};
 use crate::api::transaction::Answer;
 use crate::records::Stored;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     instance_id: Option<String>,
     layer_ids: Option<Vec<String>>,
     instance_type: Option<String>,
@@ -40,7 +42,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let stack = call.stack(stored.record.stack_id.as_str()).await?.record;
     let present: Vec<String> = stored.record.layer_ids.iter().map(ToString::to_string).collect();
     let layers = call.layers_of_one_stack(&non_empty(m.layer_ids.clone()).unwrap_or(present)).await?;
-    call.permit(Some(&stack.id))?;
+    call.permit(Some(&stack.id)).await?;
     match allowed(InstanceAction::Update, stored.record.status, Origin::Created) {
         Allowed::Yes => {}
         Allowed::NoEffect => return Ok(Answer::default()),

@@ -1,5 +1,6 @@
 //! UpdateLayer [ACT-69].
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::ecs_cluster::{EcsClusterError, check_security_groups};
 use strata_domain::model::{Layer, LayerType};
@@ -14,20 +15,22 @@ use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     layer_id: Option<String>,
+    #[serde(flatten)]
+    settings: LayerMembers,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
-    let m: Members = input.read()?;
-    let settings: LayerMembers = input.read()?;
-    let id = required(m.layer_id, "LayerId")?;
+    let Members { layer_id, settings } = input.read()?;
+    let id = required(layer_id, "LayerId")?;
     settings.check(call)?;
     let stored = call.layer(&id).await?;
     let stack = call.stack(stored.record.stack_id.as_str()).await?;
-    call.permit(Some(&stack.record.id))?;
+    call.permit(Some(&stack.record.id)).await?;
     check_cluster(&stored.record, &settings)?;
 
     let mut next = stored.record.clone();

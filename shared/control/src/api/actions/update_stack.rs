@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::ecs_cluster::check_security_groups;
 use strata_domain::model::Stack;
@@ -16,9 +17,10 @@ use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 use crate::records::Stored;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct Members {
+pub(super) struct Members {
+    #[schemars(required)]
     stack_id: Option<String>,
     name: Option<String>,
     attributes: Option<BTreeMap<String, Option<String>>>,
@@ -43,7 +45,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     check_values(call, &m)?;
     let new_chef = chef_version(m.configuration_manager.clone())?;
     let stored = call.stack(&id).await?;
-    call.permit(Some(&stored.record.id))?;
+    call.permit(Some(&stored.record.id)).await?;
     check_state(call, &stored.record, &m, new_chef.as_deref()).await?;
     let next = changed(call, input, &stored.record, m, new_chef)?;
     let mut answer = Answer::done(vec![stored.put(&next)]);

@@ -39,6 +39,14 @@ async fn stk_4_defaults_of_a_stack() {
     assert!(stack.get("CustomJson").is_none() && stack.get("DefaultSshKeyName").is_none());
 }
 
+/// [STK-2]
+#[tokio::test]
+async fn stk_2_without_a_region_a_stack_stands_in_the_installations() {
+    let app = TestApi::new();
+    let created = app.call("CreateStack", members(json!({ "Region": null }))).await.good();
+    assert_eq!(described(&app, created["StackId"].as_str().unwrap()).await["Region"], REGION);
+}
+
 /// [STK-2] [STK-7] [STK-12] [VAL-1] [VAL-3] [VAL-7], and Strata's own settings.
 #[tokio::test]
 async fn val_1_bad_values_are_refused_by_name() {

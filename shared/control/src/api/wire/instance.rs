@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use strata_domain::model::{Layer, LayerType, RootDeviceType, Stack};
@@ -13,7 +14,8 @@ use strata_ports::{Item, StoreError};
 use super::{EmptyObject, Time, shape};
 
 /// A text that is borrowed from the stored bytes where it can be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[schemars(transparent, inline)]
 pub(crate) struct Text<'a>(Cow<'a, str>);
 
 impl Text<'_> {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use strata_domain::model::{Layer, LayerType, ShutdownConfiguration, Stack, VolumeConfiguration};
 
 use super::{Time, shape};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Recipes<'a> {
     setup: Vec<&'a str>,
@@ -17,13 +18,13 @@ pub(crate) struct Recipes<'a> {
     shutdown: Vec<&'a str>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct LifecycleEvents {
     shutdown: Shutdown,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Shutdown {
     execution_timeout: u32,

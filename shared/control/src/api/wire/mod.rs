@@ -5,26 +5,29 @@
 mod deployment;
 mod instance;
 mod layer;
+mod scaling;
 mod stack;
 
 pub(crate) use deployment::{CommandShape, DeploymentShape, ServiceErrorShape};
 pub(crate) use instance::{InstanceRow, InstanceShape, Surroundings};
 pub(crate) use layer::LayerShape;
+pub(crate) use scaling::AutoScalingThresholds;
 pub(crate) use stack::{EcsClusterShape, StackShape, StackSummaryShape};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// Declares a shape: members that are always there, then members that are left out when absent [WIRE-6].
 macro_rules! shape {
-    ($(#[$doc:meta])* $name:ident<$a:lifetime> { $($always:ident: $at:ty),* $(,)? } unless_absent { $($opt:ident: $ot:ty),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident<$a:lifetime> { $($(#[$always_doc:meta])* $always:ident: $at:ty),* $(,)? } unless_absent { $($(#[$opt_doc:meta])* $opt:ident: $ot:ty),* $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, serde::Serialize)]
+        #[derive(Debug, serde::Serialize, schemars::JsonSchema)]
         #[serde(rename_all = "PascalCase")]
         pub(crate) struct $name<$a> {
-            $(pub(crate) $always: $at,)*
-            $(#[serde(skip_serializing_if = "Option::is_none")] pub(crate) $opt: Option<$ot>,)*
+            $($(#[$always_doc])* pub(crate) $always: $at,)*
+            $($(#[$opt_doc])* #[serde(skip_serializing_if = "Option::is_none")] pub(crate) $opt: Option<$ot>,)*
         }
     };
 }
@@ -35,19 +38,10 @@ pub(crate) fn body<T: Serialize>(answer: &T) -> Bytes {
     serde_json::to_vec(answer).expect("shapes are plain data with string keys, which always serialize").into()
 }
 
-/// An answer of one member.
-#[derive(Debug)]
-pub(crate) struct Named<T>(pub(crate) &'static str, pub(crate) T);
-
-impl<T: Serialize> Serialize for Named<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map([(self.0, &self.1)])
-    }
-}
-
 /// A time as the API writes it: `2013-07-25T18:57:47+00:00` [IDN-5].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Time(pub(crate) Timestamp);
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(transparent, inline)]
+pub(crate) struct Time(#[schemars(with = "String")] pub(crate) Timestamp);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -61,7 +55,7 @@ impl Serialize for Time {
 }
 
 /// `{}`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct EmptyObject {}
 
 #[cfg(test)]

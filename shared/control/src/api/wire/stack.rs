@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use strata_domain::model::Stack;
 use strata_domain::{ClusterArn, InstanceStatus};
@@ -9,7 +10,7 @@ use strata_domain::{ClusterArn, InstanceStatus};
 use super::{EmptyObject, Time, shape};
 use crate::records::ClusterRegistration;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ConfigurationManager<'a> {
     name: &'static str,
