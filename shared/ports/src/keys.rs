@@ -133,6 +133,18 @@ pub struct Owner {
     /// Its stack.
     pub stack_id: StackId,
 }
+/// Sort key prefix of permissions in a stack's partition.
+pub const PERMISSION: &str = "permission#";
+/// `permissions::Permission` of a user on a stack.
+pub fn permission(stack: &StackId, iam_user_arn: &str) -> Key {
+    Key::new(stack_pk(stack), format!("{PERMISSION}{iam_user_arn}"))
+}
+/// All user profiles; the sort key is the IAM ARN.
+pub const USERS_PK: &str = "users";
+/// `model::UserProfile`.
+pub fn user(iam_user_arn: &str) -> Key {
+    Key::new(USERS_PK, iam_user_arn)
+}
 /// Uniqueness: the record exists while the name is taken; its value names the owner's id. `what` is `host`, `layer-type`,
 /// `layer-name`, `layer-shortname`, or `cluster` (name `one`, value the ARN of the stack's one cluster).
 pub fn unique(stack: &StackId, what: &str, name: &str) -> Key {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use strata_domain::model::{Instance, Layer, Stack};
+use strata_domain::permissions::Needed;
 use strata_domain::{InitiatedBy, InstanceId, LayerId, StackId};
 use strata_ports::store::Listing;
 use strata_ports::{Key, Ports, StackScope, Store, keys};
@@ -10,7 +11,7 @@ use strata_ports::{Key, Ports, StackScope, Store, keys};
 use super::ApiConfig;
 use super::catalogue::Action;
 use super::error::ApiError;
-use super::permission::{self, Principal};
+use super::permission::{self, IamMemory, Principal};
 use crate::records::Stored;
 
 /// One call of one action; a retried transaction gets a new `now`.
@@ -20,6 +21,7 @@ pub(crate) struct Call<'a> {
     pub(crate) principal: Principal,
     pub(crate) action: &'static Action,
     pub(crate) now: Timestamp,
+    pub(crate) iam: &'a IamMemory,
 }
 
 impl Call<'_> {
@@ -32,9 +34,16 @@ impl Call<'_> {
         if self.principal.is_controller { InitiatedBy::AutoScaling } else { InitiatedBy::User }
     }
 
-    /// The permission check, after the ids and before the state rules [WIRE-13].
+    /// The permission check, after the ids and before the state rules [WIRE-13]; `None` for what concerns no one stack.
     pub(crate) async fn permit(&self, stack: Option<&StackId>) -> Result<(), ApiError> {
-        permission::check(&self.principal, self.action, stack)
+        if self.principal.is_controller || self.action.level == Needed::Any {
+            return Ok(());
+        }
+        let stack = match stack {
+            Some(id) => Some(self.stack(id.as_str()).await?.record),
+            None => None,
+        };
+        permission::check(self, stack.as_ref()).await
     }
 
     /// One record, if it is there.

@@ -1,23 +1,8 @@
 //! All 74 actions: name, permission level, scope [ACT-1..74].
 
-use super::error::ApiError;
+use strata_domain::permissions::Needed;
 
-/// What a caller needs [PERM-3, 10]; enforced in `permission.rs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
-    /// Every authenticated caller.
-    Any,
-    /// The caller's own profile.
-    OwnProfile,
-    /// Show on the stack.
-    Show,
-    /// Deploy on the stack.
-    Deploy,
-    /// Manage on the stack.
-    Manage,
-    /// An IAM allow only.
-    Iam,
-}
+use super::error::ApiError;
 
 /// In scope or not [SCP-1].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +23,7 @@ pub(crate) struct Action {
     /// As in the target header.
     pub(crate) name: &'static str,
     /// What the caller needs.
-    pub(crate) level: Level,
+    pub(crate) level: Needed,
     /// In scope or not.
     pub(crate) scope: Scope,
 }
@@ -70,14 +55,14 @@ pub(crate) fn of_target(target: Option<&str>) -> Result<&'static Action, ApiErro
         .ok_or_else(|| ApiError::UnknownOperation(format!("Unknown operation: {}", target.unwrap_or("no X-Amz-Target header"))))
 }
 
-const fn action(name: &'static str, level: Level, scope: Scope) -> Action {
+const fn action(name: &'static str, level: Needed, scope: Scope) -> Action {
     Action { name, level, scope }
 }
 
 const APPS: Scope = Scope::OutWriter("Run applications as ECS services and tasks.");
 const RDS: Scope = Scope::OutWriter("Use the Amazon RDS API.");
 
-use Level::{Any, Deploy, Iam, Manage, OwnProfile, Show};
+use Needed::{Any, Deploy, Iam, Manage, OwnProfile, Show};
 use Scope::{Core, Edge, OutReader};
 
 /// In the order of the spec.

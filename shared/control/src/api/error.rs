@@ -29,7 +29,6 @@ pub(crate) enum ApiError {
     MissingAuthentication,
     /// Known caller, no permission [WIRE-14].
     #[error("{0}")]
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing is denied until permissions are kept, see permission.rs"))]
     AccessDenied(String),
     /// Nothing was done; SDKs send it again.
     #[error("{0}")]

@@ -27,7 +27,7 @@ use strata_ports::{HttpService, Ports};
 use call::Call;
 use error::ApiError;
 use input::Input;
-use permission::Principal;
+use permission::{IamMemory, Principal};
 use repeat::{RequestKey, Sweeper};
 
 /// AWS JSON 1.1.
@@ -76,12 +76,13 @@ pub struct Api {
     ports: Ports,
     config: ApiConfig,
     sweeper: Sweeper,
+    iam: IamMemory,
 }
 
 impl Api {
     /// An API over these ports.
     pub fn new(ports: Ports, config: ApiConfig) -> Self {
-        Self { ports, config, sweeper: Sweeper::default() }
+        Self { ports, config, sweeper: Sweeper::default(), iam: IamMemory::default() }
     }
 
     async fn answer(&self, request: &Request<Bytes>) -> Result<Bytes, ApiError> {
@@ -94,7 +95,8 @@ impl Api {
         let input = Input::parse(request.body())?;
         action.refuse_out_of_scope()?;
         let principal = Principal::of(&caller.arn, &self.config.controllers_role_arn);
-        let call = Call { ports: &self.ports, config: &self.config, principal, action, now: self.ports.clock.now() };
+        let call =
+            Call { ports: &self.ports, config: &self.config, principal, action, now: self.ports.clock.now(), iam: &self.iam };
         if action.is_read() {
             return Ok(actions::run(&call, &input).await?.body);
         }

@@ -1,12 +1,17 @@
 //! Who may: the one place in front of all operations [PERM].
 //!
-//! Today every authenticated caller is let through. The permission records and the IAM look-up belong into [`check`], which every
-//! action passes with its stack after the ids are known to exist and before any state rule [WIRE-13]; what the caller needs stands in
-//! the catalogue. The controllers' role stays let through without either: its calls need no record and no look-up.
+//! Every action passes [`check`] with its stack after the ids are known to exist and before any state rule [WIRE-13]; what the caller needs
+//! stands in the catalogue, the rule itself in the domain. The controllers' role is let through: its calls need neither record nor look-up.
 
-use strata_domain::StackId;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
-use super::catalogue::Action;
+use jiff::Timestamp;
+use strata_domain::model::{Stack, UserProfile};
+use strata_domain::permissions::{IamDecision, Needed, Permission, PermissionLevel, iam_principal, is_allowed};
+use strata_ports::keys;
+
+use super::call::Call;
 use super::error::ApiError;
 
 /// The caller, as far as the rules ask.
@@ -37,17 +42,88 @@ fn is_session_of(arn: &str, role_arn: &str) -> bool {
     sp == rp && sa == ra && name.is_some() && name == of
 }
 
-/// Whether `principal` may do `action` on `stack`.
+/// So long what IAM said of a caller counts (updates-and-access.md, Q3).
+const REMEMBERED_SECONDS: i64 = 60;
+/// So many answers of IAM are remembered at most; then all are forgotten.
+const MOST_REMEMBERED: usize = 4_096;
+
+/// What IAM said lately, by caller, action and resource.
+#[derive(Debug, Default)]
+pub(crate) struct IamMemory(Mutex<BTreeMap<(String, &'static str, String), (Timestamp, IamDecision)>>);
+
+impl IamMemory {
+    fn recall(&self, question: &(String, &'static str, String), now: Timestamp) -> Option<IamDecision> {
+        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, decision) = memory.get(question)?;
+        (0..REMEMBERED_SECONDS).contains(&(now.as_second() - at.as_second())).then_some(*decision)
+    }
+
+    fn remember(&self, question: (String, &'static str, String), now: Timestamp, decision: IamDecision) {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if memory.len() >= MOST_REMEMBERED {
+            memory.clear();
+        }
+        memory.insert(question, (now, decision));
+    }
+}
+
+/// Whether the caller may do the action on `stack`, or on no stack in particular [PERM-3].
 ///
 /// # Errors
-/// AccessDeniedException with the text of [WIRE-14], once permissions are kept.
-pub(crate) fn check(principal: &Principal, action: &Action, stack: Option<&StackId>) -> Result<(), ApiError> {
-    if principal.is_controller {
+/// AccessDeniedException with the text of [WIRE-14]. An IAM that does not answer denies (updates-and-access.md, Q3).
+pub(crate) async fn check(call: &Call<'_>, stack: Option<&Stack>) -> Result<(), ApiError> {
+    let needed = call.action.level;
+    if call.principal.is_controller || needed == Needed::Any {
         return Ok(());
     }
-    // PERM: read the caller's level on `stack` here, combine it with the IAM policies, and compare it with `action.level`.
-    let _ = (action.level, stack);
-    Ok(())
+    let level = match stack {
+        Some(stack) => level_of(call, stack).await?,
+        None => PermissionLevel::default(),
+    };
+    let resource = stack.map_or_else(|| "*".to_owned(), Stack::arn);
+    let manages_itself = needed == Needed::OwnProfile && manages_itself(call).await?;
+    // IAM need not be asked when it can change nothing.
+    let is_possible = is_allowed(needed, level, manages_itself, IamDecision::Allowed);
+    if is_possible && is_allowed(needed, level, manages_itself, ask_iam(call, &resource).await) {
+        return Ok(());
+    }
+    Err(denied(call, &resource))
+}
+
+/// `User: <arn> is not authorized to perform: opsworks:<Action> on resource: <stack arn>` [WIRE-14].
+pub(crate) fn denied(call: &Call<'_>, resource: &str) -> ApiError {
+    let (arn, action) = (&call.principal.arn, call.action.name);
+    ApiError::AccessDenied(format!("User: {arn} is not authorized to perform: opsworks:{action} on resource: {resource}"))
+}
+
+/// The caller's level on a stack; who was given none has `iam_only` [PERM-2].
+pub(crate) async fn level_of(call: &Call<'_>, stack: &Stack) -> Result<PermissionLevel, ApiError> {
+    let stored = call.find::<Permission>(&keys::permission(&stack.id, &call.principal.arn)).await?;
+    Ok(stored.map(|s| s.record.level).unwrap_or_default())
+}
+
+async fn manages_itself(call: &Call<'_>) -> Result<bool, ApiError> {
+    let profile = call.find::<UserProfile>(&keys::user(&call.principal.arn)).await?;
+    Ok(profile.is_some_and(|p| p.record.allow_self_management))
+}
+
+/// What IAM says of this call on `resource`; silence when it does not answer.
+pub(crate) async fn ask_iam(call: &Call<'_>, resource: &str) -> IamDecision {
+    let question = (iam_principal(&call.principal.arn), call.action.name, resource.to_owned());
+    if let Some(known) = call.iam.recall(&question, call.now) {
+        return known;
+    }
+    let action = format!("opsworks:{}", call.action.name);
+    match call.ports.identity.decide(&question.0, &action, resource).await {
+        Ok(decision) => {
+            call.iam.remember(question, call.now, decision);
+            decision
+        }
+        Err(error) => {
+            tracing::warn!(error.message = %error, "IAM did not answer, so the call is denied");
+            IamDecision::Silent
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 mod instance;
 mod layer;
 mod stack;
+mod user;
 
 pub use instance::{DeleteRequest, Instance, RootDeviceType, Volume};
 pub use layer::{Layer, LayerType, ShutdownConfiguration, VolumeConfiguration};
 pub use stack::Stack;
+pub use user::UserProfile;
