@@ -47,18 +47,21 @@ const REMEMBERED_SECONDS: i64 = 60;
 /// So many answers of IAM are remembered at most; then all are forgotten.
 const MOST_REMEMBERED: usize = 4_096;
 
-/// What IAM said lately, by caller, action and resource.
+/// Caller, action and resource.
+type Question = (String, &'static str, String);
+
+/// What IAM said lately.
 #[derive(Debug, Default)]
-pub(crate) struct IamMemory(Mutex<BTreeMap<(String, &'static str, String), (Timestamp, IamDecision)>>);
+pub(crate) struct IamMemory(Mutex<BTreeMap<Question, (Timestamp, IamDecision)>>);
 
 impl IamMemory {
-    fn recall(&self, question: &(String, &'static str, String), now: Timestamp) -> Option<IamDecision> {
+    fn recall(&self, question: &Question, now: Timestamp) -> Option<IamDecision> {
         let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, decision) = memory.get(question)?;
         (0..REMEMBERED_SECONDS).contains(&(now.as_second() - at.as_second())).then_some(*decision)
     }
 
-    fn remember(&self, question: (String, &'static str, String), now: Timestamp, decision: IamDecision) {
+    fn remember(&self, question: Question, now: Timestamp, decision: IamDecision) {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if memory.len() >= MOST_REMEMBERED {
             memory.clear();
