@@ -24,31 +24,42 @@ const STACK_COMMANDS: [&str; 6] =
 /// App commands, out of scope [CMD-8, 9, 13].
 const APP_COMMANDS: [&str; 6] = ["deploy", "undeploy", "rollback", "start", "stop", "restart"];
 
+/// Runs a stack command on instances: one command for each, all told as one deployment.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     #[schemars(required)]
     stack_id: Option<String>,
+    /// Not supported: run applications as ECS services and tasks.
     app_id: Option<String>,
+    /// Ids of instances to run it on. With neither these nor layers: all that are online.
     instance_ids: Option<Vec<String>>,
+    /// Ids of layers, whose instances are to run it.
     layer_ids: Option<Vec<String>>,
+    /// What to run.
     #[schemars(required)]
-    command: Option<CommandMembers>,
+    command: Option<DeploymentCommandMembers>,
+    /// A remark, for people.
     comment: Option<String>,
+    /// A JSON object as text, at most 120 KB.
     custom_json: Option<String>,
 }
 
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct CommandMembers {
-    #[schemars(required)]
+struct DeploymentCommandMembers {
+    /// The stack command.
+    #[schemars(required, extend("enum" = STACK_COMMANDS))]
     name: Option<String>,
+    /// Arguments by name; each is a list of texts.
     args: Option<BTreeMap<String, Vec<String>>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The new deployment's id.
     deployment_id: &'a str,
 }
 

@@ -21,36 +21,60 @@ use crate::records::Stored;
 const MAX_INSTANCES: usize = 2000;
 const PLACE: PlaceMembers = PlaceMembers { subnet: "SubnetId", zone: "AvailabilityZone" };
 
+/// Makes an instance in one or more layers. It does not start it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     #[schemars(required)]
     stack_id: Option<String>,
+    /// Ids of the layers that it is in, all of one stack.
     #[schemars(required)]
     layer_ids: Option<Vec<String>>,
+    /// The EC2 instance type, such as `m5.large`.
     #[schemars(required)]
     instance_type: Option<String>,
+    /// `load` or `timer`; left out: 24/7.
+    #[schemars(extend("enum" = ["load", "timer"]))]
     auto_scaling_type: Option<String>,
+    /// The host name: 1 to 63 letters, digits and hyphens, unique in the stack. Default: after the theme.
     hostname: Option<String>,
+    /// The operating system, or `Custom` together with `AmiId`. Default: the stack's.
     os: Option<String>,
+    /// The AMI; only with the operating system `Custom`.
     ami_id: Option<String>,
+    /// The EC2 key pair. Default: the stack's.
     ssh_key_name: Option<String>,
+    /// The zone. Default: the stack's.
     availability_zone: Option<String>,
+    /// How the machine is virtualised.
+    #[schemars(extend("enum" = ["hvm", "paravirtual"]))]
     virtualization_type: Option<String>,
+    /// The subnet. Default: the stack's.
     subnet_id: Option<String>,
+    /// The processor architecture. Default: `x86_64`.
+    #[schemars(extend("enum" = ["x86_64", "i386"]))]
     architecture: Option<String>,
+    /// The root device. Default: the stack's.
+    #[schemars(extend("enum" = ["ebs", "instance-store"]))]
     root_device_type: Option<String>,
+    /// Block devices; only an empty list is taken yet.
     #[schemars(with = "Option<Vec<EmptyObject>>")]
     block_device_mappings: Option<Vec<serde::de::IgnoredAny>>,
+    /// Whether the operating system's updates are installed at boot. Default: true.
     install_updates_on_boot: Option<bool>,
+    /// Whether the machine is EBS-optimised. Default: false.
     ebs_optimized: Option<bool>,
+    /// The agent version that is claimed. Default: `INHERIT`, the stack's.
     agent_version: Option<String>,
+    /// The tenancy. Default: the VPC's.
     tenancy: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The new instance's id.
     instance_id: &'a str,
 }
 

@@ -33,11 +33,15 @@ const OUT_TYPES: [&str; 10] = [
     "monitoring-master",
 ];
 
+/// Makes a layer. An ECS Cluster layer needs the cluster to be registered with the stack first.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("required" = ["StackId", "Type", "Name", "Shortname"]))]
 pub(super) struct Members {
+    /// The stack's id.
     stack_id: Option<String>,
+    /// `ecs-cluster` or `custom`.
+    #[schemars(extend("enum" = ["ecs-cluster", "custom"]))]
     r#type: Option<String>,
     #[serde(flatten)]
     settings: LayerMembers,
@@ -46,6 +50,7 @@ pub(super) struct Members {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The new layer's id.
     layer_id: &'a str,
 }
 

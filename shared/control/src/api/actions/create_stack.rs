@@ -26,28 +26,47 @@ const DEFAULT_OS: &str = "Amazon Linux 2023";
 /// Our names for subnet and zone.
 pub(super) const DEFAULT_PLACE: PlaceMembers = PlaceMembers { subnet: "DefaultSubnetId", zone: "DefaultAvailabilityZone" };
 
+/// Makes a stack.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The name that is shown, at most 64 characters; it need not be unique.
     #[schemars(required)]
     name: Option<String>,
+    /// The stack's region. Default: the installation's, which is the only one that it serves.
     region: Option<String>,
+    /// The stack's VPC; it never changes. Default: the default VPC.
     vpc_id: Option<String>,
+    /// Attributes; the only one is `Color`.
     attributes: Option<BTreeMap<String, Option<String>>>,
+    /// The role under which EC2, ECS and the like are called for this stack.
     #[schemars(required)]
     service_role_arn: Option<String>,
+    /// The instance profile of the stack's machines, where the layer has none.
     #[schemars(required)]
     default_instance_profile_arn: Option<String>,
+    /// The operating system of new instances. Default: `Amazon Linux 2023`.
     default_os: Option<String>,
+    /// How host names are made up. Default: `Layer_Dependent`.
     hostname_theme: Option<String>,
+    /// The zone of new instances. Default: that of the subnet.
     default_availability_zone: Option<String>,
+    /// The subnet of new instances. Required in a VPC that is not the default one.
     default_subnet_id: Option<String>,
+    /// A JSON object as text, at most 120 KB. The key `strata` holds settings that OpsWorks had no member for.
     custom_json: Option<String>,
+    /// The Chef version that is claimed. Default: Chef 12.
     configuration_manager: Option<ConfigurationManager>,
+    /// Whether the stack has cookbooks of its own. Default: false.
     use_custom_cookbooks: Option<bool>,
+    /// Whether layers get the built-in security groups. Default: true.
     use_opsworks_security_groups: Option<bool>,
+    /// The EC2 key pair of new instances.
     default_ssh_key_name: Option<String>,
+    /// The root device of new instances. Default: `ebs`.
+    #[schemars(extend("enum" = ["ebs", "instance-store"]))]
     default_root_device_type: Option<String>,
+    /// The agent version that is claimed. Default: `LATEST`.
     agent_version: Option<String>,
 }
 
@@ -55,13 +74,16 @@ pub(super) struct Members {
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ConfigurationManager {
+    /// `Chef`.
     name: Option<String>,
+    /// `12` or `11.10`.
     version: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The new stack's id.
     stack_id: &'a str,
 }
 

@@ -13,12 +13,16 @@ use crate::api::transaction::Answer;
 use crate::records::busy_changes;
 use crate::status_change::move_status;
 
+/// Deletes an instance that is stopped, its machine included.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The instance's id, a UUID; not EC2's `i-...`.
     #[schemars(required)]
     instance_id: Option<String>,
+    /// Whether the instance's Elastic IP is released. Default: false.
     delete_elastic_ip: Option<bool>,
+    /// Whether the instance's volumes are deleted. Default: false.
     delete_volumes: Option<bool>,
 }
 

@@ -12,9 +12,11 @@ use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 
+/// Deletes a layer that has no instances any more.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The layer's id.
     #[schemars(required)]
     layer_id: Option<String>,
 }

@@ -11,9 +11,11 @@ use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::{After, Answer};
 
+/// Deletes a stack that has no layers and instances any more.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     #[schemars(required)]
     stack_id: Option<String>,
 }

@@ -12,9 +12,11 @@ use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 use crate::records::ClusterRegistration;
 
+/// Takes an ECS cluster out of its stack. The cluster itself stays.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The cluster's ARN.
     #[schemars(required)]
     ecs_cluster_arn: Option<String>,
 }

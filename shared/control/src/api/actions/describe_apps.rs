@@ -10,16 +10,20 @@ use crate::api::input::{Input, non_empty};
 use crate::api::transaction::Answer;
 use crate::api::wire::EmptyObject;
 
+/// Lists apps. There are none: applications run as ECS services and tasks.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     stack_id: Option<String>,
+    /// Ids of apps.
     app_ids: Option<Vec<String>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output {
+    /// Always empty.
     apps: Vec<EmptyObject>,
 }
 

@@ -16,17 +16,22 @@ use crate::api::transaction::Answer;
 use crate::api::wire::CommandShape;
 use crate::records::{Command, CommandPointer, Deployment, Stored};
 
+/// Lists commands, the newest first.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// A deployment's id: its commands.
     deployment_id: Option<String>,
+    /// An instance's id: its commands.
     instance_id: Option<String>,
+    /// Ids of commands.
     command_ids: Option<Vec<String>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The commands.
     commands: Vec<CommandShape<'a>>,
 }
 

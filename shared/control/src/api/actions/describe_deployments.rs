@@ -16,17 +16,22 @@ use crate::records::{Deployment, Stored};
 /// The newest so many of a stack; more only by id [DSC-7].
 const NEWEST: usize = 500;
 
+/// Lists deployments, the newest first; at most 500 of a stack, older ones by id.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     stack_id: Option<String>,
+    /// An app's id; there are no apps.
     app_id: Option<String>,
+    /// Ids of deployments.
     deployment_ids: Option<Vec<String>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The deployments.
     deployments: Vec<DeploymentShape<'a>>,
 }
 

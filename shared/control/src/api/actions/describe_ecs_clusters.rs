@@ -13,19 +13,28 @@ use crate::api::transaction::Answer;
 use crate::api::wire::EcsClusterShape;
 use crate::records::ClusterRegistration;
 
+/// Lists the ECS clusters that are registered.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// ARNs of clusters.
     ecs_cluster_arns: Option<Vec<String>>,
+    /// The stack's id.
     stack_id: Option<String>,
+    /// How many a page may have; with a stack only.
     max_results: Option<i64>,
+    /// Where the last page ended; with a stack only.
     next_token: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The clusters.
     ecs_clusters: Vec<EcsClusterShape<'a>>,
+    /// Where the next page begins; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
@@ -53,5 +62,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         found.push((arn, registration));
     }
     found.sort_by(|a, b| (a.1.registered_at, &a.0).cmp(&(b.1.registered_at, &b.0)));
-    Ok(Answer::of(&Output { ecs_clusters: found.iter().map(|(arn, r)| EcsClusterShape::of(arn, r)).collect() }))
+    let ecs_clusters = found.iter().map(|(arn, r)| EcsClusterShape::of(arn, r)).collect();
+    // A stack has at most one cluster, so there is never a second page [ECS-101].
+    Ok(Answer::of(&Output { ecs_clusters, next_token: None }))
 }

@@ -19,17 +19,22 @@ use crate::api::wire::{InstanceRow, InstanceShape, Surroundings};
 /// From so many ids on, one listing of the stack is cheaper than two reads per id.
 const LIST_FROM: usize = 20;
 
+/// Lists instances, the oldest first.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     stack_id: Option<String>,
+    /// The layer's id.
     layer_id: Option<String>,
+    /// Ids of instances.
     instance_ids: Option<Vec<String>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The instances.
     instances: Vec<InstanceShape<'a>>,
 }
 

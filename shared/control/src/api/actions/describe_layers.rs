@@ -14,16 +14,20 @@ use crate::api::input::{Input, non_empty};
 use crate::api::transaction::Answer;
 use crate::api::wire::LayerShape;
 
+/// Lists layers, the oldest first.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     stack_id: Option<String>,
+    /// Ids of layers.
     layer_ids: Option<Vec<String>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The layers.
     layers: Vec<LayerShape<'a>>,
 }
 

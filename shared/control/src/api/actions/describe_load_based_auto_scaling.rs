@@ -11,9 +11,11 @@ use crate::api::input::{Input, non_empty, required};
 use crate::api::transaction::Answer;
 use crate::api::wire::AutoScalingThresholds;
 
+/// Shows the load-based scaling of layers.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// Ids of layers; at least one.
     #[schemars(required)]
     layer_ids: Option<Vec<String>>,
 }
@@ -21,10 +23,14 @@ pub(super) struct Members {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 struct LoadBasedAutoScalingConfiguration {
+    /// The layer's id.
     layer_id: String,
+    /// Whether it is on.
     enable: bool,
+    /// When and how to start instances.
     #[schemars(with = "AutoScalingThresholds")]
     up_scaling: ThresholdsPatch,
+    /// When and how to stop instances.
     #[schemars(with = "AutoScalingThresholds")]
     down_scaling: ThresholdsPatch,
 }
@@ -32,6 +38,7 @@ struct LoadBasedAutoScalingConfiguration {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output {
+    /// The layers' settings.
     load_based_auto_scaling_configurations: Vec<LoadBasedAutoScalingConfiguration>,
 }
 

@@ -9,17 +9,21 @@ use crate::api::input::{Input, non_empty, required};
 use crate::api::transaction::Answer;
 use crate::api::wire::EmptyObject;
 
+/// Lists the registered databases. There are none: use the Amazon RDS API.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     #[schemars(required)]
     stack_id: Option<String>,
+    /// ARNs of databases.
     rds_db_instance_arns: Option<Vec<String>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output {
+    /// Always empty.
     rds_db_instances: Vec<EmptyObject>,
 }
 

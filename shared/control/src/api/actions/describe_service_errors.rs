@@ -13,17 +13,22 @@ use crate::api::transaction::Answer;
 use crate::api::wire::ServiceErrorShape;
 use crate::records::{ServiceError, Stored};
 
+/// Lists what went wrong outside of calls, the newest first.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     stack_id: Option<String>,
+    /// The instance's id, a UUID; not EC2's `i-...`.
     instance_id: Option<String>,
+    /// Ids of errors.
     service_error_ids: Option<Vec<String>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The errors.
     service_errors: Vec<ServiceErrorShape<'a>>,
 }
 

@@ -9,9 +9,11 @@ use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 use crate::api::wire::StackSummaryShape;
 
+/// Counts a stack's layers, and its instances by status.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     #[schemars(required)]
     stack_id: Option<String>,
 }
@@ -19,6 +21,7 @@ pub(super) struct Members {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The counts.
     stack_summary: StackSummaryShape<'a>,
 }
 

@@ -12,15 +12,18 @@ use crate::api::input::Input;
 use crate::api::transaction::Answer;
 use crate::api::wire::StackShape;
 
+/// Lists stacks, the oldest first.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// Ids of stacks; none: all that the caller may see.
     stack_ids: Option<Vec<String>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The stacks.
     stacks: Vec<StackShape<'a>>,
 }
 

@@ -11,10 +11,13 @@ use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, non_empty, required};
 use crate::api::transaction::Answer;
+use crate::api::wire::WeeklyAutoScalingSchedule;
 
+/// Shows the schedules of time-based instances.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// Ids of instances; at least one.
     #[schemars(required)]
     instance_ids: Option<Vec<String>>,
 }
@@ -22,13 +25,17 @@ pub(super) struct Members {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 struct TimeBasedAutoScalingConfiguration {
+    /// The instance's id, a UUID; not EC2's `i-...`.
     instance_id: String,
+    /// Hours by day, in UTC.
+    #[schemars(with = "WeeklyAutoScalingSchedule")]
     auto_scaling_schedule: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output {
+    /// The instances' schedules.
     time_based_auto_scaling_configurations: Vec<TimeBasedAutoScalingConfiguration>,
 }
 

@@ -10,9 +10,11 @@ use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 
+/// Suggests a free host name for the next instance of a layer, after the stack's theme.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The layer's id.
     #[schemars(required)]
     layer_id: Option<String>,
 }
@@ -20,7 +22,9 @@ pub(super) struct Members {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The layer's id.
     layer_id: &'a str,
+    /// A host name that is free now.
     hostname: String,
 }
 

@@ -11,55 +11,89 @@ use crate::api::call::Call;
 use crate::api::checks;
 use crate::api::error::ApiError;
 use crate::api::input::Input;
+use crate::api::wire::Recipes;
 
 /// As sent; every member optional.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct LayerMembers {
+    /// The name that is shown, at most 32 characters, unique in the stack.
     pub(super) name: Option<String>,
+    /// The name in host names and metrics, unique in the stack: lower-case letters, digits, `_`, `.` and `-`, at most 32. An ECS
+    /// Cluster layer's is always `ecs-cluster`.
     pub(super) shortname: Option<String>,
+    /// Attributes by name; `EcsClusterArn` names the cluster of an ECS Cluster layer.
     pub(super) attributes: Option<BTreeMap<String, Option<String>>>,
+    /// The instance profile of the layer's machines. Default: the stack's.
     custom_instance_profile_arn: Option<String>,
+    /// A JSON object as text, at most 120 KB. The key `strata` holds settings that OpsWorks had no member for.
     custom_json: Option<String>,
+    /// Ids of security groups of your own, beside the built-in one.
     custom_security_group_ids: Option<Vec<String>>,
+    /// Packages that the layer wants installed.
     packages: Option<Vec<String>>,
-    volume_configurations: Option<Vec<VolumeMembers>>,
+    /// The EBS volumes that every instance of the layer gets.
+    volume_configurations: Option<Vec<VolumeConfigurationMembers>>,
+    /// Whether instances that fail are healed. Default: true.
     enable_auto_healing: Option<bool>,
+    /// Whether every instance gets an Elastic IP. Default: false.
     auto_assign_elastic_ips: Option<bool>,
+    /// Whether instances get a public address. Default: true.
     auto_assign_public_ips: Option<bool>,
+    /// Recipes of your own by lifecycle event.
+    #[schemars(with = "Option<Recipes<'_>>")]
     custom_recipes: Option<BTreeMap<String, Option<Vec<String>>>>,
+    /// Whether the operating system's updates are installed at boot. Default: true.
     install_updates_on_boot: Option<bool>,
+    /// Whether new instances are EBS-optimised. Default: false.
     use_ebs_optimized_instances: Option<bool>,
-    lifecycle_event_configuration: Option<LifecycleMembers>,
+    /// Settings of lifecycle events.
+    lifecycle_event_configuration: Option<LifecycleEventConfigurationMembers>,
 }
 
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct VolumeMembers {
+struct VolumeConfigurationMembers {
+    /// The directory where it is mounted.
+    #[schemars(required)]
     mount_point: Option<String>,
+    /// Not supported: use one volume of the full size.
     raid_level: Option<i64>,
+    /// How many disks.
+    #[schemars(required)]
     number_of_disks: Option<u32>,
+    /// The size in GiB.
+    #[schemars(required)]
     size: Option<u32>,
+    /// The EBS volume type. Default: `standard`.
+    #[schemars(extend("enum" = VOLUME_TYPES))]
     volume_type: Option<String>,
+    /// I/O operations a second; required for `io1`.
     iops: Option<u32>,
+    /// Whether it is encrypted. Default: false.
     encrypted: Option<bool>,
 }
 
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct LifecycleMembers {
-    shutdown: Option<ShutdownMembers>,
+struct LifecycleEventConfigurationMembers {
+    /// The shutdown event.
+    shutdown: Option<ShutdownEventConfigurationMembers>,
 }
 
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct ShutdownMembers {
+struct ShutdownEventConfigurationMembers {
+    /// Seconds that a stop may take. Default: 120.
     execution_timeout: Option<u32>,
+    /// Whether a stop waits until the load balancer has drained its connections. Default: true.
     delay_until_elb_connections_drained: Option<bool>,
 }
 
 /// The attribute that names an ECS layer's cluster.
 pub(super) const CLUSTER: &str = "EcsClusterArn";
+/// EBS volume types.
+const VOLUME_TYPES: [&str; 6] = ["standard", "gp2", "gp3", "io1", "st1", "sc1"];
 /// The lifecycle events, as `CustomRecipes` names them.
 const EVENTS: [&str; 5] = ["Setup", "Configure", "Deploy", "Undeploy", "Shutdown"];
 
@@ -128,13 +162,13 @@ fn set<T>(place: &mut T, sent: Option<T>) {
 }
 
 /// One volume [EBS-1..6].
-fn volume(v: &VolumeMembers) -> Result<VolumeConfiguration, ApiError> {
+fn volume(v: &VolumeConfigurationMembers) -> Result<VolumeConfiguration, ApiError> {
     let missing = |member: &str| ApiError::field("VolumeConfigurations", format!("{member} is required"));
     if let Some(level) = v.raid_level {
         return Err(ApiError::unsupported(&format!("RaidLevel={level}"), "Use one volume of the full size."));
     }
     let volume_type = v.volume_type.clone().unwrap_or_else(|| "standard".to_owned());
-    checks::one_of("VolumeConfigurations", &volume_type, &["standard", "gp2", "gp3", "io1", "st1", "sc1"])?;
+    checks::one_of("VolumeConfigurations", &volume_type, &VOLUME_TYPES)?;
     if volume_type == "io1" && v.iops.is_none() {
         return Err(missing("Iops"));
     }

@@ -12,9 +12,11 @@ use crate::api::transaction::Answer;
 use crate::records::busy_changes;
 use crate::status_change::move_status;
 
+/// Restarts the machine of an instance that is online.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The instance's id, a UUID; not EC2's `i-...`.
     #[schemars(required)]
     instance_id: Option<String>,
 }

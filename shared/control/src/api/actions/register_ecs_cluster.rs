@@ -12,11 +12,14 @@ use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 use crate::records::ClusterRegistration;
 
+/// Registers an ECS cluster with a stack; a cluster belongs to one stack, and a stack has one.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The cluster's ARN.
     #[schemars(required)]
     ecs_cluster_arn: Option<String>,
+    /// The stack's id.
     #[schemars(required)]
     stack_id: Option<String>,
 }
@@ -24,6 +27,7 @@ pub(super) struct Members {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
+    /// The ARN of the cluster that is registered.
     ecs_cluster_arn: &'a str,
 }
 

@@ -18,14 +18,19 @@ use crate::api::wire::AutoScalingThresholds;
 /// So many manual stops end in the commit itself; the rest follow it.
 const HOLDS_IN_COMMIT: usize = 40;
 
+/// Sets a layer's load-based scaling. Members that are left out stay as they are.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The layer's id.
     #[schemars(required)]
     layer_id: Option<String>,
+    /// Whether load-based scaling is on. Off at first.
     enable: Option<bool>,
+    /// When and how to start instances.
     #[schemars(with = "Option<AutoScalingThresholds>")]
     up_scaling: Option<ThresholdsPatch>,
+    /// When and how to stop instances.
     #[schemars(with = "Option<AutoScalingThresholds>")]
     down_scaling: Option<ThresholdsPatch>,
 }

@@ -13,12 +13,17 @@ use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
+use crate::api::wire::WeeklyAutoScalingSchedule;
 
+/// Sets the hours at which a time-based instance is online. Hours and days that are left out stay as they are.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The instance's id, a UUID; not EC2's `i-...`.
     #[schemars(required)]
     instance_id: Option<String>,
+    /// Hours by day, in UTC. Hours and days that are left out stay as they are.
+    #[schemars(with = "Option<WeeklyAutoScalingSchedule>")]
     auto_scaling_schedule: Option<BTreeMap<String, Option<BTreeMap<String, String>>>>,
 }
 

@@ -16,9 +16,11 @@ use crate::api::transaction::Answer;
 use crate::records::{Stored, busy_changes};
 use crate::status_change::move_status;
 
+/// Starts an instance. The answer comes at once; watch the status.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The instance's id, a UUID; not EC2's `i-...`.
     #[schemars(required)]
     instance_id: Option<String>,
 }

@@ -15,9 +15,11 @@ use crate::records::Stored;
 /// An instance that others are changing is looked at again so often; then it is left as they have it.
 pub(super) const TRIES_PER_INSTANCE: usize = 5;
 
+/// Starts a stack's 24/7 instances.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     #[schemars(required)]
     stack_id: Option<String>,
 }

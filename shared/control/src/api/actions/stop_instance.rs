@@ -15,11 +15,14 @@ use crate::api::transaction::Answer;
 use crate::records::{Stored, busy_changes, removal_changes};
 use crate::status_change::move_status;
 
+/// Stops an instance: it leaves the load balancer and the cluster first. The answer comes at once; watch the status.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The instance's id, a UUID; not EC2's `i-...`.
     #[schemars(required)]
     instance_id: Option<String>,
+    /// Whether a stop that has begun or failed is ended at once. Default: false.
     force: Option<bool>,
 }
 

@@ -13,9 +13,11 @@ use crate::api::input::{Input, required};
 use crate::api::transaction::{Answer, commit_piece};
 use crate::records::Stored;
 
+/// Stops a stack's instances.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     #[schemars(required)]
     stack_id: Option<String>,
 }

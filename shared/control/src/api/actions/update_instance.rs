@@ -16,21 +16,36 @@ use crate::api::input::{Input, non_empty, required};
 use crate::api::transaction::Answer;
 use crate::records::Stored;
 
+/// Changes settings of an instance. Members that are left out stay as they are.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The instance's id, a UUID; not EC2's `i-...`.
     #[schemars(required)]
     instance_id: Option<String>,
+    /// Ids of the layers that it is in from now on, all of one stack.
     layer_ids: Option<Vec<String>>,
+    /// The EC2 instance type, such as `m5.large`.
     instance_type: Option<String>,
+    /// `load` or `timer`; absent for 24/7.
+    #[schemars(extend("enum" = ["load", "timer"]))]
     auto_scaling_type: Option<String>,
+    /// The host name: 1 to 63 letters, digits and hyphens, unique in the stack.
     hostname: Option<String>,
+    /// The operating system, or `Custom` together with `AmiId`.
     os: Option<String>,
+    /// The AMI; only with the operating system `Custom`.
     ami_id: Option<String>,
+    /// The EC2 key pair.
     ssh_key_name: Option<String>,
+    /// The processor architecture.
+    #[schemars(extend("enum" = ["x86_64", "i386"]))]
     architecture: Option<String>,
+    /// Whether the operating system's updates are installed at boot.
     install_updates_on_boot: Option<bool>,
+    /// Cannot be changed; the present value may be sent.
     ebs_optimized: Option<bool>,
+    /// The agent version that is claimed.
     agent_version: Option<String>,
 }
 

@@ -15,9 +15,11 @@ use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 
+/// Changes settings of a layer. Members that are left out stay as they are; lists and objects are replaced whole.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The layer's id.
     #[schemars(required)]
     layer_id: Option<String>,
     #[serde(flatten)]

@@ -17,25 +17,43 @@ use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 use crate::records::Stored;
 
+/// Changes settings of a stack. Members that are left out stay as they are.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Members {
+    /// The stack's id.
     #[schemars(required)]
     stack_id: Option<String>,
+    /// The name that is shown.
     name: Option<String>,
+    /// Attributes; the only one is `Color`.
     attributes: Option<BTreeMap<String, Option<String>>>,
+    /// Cannot be changed; the present value may be sent.
     service_role_arn: Option<String>,
+    /// The instance profile of the stack's machines, where the layer has none.
     default_instance_profile_arn: Option<String>,
+    /// The operating system of new instances.
     default_os: Option<String>,
+    /// How host names are made up.
     hostname_theme: Option<String>,
+    /// The zone of new instances.
     default_availability_zone: Option<String>,
+    /// The subnet of new instances.
     default_subnet_id: Option<String>,
+    /// A JSON object as text, at most 120 KB. The key `strata` holds settings that OpsWorks had no member for.
     custom_json: Option<String>,
+    /// The Chef version that is claimed; only while the stack has no instances.
     configuration_manager: Option<ConfigurationManager>,
+    /// Whether the stack has cookbooks of its own.
     use_custom_cookbooks: Option<bool>,
+    /// Whether layers get the built-in security groups. Without them each layer needs groups of its own.
     use_opsworks_security_groups: Option<bool>,
+    /// The EC2 key pair of new instances.
     default_ssh_key_name: Option<String>,
+    /// The root device of new instances.
+    #[schemars(extend("enum" = ["ebs", "instance-store"]))]
     default_root_device_type: Option<String>,
+    /// The agent version that is claimed.
     agent_version: Option<String>,
 }
 

@@ -11,16 +11,39 @@ use crate::records::{Command, Deployment, ServiceError};
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct DeploymentCommand<'a> {
+    /// The command.
     name: &'a str,
+    /// Arguments by name; each is a list of texts.
     args: &'a BTreeMap<String, Vec<String>>,
 }
 
 shape! {
     /// An element of DescribeDeployments. `duration` is in whole seconds.
     DeploymentShape<'a> {
-        deployment_id: &'a str, stack_id: &'a str, created_at: Time, command: DeploymentCommand<'a>, status: &'static str,
+        /// The deployment's id.
+        deployment_id: &'a str,
+        /// The stack's id.
+        stack_id: &'a str,
+        /// When it was made, in UTC.
+        created_at: Time,
+        /// What was run.
+        command: DeploymentCommand<'a>,
+        /// `running`, `successful` or `failed`.
+        status: &'static str,
+        /// Ids of the instances that it was for.
         instance_ids: Vec<&'a str>,
-    } unless_absent { completed_at: Time, duration: i64, iam_user_arn: &'a str, comment: &'a str, custom_json: &'a str }
+    } unless_absent {
+        /// When it ended, in UTC.
+        completed_at: Time,
+        /// How long it took, in whole seconds.
+        duration: i64,
+        /// Who asked for it, an IAM ARN.
+        iam_user_arn: &'a str,
+        /// A remark, for people.
+        comment: &'a str,
+        /// The JSON that was given.
+        custom_json: &'a str,
+    }
 }
 
 impl<'a> DeploymentShape<'a> {
@@ -44,8 +67,26 @@ impl<'a> DeploymentShape<'a> {
 
 shape! {
     /// An element of DescribeCommands.
-    CommandShape<'a> { command_id: &'a str, instance_id: &'a str, r#type: &'a str, created_at: Time, status: &'static str } unless_absent {
-        deployment_id: &'a str, acknowledged_at: Time, completed_at: Time, exit_code: i32,
+    CommandShape<'a> {
+        /// The command's id.
+        command_id: &'a str,
+        /// The instance's id, a UUID; not EC2's `i-...`.
+        instance_id: &'a str,
+        /// Which command it is.
+        r#type: &'a str,
+        /// When it was made, in UTC.
+        created_at: Time,
+        /// `pending`, `successful`, `failed`, `expired` or `skipped`.
+        status: &'static str,
+    } unless_absent {
+        /// The deployment that it belongs to.
+        deployment_id: &'a str,
+        /// When the instance took it on, in UTC.
+        acknowledged_at: Time,
+        /// When it ended, in UTC.
+        completed_at: Time,
+        /// The exit code, once it has ended.
+        exit_code: i32,
     }
 }
 
@@ -67,7 +108,19 @@ impl<'a> CommandShape<'a> {
 
 shape! {
     /// An element of DescribeServiceErrors [SVE-1].
-    ServiceErrorShape<'a> { service_error_id: &'a str, stack_id: &'a str, r#type: &'a str, message: &'a str, created_at: Time } unless_absent {
+    ServiceErrorShape<'a> {
+        /// The error's id.
+        service_error_id: &'a str,
+        /// The stack's id.
+        stack_id: &'a str,
+        /// Which kind of error.
+        r#type: &'a str,
+        /// What went wrong.
+        message: &'a str,
+        /// When it happened, in UTC.
+        created_at: Time,
+    } unless_absent {
+        /// The instance that it is about, if it is about one.
         instance_id: &'a str,
     }
 }

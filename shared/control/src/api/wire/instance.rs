@@ -115,15 +115,74 @@ impl<'a> InstanceRow<'a> {
 shape! {
     /// An element of DescribeInstances. `reported_os` is an object even when empty: old Terraform versions crash without it [CLT-4].
     InstanceShape<'a> {
-        instance_id: &'a str, stack_id: &'a str, layer_ids: &'a [Text<'a>], arn: String, hostname: &'a str, instance_type: &'a str,
-        os: &'a str, subnet_id: &'a str, availability_zone: &'a str, root_device_type: &'static str, architecture: &'a str,
-        virtualization_type: &'static str, infrastructure_class: &'static str, install_updates_on_boot: bool, ebs_optimized: bool,
-        agent_version: &'a str, created_at: Time, status: &'static str, reported_os: EmptyObject,
-        block_device_mappings: [EmptyObject; 0], security_group_ids: Vec<&'a str>, instance_profile_arn: &'a str,
+        /// The instance's id, a UUID; not EC2's `i-...`.
+        instance_id: &'a str,
+        /// The stack's id.
+        stack_id: &'a str,
+        /// Ids of the layers that it is in.
+        layer_ids: &'a [Text<'a>],
+        /// Its ARN.
+        arn: String,
+        /// The host name.
+        hostname: &'a str,
+        /// The EC2 instance type, such as `m5.large`.
+        instance_type: &'a str,
+        /// The operating system; `Custom` if it runs from an AMI of yours.
+        os: &'a str,
+        /// The subnet.
+        subnet_id: &'a str,
+        /// The zone.
+        availability_zone: &'a str,
+        /// The root device.
+        root_device_type: &'static str,
+        /// The processor architecture.
+        architecture: &'a str,
+        /// How the machine is virtualised.
+        virtualization_type: &'static str,
+        /// `ec2`.
+        infrastructure_class: &'static str,
+        /// Whether the operating system's updates are installed at boot.
+        install_updates_on_boot: bool,
+        /// Whether the machine is EBS-optimised.
+        ebs_optimized: bool,
+        /// The agent version that is claimed, or `INHERIT`.
+        agent_version: &'a str,
+        /// When it was made, in UTC.
+        created_at: Time,
+        /// Its status.
+        status: &'static str,
+        /// What the machine says about its operating system; may be empty.
+        reported_os: EmptyObject,
+        /// Block devices.
+        #[schemars(with = "Vec<EmptyObject>")]
+        block_device_mappings: [EmptyObject; 0],
+        /// Ids of its security groups.
+        security_group_ids: Vec<&'a str>,
+        /// Its instance profile.
+        instance_profile_arn: &'a str,
     } unless_absent {
-        ami_id: &'a str, auto_scaling_type: &'static str, ssh_key_name: &'a str, tenancy: &'a str, ec2_instance_id: &'a str,
-        ecs_cluster_arn: &'a str, ecs_container_instance_arn: &'a str, private_ip: &'a str, public_ip: &'a str,
-        reported_agent_version: &'static str, last_service_error_id: &'a str,
+        /// The AMI of your own that it runs from.
+        ami_id: &'a str,
+        /// `load` or `timer`; absent for 24/7.
+        auto_scaling_type: &'static str,
+        /// The EC2 key pair.
+        ssh_key_name: &'a str,
+        /// The tenancy, if it was given.
+        tenancy: &'a str,
+        /// EC2's id, `i-...`, while there is a machine.
+        ec2_instance_id: &'a str,
+        /// The layer's cluster, while it is in it.
+        ecs_cluster_arn: &'a str,
+        /// Its container instance, while it is in the cluster.
+        ecs_container_instance_arn: &'a str,
+        /// Its private address.
+        private_ip: &'a str,
+        /// Its public address.
+        public_ip: &'a str,
+        /// The agent version that the machine reported.
+        reported_agent_version: &'static str,
+        /// The newest error about it.
+        last_service_error_id: &'a str,
     }
 }
 

@@ -8,44 +8,106 @@ use strata_domain::model::{Layer, LayerType, ShutdownConfiguration, Stack, Volum
 
 use super::{Time, shape};
 
-#[derive(Debug, Serialize, JsonSchema)]
+/// Recipes by lifecycle event.
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
+#[schemars(default)]
 pub(crate) struct Recipes<'a> {
+    /// At setup.
     setup: Vec<&'a str>,
+    /// When instances come and go.
     configure: Vec<&'a str>,
+    /// At a deployment.
     deploy: Vec<&'a str>,
+    /// When something is removed.
     undeploy: Vec<&'a str>,
+    /// Before a stop.
     shutdown: Vec<&'a str>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct LifecycleEvents {
-    shutdown: Shutdown,
+pub(crate) struct LifecycleEventConfiguration {
+    /// The shutdown event.
+    shutdown: ShutdownEventConfiguration,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Shutdown {
+pub(crate) struct ShutdownEventConfiguration {
+    /// Seconds that a stop may take.
     execution_timeout: u32,
+    /// Whether a stop waits until the load balancer has drained its connections.
     delay_until_elb_connections_drained: bool,
 }
 
 shape! {
     /// An element of a layer's VolumeConfigurations.
-    VolumeShape<'a> { mount_point: &'a str, number_of_disks: u32, size: u32, volume_type: &'a str, encrypted: bool } unless_absent { iops: u32 }
+    VolumeConfigurationShape<'a> {
+        /// The directory where it is mounted.
+        mount_point: &'a str,
+        /// How many disks.
+        number_of_disks: u32,
+        /// The size in GiB.
+        size: u32,
+        /// The EBS volume type.
+        volume_type: &'a str,
+        /// Whether it is encrypted.
+        encrypted: bool,
+    } unless_absent {
+        /// I/O operations a second;
+        iops: u32,
+    }
 }
 
 shape! {
     /// An element of DescribeLayers [ECS-46].
     LayerShape<'a> {
-        layer_id: &'a str, stack_id: &'a str, arn: String, r#type: &'static str, name: &'a str, shortname: &'a str,
-        attributes: BTreeMap<&'a str, &'a str>, custom_security_group_ids: &'a [String], default_security_group_names: &'static [&'static str],
-        packages: &'a [String], volume_configurations: Vec<VolumeShape<'a>>, enable_auto_healing: bool, auto_assign_elastic_ips: bool,
-        auto_assign_public_ips: bool, default_recipes: Recipes<'a>, custom_recipes: Recipes<'a>, created_at: Time,
-        install_updates_on_boot: bool, use_ebs_optimized_instances: bool, lifecycle_event_configuration: LifecycleEvents,
+        /// The layer's id.
+        layer_id: &'a str,
+        /// The stack's id.
+        stack_id: &'a str,
+        /// Its ARN.
+        arn: String,
+        /// `ecs-cluster` or `custom`.
+        r#type: &'static str,
+        /// The name that is shown.
+        name: &'a str,
+        /// The name in host names and metrics.
+        shortname: &'a str,
+        /// Attributes by name.
+        attributes: BTreeMap<&'a str, &'a str>,
+        /// Ids of security groups of your own, beside the built-in one.
+        custom_security_group_ids: &'a [String],
+        /// The built-in security groups.
+        default_security_group_names: &'static [&'static str],
+        /// Packages that the layer wants installed.
+        packages: &'a [String],
+        /// The EBS volumes that every instance of the layer gets.
+        volume_configurations: Vec<VolumeConfigurationShape<'a>>,
+        /// Whether instances that fail are healed.
+        enable_auto_healing: bool,
+        /// Whether every instance gets an Elastic IP.
+        auto_assign_elastic_ips: bool,
+        /// Whether instances get a public address.
+        auto_assign_public_ips: bool,
+        /// The built-in recipes by lifecycle event.
+        default_recipes: Recipes<'a>,
+        /// Recipes of your own by lifecycle event.
+        custom_recipes: Recipes<'a>,
+        /// When it was made, in UTC.
+        created_at: Time,
+        /// Whether the operating system's updates are installed at boot.
+        install_updates_on_boot: bool,
+        /// Whether new instances are EBS-optimised.
+        use_ebs_optimized_instances: bool,
+        /// Settings of lifecycle events.
+        lifecycle_event_configuration: LifecycleEventConfiguration,
     } unless_absent {
-        custom_instance_profile_arn: &'a str, custom_json: &'a str,
+        /// The layer's own instance profile.
+        custom_instance_profile_arn: &'a str,
+        /// A JSON object as text, at most 120 KB. The key `strata` holds settings that OpsWorks had no member for.
+        custom_json: &'a str,
     }
 }
 
@@ -88,8 +150,8 @@ fn custom_recipes(given: &BTreeMap<String, Vec<String>>) -> Recipes<'_> {
     }
 }
 
-fn volume(v: &VolumeConfiguration) -> VolumeShape<'_> {
-    VolumeShape {
+fn volume(v: &VolumeConfiguration) -> VolumeConfigurationShape<'_> {
+    VolumeConfigurationShape {
         mount_point: &v.mount_point,
         number_of_disks: v.number_of_disks,
         size: v.size,
@@ -124,8 +186,11 @@ impl<'a> LayerShape<'a> {
             created_at: Time(layer.created_at),
             install_updates_on_boot: layer.install_updates_on_boot,
             use_ebs_optimized_instances: layer.use_ebs_optimized_instances,
-            lifecycle_event_configuration: LifecycleEvents {
-                shutdown: Shutdown { execution_timeout: execution_timeout_seconds, delay_until_elb_connections_drained },
+            lifecycle_event_configuration: LifecycleEventConfiguration {
+                shutdown: ShutdownEventConfiguration {
+                    execution_timeout: execution_timeout_seconds,
+                    delay_until_elb_connections_drained,
+                },
             },
             custom_instance_profile_arn: layer.custom_instance_profile_arn.as_deref(),
             custom_json: layer.custom_json.as_deref(),

@@ -10,8 +10,8 @@ mod stack;
 
 pub(crate) use deployment::{CommandShape, DeploymentShape, ServiceErrorShape};
 pub(crate) use instance::{InstanceRow, InstanceShape, Surroundings};
-pub(crate) use layer::LayerShape;
-pub(crate) use scaling::AutoScalingThresholds;
+pub(crate) use layer::{LayerShape, Recipes};
+pub(crate) use scaling::{AutoScalingThresholds, WeeklyAutoScalingSchedule};
 pub(crate) use stack::{EcsClusterShape, StackShape, StackSummaryShape};
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
-//! Load-based scaling. The members have their home in the domain ([`ThresholdsPatch`](strata_domain::load_based::ThresholdsPatch)),
-//! which knows no schemas; here is what the model says about them.
+//! Load-based and time-based scaling. The members have their home in the domain, which knows no schemas; here is what the model says
+//! about them.
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
@@ -24,11 +26,35 @@ pub(crate) struct AutoScalingThresholds {
     alarms: Option<Vec<String>>,
 }
 
+/// The hours of a week at which an instance is online. A day that is left out of an answer has none.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "PascalCase")]
+#[expect(dead_code, reason = "a schema only; a test holds it against the domain's days")]
+pub(crate) struct WeeklyAutoScalingSchedule {
+    /// Hours (`0` to `23`, UTC) of Monday: `on` or `off`.
+    monday: Option<BTreeMap<String, String>>,
+    /// Hours (`0` to `23`, UTC) of Tuesday: `on` or `off`.
+    tuesday: Option<BTreeMap<String, String>>,
+    /// Hours (`0` to `23`, UTC) of Wednesday: `on` or `off`.
+    wednesday: Option<BTreeMap<String, String>>,
+    /// Hours (`0` to `23`, UTC) of Thursday: `on` or `off`.
+    thursday: Option<BTreeMap<String, String>>,
+    /// Hours (`0` to `23`, UTC) of Friday: `on` or `off`.
+    friday: Option<BTreeMap<String, String>>,
+    /// Hours (`0` to `23`, UTC) of Saturday: `on` or `off`.
+    saturday: Option<BTreeMap<String, String>>,
+    /// Hours (`0` to `23`, UTC) of Sunday: `on` or `off`.
+    sunday: Option<BTreeMap<String, String>>,
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use schemars::Schema;
+    use serde_json::{Value, to_value};
     use strata_domain::load_based::ThresholdsPatch;
+    use strata_domain::time_based::WeeklySchedule;
 
     use super::*;
 
@@ -43,8 +69,20 @@ mod tests {
             load_threshold: Some(1.0),
             alarms: Some(Vec::new()),
         };
-        let names = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
-        let schema = schemars::schema_for!(AutoScalingThresholds);
-        assert_eq!(names(&schema.as_value()["properties"]), names(&serde_json::to_value(full).unwrap()));
+        assert_eq!(members(&schemars::schema_for!(AutoScalingThresholds)), names(&to_value(full).unwrap()));
+    }
+
+    #[test]
+    fn the_schema_has_the_days_that_the_domain_reads_and_writes() {
+        let all_day = WeeklySchedule::every_day(0..24).to_wire();
+        assert_eq!(members(&schemars::schema_for!(WeeklyAutoScalingSchedule)), names(&to_value(all_day).unwrap()));
+    }
+
+    fn members(schema: &Schema) -> BTreeSet<String> {
+        names(&schema.as_value()["properties"])
+    }
+
+    fn names(value: &Value) -> BTreeSet<String> {
+        value.as_object().unwrap().keys().cloned().collect()
     }
 }

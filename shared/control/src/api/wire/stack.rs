@@ -1,9 +1,11 @@
 //! Stack, StackSummary, EcsCluster.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 use strata_domain::model::Stack;
 use strata_domain::{ClusterArn, InstanceStatus};
 
@@ -13,19 +15,58 @@ use crate::records::ClusterRegistration;
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ConfigurationManager<'a> {
+    /// `Chef`.
     name: &'static str,
+    /// `12` or `11.10`.
     version: &'a str,
 }
 
 shape! {
     /// An element of DescribeStacks.
     StackShape<'a> {
-        stack_id: &'a str, name: &'a str, arn: String, region: &'a str, vpc_id: &'a str, attributes: &'a BTreeMap<String, String>,
-        service_role_arn: &'a str, default_instance_profile_arn: &'a str, default_os: &'a str, hostname_theme: &'a str,
-        configuration_manager: ConfigurationManager<'a>, chef_configuration: EmptyObject, use_custom_cookbooks: bool,
-        use_opsworks_security_groups: bool, default_root_device_type: &'static str, agent_version: &'a str, created_at: Time,
+        /// The stack's id.
+        stack_id: &'a str,
+        /// The name that is shown.
+        name: &'a str,
+        /// Its ARN.
+        arn: String,
+        /// Its region.
+        region: &'a str,
+        /// Its VPC.
+        vpc_id: &'a str,
+        /// Attributes by name.
+        attributes: &'a BTreeMap<String, String>,
+        /// The role under which EC2, ECS and the like are called for this stack.
+        service_role_arn: &'a str,
+        /// The instance profile of the stack's machines, where the layer has none.
+        default_instance_profile_arn: &'a str,
+        /// The operating system of new instances.
+        default_os: &'a str,
+        /// How host names are made up.
+        hostname_theme: &'a str,
+        /// The Chef version that is claimed.
+        configuration_manager: ConfigurationManager<'a>,
+        /// Always empty: there is no Chef.
+        chef_configuration: EmptyObject,
+        /// Whether the stack has cookbooks of its own.
+        use_custom_cookbooks: bool,
+        /// Whether layers get the built-in security groups.
+        use_opsworks_security_groups: bool,
+        /// The root device of new instances.
+        default_root_device_type: &'static str,
+        /// The agent version that is claimed.
+        agent_version: &'a str,
+        /// When it was made, in UTC.
+        created_at: Time,
     } unless_absent {
-        default_availability_zone: &'a str, default_subnet_id: &'a str, custom_json: &'a str, default_ssh_key_name: &'a str,
+        /// The zone of new instances.
+        default_availability_zone: &'a str,
+        /// The subnet of new instances. Required in a VPC that is not the default one.
+        default_subnet_id: &'a str,
+        /// A JSON object as text, at most 120 KB. The key `strata` holds settings that OpsWorks had no member for.
+        custom_json: &'a str,
+        /// The EC2 key pair of new instances.
+        default_ssh_key_name: &'a str,
     }
 }
 
@@ -60,7 +101,18 @@ impl<'a> StackShape<'a> {
 shape! {
     /// The answer of DescribeStackSummary. `instances_count` maps a status in UpperCamel to a number; zeros are left out [DSC-8].
     StackSummaryShape<'a> {
-        stack_id: &'a str, name: &'a str, arn: String, layers_count: usize, apps_count: usize,
+        /// The stack's id.
+        stack_id: &'a str,
+        /// The name that is shown.
+        name: &'a str,
+        /// Its ARN.
+        arn: String,
+        /// How many layers.
+        layers_count: usize,
+        /// How many apps: always 0.
+        apps_count: usize,
+        /// How many instances by status; zeros are left out.
+        #[schemars(with = "InstancesCount")]
         instances_count: BTreeMap<String, usize>,
     } unless_absent {}
 }
@@ -75,13 +127,39 @@ impl<'a> StackSummaryShape<'a> {
     }
 }
 
+/// The schema of `instances_count`: a member for each status.
+struct InstancesCount;
+
+impl JsonSchema for InstancesCount {
+    fn schema_name() -> Cow<'static, str> {
+        "InstancesCount".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let count = |status: InstanceStatus| {
+            (upper_camel(status.as_str()), json!({ "type": "integer", "description": format!("How many are `{status}`.") }))
+        };
+        let properties: Map<String, Value> = InstanceStatus::ALL.into_iter().map(count).collect();
+        json_schema!({ "type": "object", "properties": properties })
+    }
+}
+
 fn upper_camel(snake: &str) -> String {
     snake.split('_').flat_map(|word| word.chars().take(1).map(|c| c.to_ascii_uppercase()).chain(word.chars().skip(1))).collect()
 }
 
 shape! {
     /// An element of DescribeEcsClusters [ECS-100].
-    EcsClusterShape<'a> { ecs_cluster_arn: &'a str, ecs_cluster_name: &'a str, stack_id: &'a str, registered_at: Time } unless_absent {}
+    EcsClusterShape<'a> {
+        /// The cluster's ARN.
+        ecs_cluster_arn: &'a str,
+        /// The cluster's name.
+        ecs_cluster_name: &'a str,
+        /// The stack's id.
+        stack_id: &'a str,
+        /// When it was registered, in UTC.
+        registered_at: Time,
+    } unless_absent {}
 }
 
 impl<'a> EcsClusterShape<'a> {
