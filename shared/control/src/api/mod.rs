@@ -10,6 +10,7 @@ mod catalogue;
 mod checks;
 mod error;
 mod input;
+pub mod model;
 mod permission;
 mod repeat;
 #[cfg(test)]

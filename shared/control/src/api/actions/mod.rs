@@ -47,7 +47,6 @@ use super::input::Input;
 use super::transaction::Answer;
 
 /// One action as the model shows it.
-#[cfg_attr(not(test), expect(dead_code, reason = "the model that is made of it comes next"))]
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     /// The schema of what it reads; its description is the operation's.
@@ -68,7 +67,6 @@ macro_rules! actions {
         }
 
         /// The actions that are built, with the schemas of their wire types.
-        #[cfg_attr(not(test), expect(dead_code, reason = "the model that is made of it comes next"))]
         pub(crate) fn operations() -> Vec<Operation> {
             vec![$(Operation {
                 name: $name,
