@@ -39,6 +39,9 @@ pub enum Command {
         #[command(subcommand)]
         command: SimCommand,
     },
+    /// Print the service model that teaches today's AWS CLI and boto3 this API, or install it where they look
+    #[command(after_help = AWS_MODEL_EXAMPLES)]
+    AwsModel(AwsModelArgs),
     /// Print the completion script of a shell
     #[command(after_help = "Example:\n  strata completions zsh > ~/.zfunc/_strata")]
     Completions {
@@ -76,6 +79,27 @@ const INVOKE_EXAMPLES: &str = "Examples:
 const SCENARIO_EXAMPLES: &str = "Examples:
   strata sim scenario > mine.toml      start from the built-in one
   strata sim scenario mine.toml        check it";
+
+const AWS_MODEL_EXAMPLES: &str = "Examples:
+  strata aws-model --install
+  strata aws-model --install --signing-name lambda      for a deployed function URL
+  strata aws-model > service-2.json
+
+Installs into the first folder of AWS_DATA_PATH, or else into ~/.aws/models.";
+
+/// `strata aws-model`.
+#[derive(Clone, Debug, Args)]
+pub struct AwsModelArgs {
+    /// Write the model where the AWS CLI and boto3 look, with its waiters and paginators
+    #[arg(long)]
+    pub install: bool,
+    /// The service that clients sign for; a deployed function URL takes only `lambda` [default: opsworks]
+    #[arg(long, value_name = "NAME", value_parser = ["lambda", "execute-api", "opsworks"])]
+    pub signing_name: Option<String>,
+    /// Replace a model that strata did not write
+    #[arg(long, requires = "install")]
+    pub force: bool,
+}
 
 /// `strata sim run`.
 #[derive(Clone, Debug, Args)]
@@ -225,6 +249,8 @@ mod tests {
             ("strata sim run --trace a.csv --unit cpu --trace-from noon", "expected a time"),
             ("strata sim invoke scaling e.json", "instance-lifecycle"),
             ("strata sim invoke api", "EVENT.json"),
+            ("strata aws-model --force", "--install"),
+            ("strata aws-model --signing-name sns", "lambda"),
             ("strata simulate", "sim"),
             ("strata completions cmd", "bash"),
         ] {

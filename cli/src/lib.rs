@@ -1,9 +1,11 @@
 //! `strata`: the laptop world, and the tools of on-call.
 //!
-//! [`args`] is what can be typed, [`sim`] is the laptop world. Exit codes: 0 done, 1 failed, 2 usage or bad input, 3 there are
+//! [`args`] is what can be typed, [`sim`] is the laptop world, [`aws_model`] teaches stock clients the API. Exit codes: 0 done, 1 failed, 2 usage or bad input, 3 there are
 //! changes (only where that was asked).
 
 pub mod args;
+pub mod aws_model;
+pub mod environment;
 pub mod error;
 pub mod sim;
 
@@ -24,6 +26,7 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Sim { command: SimCommand::Run(args) } => sim::run(args, cli.output),
         Command::Sim { command: SimCommand::Invoke(args) } => sim::invoke::invoke(args, cli.output),
         Command::Sim { command: SimCommand::Scenario(args) } => sim::scenario::show(args, cli.output),
+        Command::AwsModel(args) => aws_model::run(args, cli.output),
         Command::Completions { shell } => {
             // Into a buffer first: the generator panics when it cannot write, and a closed pipe is no reason for that.
             let mut script = Vec::new();

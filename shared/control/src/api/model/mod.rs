@@ -14,7 +14,7 @@ use shapes::{Shapes, Side, html};
 
 /// The API's version, which is the name of the folder that a client looks in.
 pub const API_VERSION: &str = "2013-02-18";
-/// The service's text. It also tells a model that we wrote from somebody else's.
+/// The service's text. How it begins also tells a model that some version of us wrote from somebody else's.
 const ABOUT: &str = "Strata: the OpsWorks Stacks API for ECS Cluster layers, in your own account. This model is generated; \
                      \"strata aws-model --install\" writes it again.";
 /// The actions on which ValidationException is not modelled [WIRE-11].
@@ -44,9 +44,9 @@ pub fn service(signing_name: Option<&str>) -> Value {
     })
 }
 
-/// Whether a service model is one that [`service`] made.
+/// Whether a service model is one that [`service`] made, in whatever version.
 pub fn is_ours(model: &Value) -> bool {
-    model["documentation"] == html(ABOUT)
+    model["documentation"].as_str().is_some_and(|text| text.starts_with("<p>Strata: "))
 }
 
 /// As botocore's last own model of the service had it.

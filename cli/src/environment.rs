@@ -1,0 +1,23 @@
+//! The environment variables that `strata` itself reads, all in this one place. What the AWS crates read by their own rules
+//! (`AWS_PROFILE`, `AWS_REGION`, keys) is not repeated here.
+
+/// The variables, as they were when the command started. An empty one counts as unset, as the AWS CLI has it.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `AWS_DATA_PATH`: folders of service models, as in `PATH`.
+    pub aws_data_path: Option<String>,
+    /// `HOME`: the user's folder.
+    pub home: Option<String>,
+}
+
+impl Environment {
+    /// Reads them.
+    pub fn read() -> Self {
+        Self { aws_data_path: variable("AWS_DATA_PATH"), home: variable("HOME") }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where variables are read; everything else gets `Environment`")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
