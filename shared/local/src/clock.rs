@@ -1,5 +1,6 @@
-//! Clocks: virtual time, which runs on tokio's paused clock, and the machine's.
+//! Clocks: virtual time, which runs on tokio's paused clock or along with the machine, and the machine's.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -20,17 +21,23 @@ pub fn virtual_runtime() -> std::io::Result<Runtime> {
 
 /// Time since `start` as tokio's clock tells it, exact to the millisecond on a [`virtual_runtime`].
 ///
-/// On an ordinary runtime it runs along with the machine, from `start`.
+/// On an ordinary runtime it runs along with the machine, from `start`, as many times faster as its speed says.
 #[derive(Clone, Copy, Debug)]
 pub struct VirtualClock {
     start: Timestamp,
     base: Instant,
+    speed: NonZeroU32,
 }
 
 impl VirtualClock {
     /// A clock that says `start` now. To be called on the runtime whose time it tells; clones tell the same time.
     pub fn new(start: Timestamp) -> Self {
-        Self { start, base: Instant::now() }
+        Self::at_speed(start, NonZeroU32::MIN)
+    }
+
+    /// A clock that says `start` now and on which `speed` seconds pass in one of the machine's.
+    pub fn at_speed(start: Timestamp, speed: NonZeroU32) -> Self {
+        Self { start, base: Instant::now(), speed }
     }
 
     /// What it said when it was made.
@@ -42,6 +49,7 @@ impl VirtualClock {
     pub async fn sleep_until(&self, deadline: Timestamp) {
         let nanos = deadline.duration_since(self.start).as_nanos();
         let millis = u64::try_from(nanos.max(0).unsigned_abs().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let millis = millis.div_ceil(u64::from(self.speed.get()));
         match self.base.checked_add(Duration::from_millis(millis)) {
             Some(deadline) => tokio::time::sleep_until(deadline).await,
             None => std::future::pending().await,
@@ -56,7 +64,8 @@ impl VirtualClock {
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        let passed = Instant::now().saturating_duration_since(self.base).as_millis();
+        let passed = Instant::now().saturating_duration_since(self.base).as_nanos();
+        let passed = passed.saturating_mul(u128::from(self.speed.get())) / 1_000_000;
         let passed = SignedDuration::from_millis(i64::try_from(passed).unwrap_or(i64::MAX));
         self.start.saturating_add(passed).unwrap_or(Timestamp::MAX)
     }
@@ -92,6 +101,24 @@ mod tests {
                 let before = clock.now();
                 clock.sleep(SignedDuration::from_millis(ms)).await;
                 assert_eq!(clock.now().duration_since(before), SignedDuration::from_millis(ms));
+            }
+        });
+    }
+
+    #[test]
+    fn at_speed_a_sleep_is_so_much_shorter_for_the_machine_and_never_too_short() {
+        run(|clock| async move {
+            for speed in [1, 7, 60] {
+                let fast = VirtualClock::at_speed(clock.now(), NonZeroU32::new(speed).unwrap());
+                for ms in [1, 59, 60, 61, 90_000] {
+                    let (before, real) = (fast.now(), clock.now());
+                    fast.sleep(SignedDuration::from_millis(ms)).await;
+                    let slept = fast.now().duration_since(before).as_millis();
+                    let machine = clock.now().duration_since(real).as_millis();
+                    let speed = i128::from(speed);
+                    assert!((i128::from(ms)..i128::from(ms) + speed).contains(&slept), "{ms} ms at {speed}: {slept}");
+                    assert_eq!(machine, slept / speed, "{ms} ms at {speed}");
+                }
             }
         });
     }
