@@ -6,15 +6,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use redb::{
     AccessGuard, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, Table,
     TableDefinition, WriteTransaction,
 };
 use strata_ports::store::Listing;
-use strata_ports::{Change, CommitError, Item, Key, Store, StoreError};
+use strata_ports::{Change, Clock, CommitError, Item, Key, Store, StoreError};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
 use crate::change_feed::{ChangeFeed, Taken};
@@ -29,6 +32,8 @@ type Record = (u64, &'static [u8]);
 const RECORDS: TableDefinition<RecordKey, Record> = TableDefinition::new("records");
 /// Changes that nobody has acknowledged yet, by a number that grows with each change.
 const CHANGES: TableDefinition<u64, RecordKey> = TableDefinition::new("changes");
+/// When the last commit was, in milliseconds, if somebody wants to know.
+const LAST_COMMIT: TableDefinition<(), i64> = TableDefinition::new("last-commit");
 
 /// Why a store's file cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +55,12 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    pub(crate) fn unusable(path: &Path, source: redb::Error) -> Self {
+        Self::Unusable { path: path.to_owned(), source: Box::new(source) }
+    }
+}
+
 /// Records, versions and the change feed in one file.
 pub struct RedbStore {
     db: Database,
@@ -60,6 +71,8 @@ pub struct RedbStore {
     /// Number of the first change that was not taken yet.
     next_taken: AtomicU64,
     changed: Notify,
+    /// Stamps commits.
+    clock: OnceLock<Arc<dyn Clock>>,
 }
 
 impl std::fmt::Debug for RedbStore {
@@ -75,14 +88,36 @@ impl RedbStore {
     /// [`OpenError::InUse`] while another process (or this one) has it open; [`OpenError::Unusable`] otherwise.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
-        let unusable = |source: redb::Error| OpenError::Unusable { path: path.to_owned(), source: Box::new(source) };
+        let unusable = |source| OpenError::unusable(path, source);
         let db = Database::create(path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { path: path.to_owned() },
             other => unusable(other.into()),
         })?;
         let next_change = prepare(&db).map_err(unusable)?;
         let (committed, next_change) = (AtomicU64::new(next_change), AtomicU64::new(next_change));
-        Ok(Self { db, next_change, committed, next_taken: AtomicU64::new(0), changed: Notify::new() })
+        let (next_taken, changed, clock) = (AtomicU64::new(0), Notify::new(), OnceLock::new());
+        Ok(Self { db, next_change, committed, next_taken, changed, clock })
+    }
+
+    /// Has every commit carry the time of `clock`, so that a world whose time is its own can go on where it was. Once only.
+    pub fn stamp_with(&self, clock: Arc<dyn Clock>) {
+        // A second clock would be a second time; the first one stays.
+        drop(self.clock.set(clock));
+    }
+
+    /// The time of the last commit that was stamped.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be read.
+    pub fn last_commit(&self) -> Result<Option<Timestamp>, StoreError> {
+        let read = || -> Result<Option<i64>, redb::Error> {
+            match self.db.begin_read()?.open_table(LAST_COMMIT) {
+                Ok(table) => Ok(table.get(())?.map(|at| at.value())),
+                Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+                Err(other) => Err(other.into()),
+            }
+        };
+        Ok(read().map_err(unavailable)?.and_then(|ms| Timestamp::from_millisecond(ms).ok()))
     }
 
     /// The keys written or removed since the last call, in the order of the commits; on a freshly opened store all that were never
@@ -137,6 +172,9 @@ impl RedbStore {
         if next_change == self.next_change.load(Ordering::Acquire) {
             return Ok(transaction.abort()?);
         }
+        if let Some(clock) = self.clock.get() {
+            transaction.open_table(LAST_COMMIT)?.insert((), clock.now().as_millisecond())?;
+        }
         // Moved before the commit, after which the next write transaction may already be underway.
         self.next_change.store(next_change, Ordering::Release);
         transaction.commit().map_err(|error| WriteError::Refused(CommitError::OutcomeUnknown { why: error.to_string() }))?;
@@ -190,6 +228,15 @@ impl<E: Into<redb::Error>> From<E> for WriteError {
     }
 }
 
+/// Runs what waits for the disk. Where there are several worker threads, the others take over what this one has to do meanwhile: with as
+/// many writers as workers, readers would otherwise wait for the disk too.
+fn off_the_runtime<T>(write: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(write),
+        _ => write(),
+    }
+}
+
 fn unavailable(error: redb::Error) -> StoreError {
     StoreError::Unavailable { why: error.to_string() }
 }
@@ -230,7 +277,7 @@ impl Store for RedbStore {
         if changes.is_empty() {
             return Ok(());
         }
-        self.write(&changes).map_err(|error| match error {
+        off_the_runtime(|| self.write(&changes)).map_err(|error| match error {
             WriteError::Refused(error) => error,
             WriteError::Before(error) => CommitError::Unavailable { why: error.to_string() },
         })

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rand_chacha::ChaCha8Rng;
-use strata_local::{ChangeFeed, OpenError, RedbStore, rng};
+use strata_local::{ChangeFeed, OpenError, RedbStore, VirtualClock, rng};
 use strata_ports::store::Listing;
-use strata_ports::{Change, Expect, Key, Store};
+use strata_ports::{Change, Clock, Expect, Key, Store};
 
 /// Names the store's file to the child that is to be killed.
 const CHILD_STORE: &str = "STRATA_TEST_CHILD_STORE";
@@ -44,6 +44,24 @@ async fn records_versions_and_unacknowledged_changes_outlive_the_process() {
     let store = RedbStore::open(&path).unwrap();
     store.changed().await;
     assert_eq!(store.take_changes().unwrap().keys, [Key::new("p", "d")], "only what was taken is acknowledged");
+}
+
+#[tokio::test]
+async fn commits_carry_the_time_of_the_clock_that_the_store_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let store = RedbStore::open(&path).unwrap();
+    store.commit(vec![put("a")]).await.unwrap();
+    assert_eq!(store.last_commit().unwrap(), None, "nobody wanted to know");
+    let at: jiff::Timestamp = "2030-03-01T00:00:00Z".parse().unwrap();
+    let clock = VirtualClock::new(at);
+    store.stamp_with(std::sync::Arc::new(clock));
+    store.commit(vec![put("a")]).await.unwrap_err();
+    assert_eq!(store.last_commit().unwrap(), None, "a refused commit is none");
+    store.commit(vec![put("b")]).await.unwrap();
+    drop(store);
+    let last = RedbStore::open(&path).unwrap().last_commit().unwrap().unwrap();
+    assert!((at..=clock.now()).contains(&last), "{last}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub enum CommandKind {
 }
 
 /// One command to one host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandRequest {
     /// Run-once nonce, checked on the host: the same nonce never runs twice.
     pub nonce: String,

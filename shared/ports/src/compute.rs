@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use strata_domain::{Ec2InstanceId, InstanceId, StackId};
 
 use crate::{CloudError, ItemResult};
@@ -18,7 +19,7 @@ pub struct StackScope {
 }
 
 /// A non-root volume of a launch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeSpec {
     /// Where Setup mounts it.
     pub mount_point: String,
@@ -29,7 +30,7 @@ pub struct VolumeSpec {
 }
 
 /// One launch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchSpec {
     /// Client token: a repeat with the same token is the same launch and returns the same instance.
     pub token: String,
@@ -58,7 +59,7 @@ pub struct LaunchSpec {
 }
 
 /// EC2's instance states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Ec2State {
     /// `pending`
     Pending,
@@ -89,7 +90,7 @@ impl Ec2State {
 }
 
 /// An EC2 instance as described.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ec2Instance {
     /// `i-...`.
     pub id: Ec2InstanceId,

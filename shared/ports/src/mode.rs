@@ -1,13 +1,14 @@
 //! The mode: read before each batch of actions.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use strata_domain::mode::Mode;
 use strata_domain::{LayerId, StackId};
 
 use crate::CloudError;
 
 /// Whose mode.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ModeScope {
     /// The installation's.
     Installation,

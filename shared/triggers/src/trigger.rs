@@ -30,7 +30,7 @@ pub enum Trigger {
 }
 
 /// A CloudWatch alarm's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum AlarmState {
     /// `OK`
     Ok,
@@ -57,7 +57,7 @@ impl AlarmState {
 }
 
 /// By which way an alarm came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum AlarmForm {
     /// An EventBridge rule.
     EventBridge,

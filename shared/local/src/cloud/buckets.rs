@@ -18,7 +18,7 @@ pub struct BucketSize {
 }
 
 /// Tokens in thousandths, so that a millisecond's refill is a whole number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Bucket {
     size: BucketSize,
     thousandths: u64,
@@ -42,10 +42,10 @@ impl Bucket {
 }
 
 /// Calls by action and the buckets that they draw on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Buckets {
     settings: ApiSettings,
-    buckets: BTreeMap<&'static str, Bucket>,
+    buckets: BTreeMap<String, Bucket>,
     /// Calls by action, throttled ones included.
     pub(super) calls: BTreeMap<String, u64>,
     /// Throttled calls by action.
@@ -62,7 +62,10 @@ impl Buckets {
         add(&mut self.calls, action, calls);
         let Some((name, size)) = self.bucket_of(action) else { return true };
         let full = u64::from(size.burst) * 1_000;
-        let bucket = self.buckets.entry(name).or_insert(Bucket { size, thousandths: full, at: now });
+        let bucket = match self.buckets.get_mut(name) {
+            Some(bucket) => bucket,
+            None => self.buckets.entry(name.to_owned()).or_insert(Bucket { size, thousandths: full, at: now }),
+        };
         let admitted = bucket.take(calls, now);
         if !admitted {
             add(&mut self.throttled, action, calls);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use strata_domain::LayerId;
 use strata_ports::{AlarmObservation, AlarmSpec, AlarmState};
 use strata_triggers::AlarmForm;
@@ -41,14 +42,14 @@ pub struct CustomAlarm {
 }
 
 /// Whose data points.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Series {
     Layer(LayerId),
     /// A custom alarm's own metric, by the alarm's name.
     Custom(String),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Alarm {
     series: Series,
     metric: String,
@@ -63,7 +64,7 @@ struct Alarm {
     datapoints: Option<Vec<f64>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct CloudWatch {
     alarms: BTreeMap<String, Alarm>,
     by_series: BTreeMap<Series, BTreeSet<String>>,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use strata_domain::{Ec2InstanceId, InstanceId, StackId};
 use strata_ports::{CloudError, Ec2Instance, Ec2State, LaunchSpec};
 use strata_triggers::emit;
@@ -13,11 +14,11 @@ use super::ssm::CommandNo;
 use super::state::{Source, State, after, wrong};
 
 /// An EC2 instance's number in this world; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct HostNo(pub(super) u32);
 
 /// The SSM agent, as SSM hears it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum SsmAgent {
     /// It has never called.
     Never,
@@ -28,7 +29,7 @@ pub(super) enum SsmAgent {
 }
 
 /// An EC2 instance and what runs on it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Host {
     pub(super) id: Ec2InstanceId,
     pub(super) spec: LaunchSpec,
@@ -62,7 +63,7 @@ pub(super) struct Host {
 }
 
 /// The launch of a token.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Launch {
     spec: LaunchSpec,
     host: HostNo,
@@ -70,7 +71,7 @@ pub(super) struct Launch {
     pub(super) gone: Option<Ec2Instance>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ec2 {
     pub(super) hosts: BTreeMap<HostNo, Host>,
     pub(super) by_id: BTreeMap<Ec2InstanceId, HostNo>,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, ServiceArn, TaskArn};
 use strata_ports::{CloudError, ContainerInstance, ContainerInstanceState, Ec2State};
 use strata_triggers::emit::{self, ContainerInstanceChange};
@@ -16,15 +17,15 @@ use super::tasks::{Task, TaskNo};
 const SLOT: (u32, u32) = (256, 512);
 
 /// A cluster's number in this world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct ClusterNo(u32);
 
 /// A container instance's number in this world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct ContainerNo(u32);
 
 /// A service to be created.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSpec {
     /// Name, unique in its cluster.
     pub name: String,
@@ -56,7 +57,7 @@ impl Default for ServiceSpec {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Cluster {
     pub(super) arn: ClusterArn,
     pub(super) active: bool,
@@ -75,7 +76,7 @@ pub(super) struct Cluster {
     pub(super) is_scheduled: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Container {
     pub(super) arn: ContainerInstanceArn,
     pub(super) cluster: ClusterNo,
@@ -98,7 +99,7 @@ pub(super) struct Container {
     counts_online: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ecs {
     pub(super) clusters: BTreeMap<ClusterNo, Cluster>,
     pub(super) by_arn: BTreeMap<ClusterArn, ClusterNo>,

@@ -1,6 +1,7 @@
 //! What befalls hosts and zones from outside: hangs, people, Spot, outages.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use strata_domain::{Ec2InstanceId, InstanceId};
 use strata_ports::{ContainerInstanceState, Ec2State};
 use strata_triggers::emit;
@@ -11,7 +12,7 @@ use super::ec2::{Host, HostNo};
 use super::state::{Due, Source, State};
 
 /// Whom it befalls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Victim {
     /// This EC2 instance.
     Ec2(Ec2InstanceId),
@@ -20,7 +21,7 @@ pub enum Victim {
 }
 
 /// What befalls a host. A host that is not in the state for it is spared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mishap {
     /// The OS hangs: agents fall silent, after two minutes the status check is impaired.
     Hang,
@@ -40,7 +41,7 @@ pub enum Mishap {
     SetDraining(bool),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Injection {
     Host { victim: Victim, mishap: Mishap },
     ZoneOutage { zone: String, until: Timestamp },

@@ -16,6 +16,7 @@ mod ec2;
 mod ecs;
 mod hosts;
 mod inject;
+mod keeping;
 mod power;
 mod services;
 mod ssm;
@@ -40,18 +41,21 @@ pub use cloudwatch::{CustomAlarm, LayerMetrics};
 pub use config::{ApiSettings, Capacity, CloudConfig, CloudWatchSettings, Ec2Settings, EcsSettings, Spread, SsmSettings};
 pub use ecs::ServiceSpec;
 pub use inject::{Mishap, Victim};
+pub use keeping::{Disk, Saved, SnapshotError};
 pub use state::{Emission, Source};
 pub(crate) use state::{after, fresh_uuid};
 pub use world_view::{ContainerView, HostView, ServiceView, WorldView};
 
 use crate::VirtualClock;
+use keeping::Keeping;
 use state::State;
 
 /// The simulated cloud. Share it as an `Arc`; it is every port of the cloud at once.
 pub struct SimCloud {
     clock: Arc<VirtualClock>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     changed: Notify,
+    keeping: Keeping,
 }
 
 /// Whether a call reads or writes: they take differently long.
@@ -64,8 +68,7 @@ enum Latency {
 impl SimCloud {
     /// An empty cloud: no instance, no cluster, no alarm.
     pub fn new(config: CloudConfig, seed: u64, clock: Arc<VirtualClock>) -> Arc<Self> {
-        let state = State::new(config, seed, clock.now());
-        Arc::new(Self { clock, state: Mutex::new(state), changed: Notify::new() })
+        Self::of(State::new(config, seed, clock.now()), clock)
     }
 
     /// When something next happens by itself, or has happened and waits to be taken by [`SimCloud::advance`]; `None`: never.
@@ -89,8 +92,15 @@ impl SimCloud {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `f` on the cloud as it stands now.
+    /// Runs `f` on the cloud as it stands now. It counts as a doing of somebody's, whom no later call's answer overtakes on disk.
     fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        self.run(|state| {
+            state.doings += 1;
+            f(state)
+        })
+    }
+
+    fn run<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let before = state.next_due();
         state.run_until(self.clock.now());
@@ -103,12 +113,18 @@ impl SimCloud {
         out
     }
 
-    /// One API call as the caller meets it: it takes its time, then `f` counts it and does what was asked.
+    /// One API call as the caller meets it: it takes its time, then `f` counts it and does what was asked, and what it did or saw is
+    /// durable before it is answered, if the cloud is kept anywhere.
     async fn call<T>(&self, latency: Latency, f: impl FnOnce(&mut State) -> Result<T, CloudError>) -> Result<T, CloudError> {
         let ms = self.lock().latency_ms(latency);
         if ms > 0 {
             self.clock.sleep(SignedDuration::from_millis(ms)).await;
         }
-        self.with(f)
+        let (out, doing) = self.run(|state| {
+            state.doings += u64::from(latency == Latency::Write);
+            (f(state), state.doings)
+        });
+        self.kept_up_to(doing).await?;
+        out
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use strata_domain::ServiceArn;
 use strata_ports::{CloudError, ContainerInstanceState, EcsService};
 
@@ -12,10 +13,10 @@ use super::state::{State, wrong};
 use super::tasks::{Phase, StoppedBy, TaskNo};
 
 /// A service's number in this world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct ServiceNo(u32);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Service {
     pub(super) arn: ServiceArn,
     pub(super) cluster: ClusterNo,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use strata_domain::{ClusterArn, SsmCommandId};
 use strata_ports::{CloudError, CommandKind, CommandRequest, CommandResult, CommandStatus, Ec2State};
 use strata_triggers::emit;
@@ -15,10 +16,10 @@ use super::state::{Due, Source, State, wrong};
 use crate::rng;
 
 /// A command's number in this world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct CommandNo(u32);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Command {
     id: SsmCommandId,
     request: CommandRequest,
@@ -33,7 +34,7 @@ struct Command {
     is_rebooting: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ssm {
     commands: BTreeMap<CommandNo, Command>,
     by_id: BTreeMap<SsmCommandId, CommandNo>,

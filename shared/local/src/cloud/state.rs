@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
+use serde::{Deserialize, Serialize};
 use strata_ports::CloudError;
 use strata_triggers::emit::Envelope;
 
@@ -22,7 +23,7 @@ use super::telling::Telling;
 use crate::rng;
 
 /// Which service tells, which is also how far its events can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Source {
     /// EC2 instance state changes; best effort.
     Ec2,
@@ -53,7 +54,7 @@ impl Source {
 }
 
 /// Something that a service tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Emission {
     /// Who tells.
     pub source: Source,
@@ -64,7 +65,7 @@ pub struct Emission {
 }
 
 /// Something that will happen. The number beside a host is its epoch: what was planned for an earlier life of it comes to nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Due {
     Running(HostNo, u32),
     Booted(HostNo, u32),
@@ -87,6 +88,7 @@ pub(super) enum Due {
 }
 
 /// One stream of randomness for each concern, so that a change in one shifts no other.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Streams {
     pub(super) ec2: ChaCha8Rng,
     pub(super) ssm: ChaCha8Rng,
@@ -97,6 +99,7 @@ pub(super) struct Streams {
     event_ids: ChaCha8Rng,
 }
 
+#[derive(Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) config: CloudConfig,
     /// The moment that is being lived.
@@ -111,7 +114,14 @@ pub(super) struct State {
     pub(super) ssm: Ssm,
     pub(super) cloudwatch: CloudWatch,
     pub(super) telling: Telling,
+    #[serde(default)]
     pub(super) account: Account,
+    /// Counts what was asked of the cloud since it was made or woken.
+    #[serde(skip)]
+    pub(super) doings: u64,
+    /// Counts what happened by itself.
+    #[serde(skip)]
+    pub(super) happened: u64,
 }
 
 /// `at` and `ms` milliseconds.
@@ -149,6 +159,8 @@ impl State {
             cloudwatch: CloudWatch::default(),
             telling: Telling::default(),
             account: Account::default(),
+            doings: 0,
+            happened: 0,
         }
     }
 
@@ -179,6 +191,7 @@ impl State {
             }
             let ((at, _), due) = entry.remove_entry();
             self.now = self.now.max(at);
+            self.happened += 1;
             self.happen(due);
         }
         self.now = self.now.max(now);

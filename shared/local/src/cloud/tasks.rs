@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use strata_domain::TaskArn;
 use strata_ports::{ContainerInstanceState, EcsTask};
 
@@ -11,11 +12,11 @@ use super::services::ServiceNo;
 use super::state::{Due, State, after};
 
 /// A task's number in this world; a younger task has a greater one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct TaskNo(u32);
 
 /// ECS's last status, as far as it matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Phase {
     Pending,
     Running,
@@ -23,7 +24,7 @@ pub(super) enum Phase {
     Stopping,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Task {
     pub(super) arn: TaskArn,
     pub(super) container: ContainerNo,
@@ -43,7 +44,7 @@ impl Task {
 }
 
 /// Whether a stop is the scheduler's own or StopTask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum StoppedBy {
     Scheduler,
     Call,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use strata_domain::decision::Page;
 use strata_domain::mode::Mode;
 use strata_ports::{CloudError, EventOut, Events, ModeScope, Modes, Pager};
@@ -13,7 +14,7 @@ use super::{Latency, SimCloud};
 /// Entries in one PutEvents call.
 const PER_PUT: usize = 10;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Telling {
     pages: Vec<(Timestamp, Page)>,
     events: Vec<(Timestamp, EventOut)>,

@@ -11,7 +11,7 @@ use crate::cloud::ec2::HostNo;
 use crate::cloud::state::State;
 use crate::cloud::tasks::Phase;
 use crate::cloud::testkit::{World, config};
-use crate::cloud::{CloudConfig, Emission, Mishap, ServiceSpec, Source, Victim};
+use crate::cloud::{CloudConfig, Emission, Mishap, Saved, ServiceSpec, Source, Victim};
 use crate::faults::Profile;
 use crate::rng;
 
@@ -65,6 +65,11 @@ fn roll(rng: &mut ChaCha8Rng, bound: usize) -> usize {
 
 /// Anything at all happens, calls and mishaps, for a while; what the world told.
 async fn anything(seed: u64, steps: usize) -> Vec<Emission> {
+    anything_and(seed, steps, |_| {}).await
+}
+
+/// The same, and `between` each two steps something else.
+async fn anything_and(seed: u64, steps: usize, between: impl Fn(&mut World)) -> Vec<Emission> {
     let mut settings = CloudConfig::default().misbehaving(Profile::Heavy);
     settings.ecs.slots_per_host = 3;
     let mut w = World::seeded(settings, seed);
@@ -86,6 +91,7 @@ async fn anything(seed: u64, steps: usize) -> Vec<Emission> {
         let few = hosts.len().min(8);
         let host = hosts.get(hosts.len() - few + roll(&mut dice, few)).cloned().unwrap_or_else(|| "i-none".into());
         one_thing(&mut w, &mut dice, &mut hosts, &host, step).await;
+        between(&mut w);
         w.pass(rng::between(&mut dice, 0, 90)).await;
         check_books(&w.cloud.lock());
     }
@@ -146,6 +152,30 @@ fn the_same_seed_gives_the_same_run_to_the_byte_and_another_seed_another() {
     }
     assert_eq!(first, run(7));
     assert_ne!(first, run(8));
+}
+
+/// Every part of the state is in the snapshot: whatever were missing, the runs would come apart sooner or later.
+#[test]
+fn a_world_that_is_saved_and_woken_after_every_step_lives_the_same_life_to_the_byte() {
+    let save_and_wake = |w: &mut World| {
+        let saved = Saved::read(&w.cloud.snapshot()).unwrap();
+        assert!(saved.at() <= w.now());
+        w.cloud = saved.wake(w.clock.clone());
+    };
+    let run = |seed| crate::virtual_runtime().unwrap().block_on(anything(seed, 300));
+    let woken = |seed| crate::virtual_runtime().unwrap().block_on(anything_and(seed, 300, save_and_wake));
+    for seed in [7, 11] {
+        assert_eq!(run(seed), woken(seed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_are_no_snapshot_are_refused() {
+    let snapshot = World::new(config()).cloud.snapshot();
+    for bytes in [&b""[..], b"dear diary", &snapshot[..snapshot.len() / 2]] {
+        let error = Saved::read(bytes).err().unwrap();
+        assert!(error.to_string().starts_with("not a snapshot of the simulated cloud: "), "{error}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
