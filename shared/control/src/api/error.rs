@@ -27,6 +27,15 @@ pub(crate) enum ApiError {
     /// The front door named no caller.
     #[error("Missing Authentication Token")]
     MissingAuthentication,
+    /// The front door could not read who signed.
+    #[error("Authorization header requires a 'Credential' parameter.")]
+    IncompleteSignature,
+    /// The front door does not know the access key.
+    #[error("The security token included in the request is invalid.")]
+    UnrecognizedClient,
+    /// Signed for something else than this.
+    #[error("{0}")]
+    InvalidSignature(String),
     /// Known caller, no permission [WIRE-14].
     #[error("{0}")]
     AccessDenied(String),
@@ -54,6 +63,9 @@ impl ApiError {
             Self::Serialization(_) => (StatusCode::BAD_REQUEST, "SerializationException"),
             Self::UnknownOperation(_) => (StatusCode::BAD_REQUEST, "UnknownOperationException"),
             Self::MissingAuthentication => (StatusCode::BAD_REQUEST, "MissingAuthenticationTokenException"),
+            Self::IncompleteSignature => (StatusCode::BAD_REQUEST, "IncompleteSignatureException"),
+            Self::UnrecognizedClient => (StatusCode::BAD_REQUEST, "UnrecognizedClientException"),
+            Self::InvalidSignature(_) => (StatusCode::BAD_REQUEST, "InvalidSignatureException"),
             Self::AccessDenied(_) => (StatusCode::BAD_REQUEST, "AccessDeniedException"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
@@ -161,6 +173,19 @@ mod tests {
             (ApiError::Serialization(text()), 400, "SerializationException", "text"),
             (ApiError::UnknownOperation(text()), 400, "UnknownOperationException", "text"),
             (ApiError::AccessDenied(text()), 400, "AccessDeniedException", "text"),
+            (ApiError::InvalidSignature(text()), 400, "InvalidSignatureException", "text"),
+            (
+                ApiError::UnrecognizedClient,
+                400,
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            ),
+            (
+                ApiError::IncompleteSignature,
+                400,
+                "IncompleteSignatureException",
+                "Authorization header requires a 'Credential' parameter.",
+            ),
             (ApiError::MissingAuthentication, 400, "MissingAuthenticationTokenException", "Missing Authentication Token"),
             (ApiError::Unavailable(text()), 503, "ServiceUnavailable", "text"),
             (ApiError::Internal(text()), 500, "InternalFailure", "The service could not process the request"),

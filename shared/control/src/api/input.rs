@@ -6,9 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-
-/// At most so many bytes in a request; Lambda's own limit is 6 MB.
-const MAX_BYTES: usize = 6_000_000;
+use super::front::{MAX_BODY_BYTES, too_large};
 
 /// A parsed body, without the members that count as absent.
 #[derive(Clone, Debug)]
@@ -23,8 +21,8 @@ impl Input {
     /// # Errors
     /// SerializationException.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        if body.len() > MAX_BYTES {
-            return Err(ApiError::Serialization(format!("the body has {} bytes; at most {MAX_BYTES} are read", body.len())));
+        if body.len() > MAX_BODY_BYTES {
+            return Err(too_large(u64::try_from(body.len()).unwrap_or(u64::MAX)));
         }
         let text = body.trim_ascii();
         let json = if text.is_empty() { Value::Object(Map::new()) } else { parse_json(text)? };

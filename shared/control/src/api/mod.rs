@@ -9,6 +9,7 @@ mod call;
 mod catalogue;
 mod checks;
 mod error;
+mod front;
 mod input;
 pub mod model;
 mod permission;
@@ -30,6 +31,8 @@ use error::ApiError;
 use input::Input;
 use permission::{IamMemory, Principal};
 use repeat::{RequestKey, Sweeper};
+
+pub use front::{MAX_BODY_BYTES, Refusal};
 
 /// AWS JSON 1.1.
 const AMZ_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
@@ -86,6 +89,16 @@ impl Api {
         Self { ports, config, sweeper: Sweeper::default(), iam: IamMemory::default() }
     }
 
+    /// What every answer has.
+    fn complete(&self, mut response: Response<Bytes>) -> Response<Bytes> {
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, AMZ_JSON);
+        if let Ok(id) = HeaderValue::from_str(&self.ports.ids.uuid()) {
+            headers.insert("x-amzn-requestid", id);
+        }
+        response
+    }
+
     async fn answer(&self, request: &Request<Bytes>) -> Result<Bytes, ApiError> {
         let caller = request.extensions().get::<Caller>().ok_or(ApiError::MissingAuthentication)?;
         let header = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok());
@@ -111,15 +124,10 @@ impl Api {
 #[async_trait]
 impl HttpService for Api {
     async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
-        let mut response = match self.answer(&request).await {
+        let response = match self.answer(&request).await {
             Ok(body) => Response::new(body),
             Err(error) => error.response(),
         };
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, AMZ_JSON);
-        if let Ok(id) = HeaderValue::from_str(&self.ports.ids.uuid()) {
-            headers.insert("x-amzn-requestid", id);
-        }
-        response
+        self.complete(response)
     }
 }
