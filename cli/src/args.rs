@@ -56,6 +56,12 @@ pub enum SimCommand {
     /// Run days of a scenario on the simulated cloud and report what happened
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
+    /// Serve the simulated world in real time behind a loopback endpoint, until Ctrl-C
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
+    /// List what the account of the served world has, or add to it
+    #[command(after_help = WORLD_EXAMPLES)]
+    World(WorldArgs),
     /// Run one function once with one event and print its decisions
     #[command(after_help = INVOKE_EXAMPLES)]
     Invoke(InvokeArgs),
@@ -71,6 +77,25 @@ const RUN_EXAMPLES: &str = "Examples:
   strata sim run --report day.html --events day.jsonl --json
 
 Exits with 1 if an invariant was broken, with 2 if a file or a flag cannot be used.";
+
+const SERVE_EXAMPLES: &str = "Examples:
+  strata sim serve
+  strata sim serve --speed 60 --data ./my-world
+  strata sim serve --keys keys.toml      who calls, by access key
+
+keys.toml:
+  [keys]
+  AKIAADA0000000000000 = \"arn:aws:iam::123456789012:user/ada\"
+  [policies.\"arn:aws:iam::123456789012:user/ada\"]   # may be left out
+  allow = [\"opsworks:*\"]
+
+The world survives being killed and goes on with the next start. Without --keys everybody is the account's root.";
+
+const WORLD_EXAMPLES: &str = "Examples:
+  strata sim world --json
+  strata sim world add cluster shop-2
+  strata sim world add service shop web --count 6
+  strata sim world cpu 5f2ad4c1-1f0e-4d5c-8b0f-4c1a3c3c5a11 92";
 
 const INVOKE_EXAMPLES: &str = "Examples:
   strata sim invoke load-scaling events/alarm-metric-eventbridge.json
@@ -160,6 +185,107 @@ pub struct InvokeArgs {
     /// A saved local world to run in; made if it does not exist [default: a fresh one that is thrown away]
     #[arg(long, value_name = "DIR")]
     pub world: Option<PathBuf>,
+}
+
+/// `strata sim serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// Loopback address to listen on; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4280")]
+    pub listen: String,
+    /// Folder that holds the world; made if it does not exist
+    #[arg(long, value_name = "DIR", default_value = ".strata")]
+    pub data: PathBuf,
+    /// So many seconds pass in the world in one of yours
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub speed: u32,
+    /// Which access key is whose [default: everybody is the account's root]
+    #[arg(long, value_name = "FILE.toml")]
+    pub keys: Option<PathBuf>,
+}
+
+/// `strata sim world`.
+#[derive(Clone, Debug, Args)]
+pub struct WorldArgs {
+    /// Where the world is served [default: as the folder of --data says]
+    #[arg(long, value_name = "URL", global = true)]
+    pub endpoint: Option<String>,
+    /// The served world's folder
+    #[arg(long, value_name = "DIR", default_value = ".strata", global = true)]
+    pub data: PathBuf,
+    /// Print one object; same as `--output json`
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to change; without it, everything is listed.
+    #[command(subcommand)]
+    pub command: Option<WorldCommand>,
+}
+
+/// Changes of the served world.
+#[derive(Clone, Debug, Subcommand)]
+pub enum WorldCommand {
+    /// Add to the account, as in another console
+    Add {
+        /// What to add.
+        #[command(subcommand)]
+        what: WorldAdd,
+    },
+    /// Set the CPU that a layer's hosts show, and so its memory and load
+    Cpu {
+        /// The layer's id
+        layer: String,
+        /// CPU percent, 0 to 100
+        percent: f64,
+    },
+}
+
+/// What can be added.
+#[derive(Clone, Debug, Subcommand)]
+pub enum WorldAdd {
+    /// An ECS cluster
+    Cluster {
+        /// Its name
+        name: String,
+    },
+    /// An EBS volume that nobody uses yet
+    Volume {
+        /// Availability Zone
+        #[arg(long, default_value = "us-east-1a")]
+        zone: String,
+        /// GiB
+        #[arg(long, default_value_t = 20)]
+        size: u32,
+    },
+    /// An Elastic IP address
+    ElasticIp,
+    /// A classic load balancer
+    LoadBalancer {
+        /// Its name
+        name: String,
+    },
+    /// An IAM user
+    User {
+        /// Its name
+        name: String,
+    },
+    /// An ECS service
+    Service {
+        /// The cluster's name or ARN
+        cluster: String,
+        /// The service's name
+        name: String,
+        /// Desired count
+        #[arg(long, default_value_t = 1)]
+        count: u32,
+    },
+    /// Standalone ECS tasks, as many as find room
+    Task {
+        /// The cluster's name or ARN
+        cluster: String,
+        /// How many
+        #[arg(long, default_value_t = 1)]
+        count: u32,
+    },
 }
 
 /// `strata sim scenario`.

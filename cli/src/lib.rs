@@ -24,6 +24,8 @@ use args::{Cli, Command, SimCommand};
 pub fn run(cli: &Cli) -> Result<Exit, CliError> {
     match &cli.command {
         Command::Sim { command: SimCommand::Run(args) } => sim::run(args, cli.output),
+        Command::Sim { command: SimCommand::Serve(args) } => sim::serve::serve(args),
+        Command::Sim { command: SimCommand::World(args) } => sim::world_command::world(args, cli.output),
         Command::Sim { command: SimCommand::Invoke(args) } => sim::invoke::invoke(args, cli.output),
         Command::Sim { command: SimCommand::Scenario(args) } => sim::scenario::show(args, cli.output),
         Command::AwsModel(args) => aws_model::run(args, cli.output),

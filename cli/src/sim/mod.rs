@@ -12,11 +12,13 @@ pub mod plan;
 pub mod record;
 pub mod report;
 pub mod scenario;
+pub mod serve;
 pub mod summary;
 pub mod timeline;
 pub mod trace;
 pub mod watch;
 pub mod world;
+pub mod world_command;
 
 use std::io::Write;
 use std::time::Instant;

@@ -26,10 +26,10 @@ use crate::sim::Observer;
 use crate::sim::log::LogLine;
 
 /// The table's stream gathers changes for so long before it wakes the function.
-const STREAM_WINDOW: SignedDuration = SignedDuration::from_millis(500);
+pub(crate) const STREAM_WINDOW: SignedDuration = SignedDuration::from_millis(500);
 /// Lambda waits so long before it repeats a failed asynchronous invocation, and repeats it twice.
-const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
-const RETRIES: u8 = 2;
+pub(crate) const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
+pub(crate) const RETRIES: u8 = 2;
 
 /// Why a function runs.
 #[derive(Clone, Debug)]
@@ -329,7 +329,7 @@ impl<'a> Driver<'a> {
 }
 
 /// Which changes wake instance-lifecycle: the filter of the stream's event source mapping.
-fn is_streamed(key: &Key) -> bool {
+pub(crate) fn is_streamed(key: &Key) -> bool {
     super::follow::is_instance(key)
         || (key.pk.starts_with("stack#") && key.sk.starts_with(keys::CLAIM))
         || *key == keys::launch_poke()

@@ -4,15 +4,15 @@
 //! store; [`measure`] turns demand and hosts in service into metrics; [`follow`] keeps the record; [`invariants`] watches.
 
 mod befall;
-mod calendar;
+pub(crate) mod calendar;
 mod counted;
-mod drive;
+pub(crate) mod drive;
 mod follow;
-mod functions;
+pub(crate) mod functions;
 mod invariants;
 mod measure;
 mod saved;
-mod setup;
+pub(crate) mod setup;
 
 use std::path::Path;
 use std::sync::Arc;

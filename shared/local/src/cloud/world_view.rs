@@ -163,6 +163,11 @@ impl SimCloud {
         self.with(|s| s.view())
     }
 
+    /// The account's clusters that were not deleted, in the order of their creation.
+    pub fn cluster_arns(&self) -> Vec<ClusterArn> {
+        self.lock().ecs.clusters.values().filter(|c| c.active).map(|c| c.arn.clone()).collect()
+    }
+
     /// By zone, how many of the cluster's container instances are ACTIVE and connected: what can carry load.
     pub fn online_capacity(&self, cluster: &ClusterArn) -> BTreeMap<String, u32> {
         self.with(|s| {

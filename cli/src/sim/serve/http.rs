@@ -1,0 +1,189 @@
+//! The loopback endpoint: every path is the API's, except `/_strata/world`, by which `strata sim world` asks and adds.
+
+use std::sync::{Arc, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::routing::get;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use strata_control::{Api, MAX_BODY_BYTES, Refusal};
+use strata_local::SimCloud;
+use strata_ports::HttpService;
+
+use super::account::{self, Wish};
+use super::folder::Folder;
+use super::front_door::FrontDoor;
+use super::motor::Demand;
+
+/// Where `strata sim world` asks.
+pub(crate) const WORLD_PATH: &str = "/_strata/world";
+
+/// What answering takes.
+pub(super) struct Served {
+    pub(super) api: Arc<Api>,
+    pub(super) door: FrontDoor,
+    pub(super) cloud: Arc<SimCloud>,
+    pub(super) demand: Demand,
+    pub(super) folder: Folder,
+}
+
+pub(super) fn router(served: Arc<Served>) -> Router {
+    Router::new().route(WORLD_PATH, get(list).post(wish)).fallback(api).with_state(served)
+}
+
+/// A call of the API. The caller is told by the front door, never by the client.
+async fn api(State(served): State<Arc<Served>>, request: Request) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    let answer = match (served.door.caller(&parts.headers), read(body).await) {
+        (Err(refusal), _) | (Ok(_), Ok(Err(refusal))) => served.api.refuse(&refusal),
+        // Nobody is there to read an answer.
+        (Ok(_), Err(_)) => Response::new(Bytes::new()),
+        (Ok(caller), Ok(Ok(body))) => {
+            parts.extensions.clear();
+            parts.extensions.insert(caller);
+            served.api.call(Request::from_parts(parts, body)).await
+        }
+    };
+    answer.map(Body::from)
+}
+
+/// A whole body, however it came; one too large is read to its end and thrown away, since who is cut off while he sends sees a broken
+/// connection and no answer.
+async fn read(mut body: Body) -> Result<Result<Bytes, Refusal>, axum::Error> {
+    let (mut first, mut rest, mut bytes) = (Bytes::new(), BytesMut::new(), 0_u64);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        bytes += data.len() as u64;
+        if bytes > MAX_BODY_BYTES as u64 {
+            (first, rest) = (Bytes::new(), BytesMut::new());
+        } else if bytes == data.len() as u64 {
+            // Most bodies are one frame, which is passed on as it is.
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&std::mem::take(&mut first));
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    if bytes > MAX_BODY_BYTES as u64 {
+        return Ok(Err(Refusal::TooLarge(bytes)));
+    }
+    Ok(Ok(if rest.is_empty() { first } else { rest.freeze() }))
+}
+
+fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response
+}
+
+fn error(status: StatusCode, what: &str) -> Response<Body> {
+    json(status, &serde_json::json!({ "error": what }))
+}
+
+/// Keeps web pages out: a browser sends `Origin` with what a page posts, and a page that had its own name point to loopback sends that name.
+fn is_local(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+        .map_or_else(|| host.rsplit_once(':').map_or(host, |(name, _)| name), |(address, _)| address);
+    let is_loopback =
+        name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    is_loopback && !headers.contains_key(header::ORIGIN)
+}
+
+const FOREIGN: &str = "only `strata sim world` on this machine may ask";
+
+async fn list(State(served): State<Arc<Served>>, headers: HeaderMap) -> Response<Body> {
+    if !is_local(&headers) {
+        return error(StatusCode::FORBIDDEN, FOREIGN);
+    }
+    json(StatusCode::OK, &account::list(&served.cloud))
+}
+
+async fn wish(State(served): State<Arc<Served>>, headers: HeaderMap, request: Request) -> Response<Body> {
+    if !is_local(&headers) {
+        return error(StatusCode::FORBIDDEN, FOREIGN);
+    }
+    let body = match read(request.into_body()).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) | Err(_) => return error(StatusCode::BAD_REQUEST, "the wish cannot be read"),
+    };
+    let wish: Wish = match serde_json::from_slice(&body) {
+        Ok(wish) => wish,
+        Err(e) => return error(StatusCode::BAD_REQUEST, &format!("no wish that this version knows: {e}")),
+    };
+    let granted = match &wish {
+        Wish::Cpu { layer, percent } => set_cpu(&served, layer, *percent).await,
+        other => account::grant(&served.cloud, other),
+    };
+    match granted {
+        Ok(made) => match served.cloud.keep().await {
+            Ok(()) => json(StatusCode::OK, &serde_json::json!({ "made": made })),
+            Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, &format!("it could not be saved: {e}")),
+        },
+        Err(what) => error(StatusCode::BAD_REQUEST, &what),
+    }
+}
+
+async fn set_cpu(served: &Served, layer: &strata_domain::LayerId, percent: f64) -> Result<String, String> {
+    if !(0.0..=100.0).contains(&percent) {
+        return Err(format!("{percent}: expected a CPU percentage from 0 to 100"));
+    }
+    let owner = strata_ports::keys::pointer(layer.as_str());
+    let found = strata_ports::Store::get(&*served.folder.store, &owner).await.map_err(|e| e.to_string())?;
+    if found.is_none() {
+        return Err(format!("{layer}: there is no layer of that id; `aws opsworks describe-layers` lists them"));
+    }
+    let mut demand = served.demand.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut changed = demand.clone();
+    changed.insert(layer.clone(), percent);
+    served.folder.set_demand(&changed).map_err(|e| format!("it could not be saved: {e}"))?;
+    *demand = changed;
+    Ok(format!("layer {layer} shows {percent} % CPU from the next minute on"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_without_an_origin_are_local() {
+        for (host, origin, expected) in [
+            ("127.0.0.1:4280", None, true),
+            ("localhost:4280", None, true),
+            ("[::1]:4280", None, true),
+            ("127.0.0.1", None, true),
+            ("evil.example:4280", None, false),
+            ("127.0.0.1.evil.example:4280", None, false),
+            ("10.0.0.1:4280", None, false),
+            ("", None, false),
+            ("localhost:4280", Some("http://localhost:4280"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, header::HeaderValue::from_static(origin));
+            }
+            assert_eq!(is_local(&headers), expected, "{host} {origin:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_of_any_size_is_read_to_its_end_and_the_largest_allowed_one_is_kept() {
+        for (bytes, expected) in [
+            (0, Ok(0)),
+            (MAX_BODY_BYTES, Ok(MAX_BODY_BYTES)),
+            (MAX_BODY_BYTES + 1, Err(Refusal::TooLarge(MAX_BODY_BYTES as u64 + 1))),
+        ] {
+            assert_eq!(read(Body::from(vec![b' '; bytes])).await.unwrap().map(|body| body.len()), expected);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `strata sim world`: what the served world's account has, and adding to it, over loopback HTTP.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::serve::account::{Listing, Wish};
+use super::serve::folder::endpoint_file;
+use super::serve::http::WORLD_PATH;
+use crate::args::{Output, WorldAdd, WorldArgs, WorldCommand};
+use crate::{CliError, Exit};
+
+/// A server on this machine that says nothing for so long has a trouble.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Deserialize)]
+struct Made {
+    made: String,
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    error: String,
+}
+
+/// Lists, adds, or sets a layer's CPU.
+///
+/// # Errors
+/// Bad input: what is asked for cannot be. Failed: no server is running there, or it failed.
+pub fn world(args: &WorldArgs, output: Output) -> Result<Exit, CliError> {
+    let json = args.json || output == Output::Json;
+    let endpoint = endpoint(args)?;
+    let text = match &args.command {
+        None => {
+            let listing: Listing = ask(&endpoint, "GET", "")?;
+            if json { serde_json::to_string(&listing).map_err(|e| CliError::Failed(e.into()))? + "\n" } else { table(&listing) }
+        }
+        Some(command) => {
+            let wish = serde_json::to_string(&wish(command)).map_err(|e| CliError::Failed(e.into()))?;
+            let made: Made = ask(&endpoint, "POST", &wish)?;
+            if json { serde_json::json!({ "made": made.made }).to_string() + "\n" } else { made.made + "\n" }
+        }
+    };
+    crate::write_stdout(text.as_bytes())?;
+    Ok(Exit::Done)
+}
+
+fn wish(command: &WorldCommand) -> Wish {
+    match command {
+        WorldCommand::Cpu { layer, percent } => Wish::Cpu { layer: layer.as_str().into(), percent: *percent },
+        WorldCommand::Add { what } => match what.clone() {
+            WorldAdd::Cluster { name } => Wish::Cluster { name },
+            WorldAdd::Volume { zone, size } => Wish::Volume { zone, size },
+            WorldAdd::ElasticIp => Wish::ElasticIp {},
+            WorldAdd::LoadBalancer { name } => Wish::LoadBalancer { name },
+            WorldAdd::User { name } => Wish::User { name },
+            WorldAdd::Service { cluster, name, count } => Wish::Service { cluster, name, count },
+            WorldAdd::Task { cluster, count } => Wish::Task { cluster, count },
+        },
+    }
+}
+
+/// Host and port of the running server.
+fn endpoint(args: &WorldArgs) -> Result<String, CliError> {
+    let url = match &args.endpoint {
+        Some(url) => url.clone(),
+        None => std::fs::read_to_string(endpoint_file(&args.data)).map_err(|_| nobody(&format!("in {}", args.data.display())))?,
+    };
+    let authority = url.trim().strip_prefix("http://").map(|rest| rest.trim_end_matches('/').to_owned());
+    let is_plain = |a: &String| !a.is_empty() && !a.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control());
+    authority
+        .filter(is_plain)
+        .ok_or_else(|| CliError::BadInput(format!("--endpoint {}: expected a URL such as http://127.0.0.1:4280", url.trim())))
+}
+
+fn nobody(place: &str) -> CliError {
+    CliError::Failed(anyhow::anyhow!(
+        "no world is served {place}: start one with `strata sim serve`, or name it with --endpoint or --data"
+    ))
+}
+
+/// One request, one answer, one connection.
+fn ask<T: DeserializeOwned>(authority: &str, method: &str, body: &str) -> Result<T, CliError> {
+    let absent = |_| nobody(&format!("at http://{authority}"));
+    let address = authority.to_socket_addrs().map_err(absent)?.next();
+    let address = address.ok_or_else(|| nobody(&format!("at http://{authority}")))?;
+    let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(absent)?;
+    let answer = exchange(stream, authority, method, body)
+        .map_err(|e| CliError::Failed(anyhow::Error::new(e).context(format!("http://{authority} did not answer"))))?;
+    let text = String::from_utf8_lossy(&answer);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_default();
+    if head.split(' ').nth(1) == Some("200")
+        && let Ok(read) = serde_json::from_str(body)
+    {
+        return Ok(read);
+    }
+    Err(match serde_json::from_str::<Refused>(body) {
+        Ok(refused) => CliError::BadInput(refused.error),
+        Err(_) => CliError::Failed(anyhow::anyhow!("http://{authority} is not a world of this version of `strata sim serve`")),
+    })
+}
+
+fn exchange(mut stream: TcpStream, authority: &str, method: &str, body: &str) -> std::io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let head = format!(
+        "{method} {WORLD_PATH} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + body).as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+fn table(listing: &Listing) -> String {
+    let one = |value: &String| vec![value.clone()];
+    [
+        ("account", one(&listing.account_id)),
+        ("VPC", one(&listing.vpc_id)),
+        ("subnets", listing.subnet_ids.clone()),
+        ("clusters", listing.cluster_arns.clone()),
+        ("volumes", listing.volume_ids.clone()),
+        ("Elastic IPs", listing.elastic_ips.clone()),
+        ("load balancers", listing.load_balancers.clone()),
+        ("users", listing.user_arns.clone()),
+        ("service role", one(&listing.service_role_arn)),
+        ("instance profile", one(&listing.instance_profile_arn)),
+    ]
+    .iter()
+    .flat_map(|(name, values)| {
+        values.iter().enumerate().map(move |(n, value)| format!("{:17} {value}\n", if n == 0 { *name } else { "" }))
+    })
+    .collect()
+}

@@ -1,0 +1,312 @@
+//! `strata sim serve` and `strata sim world`, the built binary over real HTTP: a layer comes up, survives kill -9, and is refused well.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the answer")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+const ROOT_SCOPE: &str = "AKIAROOT/20260301/us-east-1/opsworks/aws4_request";
+
+/// A running server; it is stopped when this is dropped.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(data: &Path, more: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_strata"))
+            .args(["sim", "serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let said: Vec<String> = lines.by_ref().take(3).collect();
+        assert_eq!(said.len(), 3, "{said:?}");
+        let endpoint = said[0].rsplit(' ').next().unwrap().to_owned();
+        assert_eq!(said[1], format!("  export AWS_ENDPOINT_URL_OPSWORKS={endpoint}"));
+        assert!(said[2].starts_with("  aws opsworks describe-stacks"), "{said:?}");
+        let address = endpoint.strip_prefix("http://").unwrap().to_owned();
+        Self { child, address }
+    }
+
+    /// A call of the API: status and body.
+    fn send(&self, action: &str, input: &[u8], scope: Option<&str>) -> (u16, Value) {
+        let signed =
+            scope.map(|s| format!("authorization: AWS4-HMAC-SHA256 Credential={s}, SignedHeaders=host, Signature=0\r\n"));
+        let headers = format!("x-amz-target: OpsWorks_20130218.{action}\r\n{}", signed.unwrap_or_default());
+        request(&self.address, "POST / HTTP/1.1", &headers, input)
+    }
+
+    #[track_caller]
+    fn call(&self, action: &str, input: Value) -> Value {
+        let (status, body) = self.send(action, input.to_string().as_bytes(), Some(ROOT_SCOPE));
+        assert_eq!(status, 200, "{action}: {body}");
+        body
+    }
+
+    fn status_of(&self, instance: &str) -> Value {
+        self.call("DescribeInstances", json!({ "InstanceIds": [instance] }))["Instances"][0].clone()
+    }
+
+    /// Asks again and again, until the instance has that status.
+    fn wait_for(&self, instance: &str, status: &str) -> Value {
+        loop {
+            let seen = self.status_of(instance);
+            if seen["Status"] == status {
+                return seen;
+            }
+            assert!(!seen["Status"].as_str().unwrap().ends_with("failed"), "{seen}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn kill_9(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    #[cfg(unix)]
+    fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already, as it should.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn request(address: &str, line: &str, headers: &str, body: &[u8]) -> (u16, Value) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let host = if headers.contains("host:") { String::new() } else { format!("host: {address}\r\n") };
+    let head = format!("{line}\r\n{host}{headers}connection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+fn strata(arguments: &[&str], data: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_strata")).args(arguments).arg("--data").arg(data).output().unwrap()
+}
+
+#[track_caller]
+fn world(arguments: &[&str], data: &Path) -> Value {
+    let output = strata(&[&["sim", "world", "--json"][..], arguments].concat(), data);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A stack with an ECS layer on the first cluster, and an instance in it: their ids.
+fn layer(server: &Server, account: &Value) -> (String, String, String) {
+    let stack = server.call(
+        "CreateStack",
+        json!({
+            "Name": "shop", "Region": "us-east-1", "ServiceRoleArn": account["service_role_arn"],
+            "DefaultInstanceProfileArn": account["instance_profile_arn"], "DefaultOs": "Amazon Linux 2023",
+        }),
+    );
+    let stack = stack["StackId"].as_str().unwrap().to_owned();
+    let cluster = &account["cluster_arns"][0];
+    server.call("RegisterEcsCluster", json!({ "EcsClusterArn": cluster, "StackId": stack }));
+    let layer = server.call(
+        "CreateLayer",
+        json!({
+            "StackId": stack, "Type": "ecs-cluster", "Name": "web", "Shortname": "ecs-cluster",
+            "Attributes": { "EcsClusterArn": cluster },
+        }),
+    );
+    let layer = layer["LayerId"].as_str().unwrap().to_owned();
+    let instance = server.call("CreateInstance", json!({ "StackId": stack, "LayerIds": [layer], "InstanceType": "c5.large" }));
+    (stack, layer, instance["InstanceId"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_layer_comes_up_survives_kill_9_in_the_middle_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("world");
+    let server = Server::start(&data, &["--speed", "600"]);
+    let account = world(&[], &data);
+    let (_, layer_id, instance) = layer(&server, &account);
+    server.call("StartInstance", json!({ "InstanceId": instance }));
+    // Its machine is launched, and it is not up yet.
+    let booting = loop {
+        let seen = server.status_of(&instance);
+        if seen["Ec2InstanceId"].is_string() {
+            break seen;
+        }
+        std::thread::yield_now();
+    };
+    server.kill_9();
+
+    let server = Server::start(&data, &["--speed", "600"]);
+    let online = server.wait_for(&instance, "online");
+    assert_eq!(online["Ec2InstanceId"], booting["Ec2InstanceId"], "one launch, remembered on both sides");
+    let made = world(&["cpu", &layer_id, "92"], &data);
+    assert!(made["made"].as_str().unwrap().contains("92 % CPU"), "{made}");
+    let tasks = world(&["add", "task", "shop", "--count", "2"], &data);
+    assert_eq!(tasks["made"], "2 of 2 tasks found room");
+    server.call("StopInstance", json!({ "InstanceId": instance }));
+    server.kill_9();
+
+    let server = Server::start(&data, &["--speed", "600"]);
+    server.wait_for(&instance, "stopped");
+    assert_eq!(world(&[], &data), account, "the account is as it was");
+}
+
+#[test]
+fn the_account_starts_with_what_a_first_walk_needs_and_takes_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("world");
+    let server = Server::start(&data, &[]);
+    let account = world(&[], &data);
+    let count = |member: &str| account[member].as_array().unwrap().len();
+    assert_eq!(account.as_object().unwrap().len(), 10);
+    assert_eq!(account["account_id"], "123456789012");
+    assert_eq!(account["vpc_id"], "vpc-default");
+    assert_eq!(account["subnet_ids"], json!(["subnet-00000000", "subnet-00000001", "subnet-00000002"]));
+    assert_eq!(account["user_arns"], json!(["arn:aws:iam::123456789012:user/ada", "arn:aws:iam::123456789012:user/bob"]));
+    assert_eq!((count("cluster_arns"), count("volume_ids"), count("elastic_ips"), count("load_balancers")), (4, 2, 2, 2));
+    for what in [
+        &["add", "cluster", "more"][..],
+        &["add", "volume", "--zone", "us-east-1c", "--size", "8"],
+        &["add", "elastic-ip"],
+        &["add", "load-balancer", "more-front"],
+        &["add", "user", "eve"],
+        &["add", "service", "more", "web", "--count", "3"],
+    ] {
+        world(what, &data);
+    }
+    server.kill_9();
+
+    let server = Server::start(&data, &[]);
+    let account = world(&[], &data);
+    let count = |member: &str| account[member].as_array().unwrap().len();
+    let counts = ["cluster_arns", "volume_ids", "elastic_ips", "load_balancers", "user_arns"].map(count);
+    assert_eq!(counts, [5, 3, 3, 3, 3], "what was added is there after kill -9");
+    for (what, says) in [
+        (&["add", "cluster", "no name"][..], "expected 1 to 32 letters"),
+        (&["add", "volume", "--zone", "mars-1a"], "expected one of us-east-1a"),
+        (&["add", "service", "none", "web"], "cluster none: there is none"),
+        (&["cpu", "5f2ad4c1", "50"], "there is no layer of that id"),
+        (&["cpu", "5f2ad4c1", "101"], "expected a CPU percentage"),
+    ] {
+        let output = strata(&[&["sim", "world"][..], what].concat(), &data);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{what:?}: {stderr}");
+        assert!(stderr.contains(says) && stderr.lines().count() == 1, "{what:?}: {stderr}");
+    }
+    assert_eq!(server.terminate(), Some(0));
+    assert!(!data.join("endpoint").exists(), "nobody is sent to a server that has ended");
+}
+
+#[test]
+fn the_endpoint_answers_what_clients_send_in_whatever_path_and_size_and_keeps_web_pages_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("world"), &[]);
+    let target = "x-amz-target: OpsWorks_20130218.DescribeStacks\r\n";
+    let at = |line: &str, headers: &str| request(&server.address, line, headers, b"{}");
+    assert_eq!(at("POST /a/base/path HTTP/1.1", target), (200, json!({ "Stacks": [] })));
+    assert_eq!(at("GET / HTTP/1.1", target).1["__type"], "UnknownOperationException");
+    let (status, body) = server.send("DescribeStacks", &vec![b' '; 6_000_001], None);
+    assert_eq!((status, &body["__type"]), (400, &json!("SerializationException")));
+    assert!(body["message"].as_str().unwrap().contains("6000001 bytes"), "{body}");
+    let (status, body) = server.send("DescribeStacks", b"{}", Some("A/20260301/eu-west-1/opsworks/aws4_request"));
+    assert_eq!((status, &body["__type"]), (400, &json!("InvalidSignatureException")));
+    assert_eq!(body["message"], "Credential should be scoped to a valid region, not 'eu-west-1'.");
+    for headers in ["origin: http://localhost\r\n", "host: evil.example\r\n"] {
+        assert_eq!(at("GET /_strata/world HTTP/1.1", headers).0, 403, "{headers}");
+        assert_eq!(at("POST /_strata/world HTTP/1.1", headers).0, 403, "{headers}");
+    }
+}
+
+#[test]
+fn with_a_keys_file_the_access_key_is_the_caller_and_policies_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys.toml");
+    let text = "[keys]\nAKIAADA = \"arn:aws:iam::123456789012:user/ada\"\nAKIABOB = \"arn:aws:iam::123456789012:user/bob\"\n\
+                [policies.\"arn:aws:iam::123456789012:user/ada\"]\nallow = [\"opsworks:*\"]\n";
+    std::fs::write(&keys, text).unwrap();
+    let server = Server::start(&folder.path().join("world"), &["--keys", keys.to_str().unwrap()]);
+    let kind = |scope: Option<&str>| {
+        let (status, body) = server.send("DescribeUserProfiles", b"{}", scope);
+        (status, body["__type"].as_str().unwrap_or_default().to_owned())
+    };
+    let scope = |key: &str| format!("{key}/20260301/us-east-1/opsworks/aws4_request");
+    assert_eq!(kind(None), (400, "MissingAuthenticationTokenException".to_owned()));
+    assert_eq!(kind(Some(&scope("AKIAEVE"))), (400, "UnrecognizedClientException".to_owned()));
+    let create = |key: &str| {
+        let input = json!({
+            "Name": "shop", "Region": "us-east-1", "ServiceRoleArn": "arn:aws:iam::123456789012:role/aws-opsworks-service-role",
+            "DefaultInstanceProfileArn": "arn:aws:iam::123456789012:instance-profile/aws-opsworks-ec2-role-with-ecs",
+        });
+        server.send("CreateStack", input.to_string().as_bytes(), Some(&scope(key)))
+    };
+    let (status, body) = create("AKIABOB");
+    assert_eq!((status, &body["__type"]), (400, &json!("AccessDeniedException")), "{body}");
+    assert_eq!(create("AKIAADA").0, 200);
+}
+
+/// Expects one sentence on stderr that has all of `says`, and nothing on stdout.
+#[track_caller]
+fn refused(output: &Output, code: i32, says: &[&str]) {
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(output.stdout.is_empty());
+    assert!(stderr.starts_with("strata: ") && stderr.lines().count() == 1, "{stderr}");
+    for part in says {
+        assert!(stderr.contains(part), "{stderr}lacks {part}");
+    }
+}
+
+#[test]
+fn what_cannot_be_served_ends_with_one_sentence_and_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("world");
+    let other = folder.path().join("other");
+    let server = Server::start(&data, &[]);
+    let serve = |listen: &str, data: &Path| strata(&["sim", "serve", "--listen", listen], data);
+    let any = "127.0.0.1:0";
+    refused(&serve(&server.address, &other), 1, &["the port is taken", "127.0.0.1:0"]);
+    refused(&serve(any, &data), 1, &["world", "in use by another process"]);
+    refused(&serve("0.0.0.0:0", &other), 2, &["--listen 0.0.0.0:0", "other machines", "expected a loopback address"]);
+    refused(&serve("4280", &other), 2, &["--listen 4280", "expected a loopback address"]);
+    assert!(!other.exists(), "nothing is left behind");
+
+    let with = |name: &str, file: &str, text: &str| {
+        let data = folder.path().join(name);
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(data.join("format"), "strata-world 1\n").unwrap();
+        std::fs::write(data.join(file), text).unwrap();
+        data
+    };
+    let diary = "dear diary ".repeat(1_000);
+    refused(&serve(any, &with("newer", "format", "strata-world 2\n")), 2, &["newer strata", "format 2", "update strata"]);
+    refused(&serve(any, &with("foreign", "format", "hello")), 2, &["\"hello\"", "expected \"strata-world 1\""]);
+    refused(&serve(any, &with("store", "store.redb", &diary)), 2, &["store.redb cannot be opened", "choose another folder"]);
+    refused(&serve(any, &with("cloud", "cloud.redb", &diary)), 2, &["cloud.redb cannot be opened"]);
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    refused(&serve(any, &folder.path().join("file")), 2, &["file", "cannot be made"]);
+    refused(&strata(&["sim", "serve", "--listen", any, "--keys", "absent.toml"], &other), 2, &["absent.toml", "cannot be read"]);
+
+    refused(&strata(&["sim", "world"], &other), 1, &["no world is served in", "strata sim serve"]);
+    refused(&strata(&["sim", "world", "--endpoint", "ftp://x"], &other), 2, &["--endpoint ftp://x", "http://127.0.0.1:4280"]);
+    server.kill_9();
+    refused(&strata(&["sim", "world"], &data), 1, &["no world is served at http://127.0.0.1:", "strata sim serve"]);
+}
