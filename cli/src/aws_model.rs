@@ -117,7 +117,7 @@ mod tests {
 
     fn chosen(aws_data_path: Option<&str>, home: Option<&str>) -> Option<String> {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        let environment = Environment { aws_data_path: owned(aws_data_path), home: owned(home) };
+        let environment = Environment { aws_data_path: owned(aws_data_path), home: owned(home), ..Environment::default() };
         folder(&environment).ok().map(|f| f.display().to_string())
     }
 

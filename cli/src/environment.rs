@@ -8,12 +8,21 @@ pub struct Environment {
     pub aws_data_path: Option<String>,
     /// `HOME`: the user's folder.
     pub home: Option<String>,
+    /// `AWS_ENDPOINT_URL_OPSWORKS`: the API's URL.
+    pub aws_endpoint_url_opsworks: Option<String>,
+    /// `AWS_ENDPOINT_URL`: the URL of every service that has none of its own.
+    pub aws_endpoint_url: Option<String>,
 }
 
 impl Environment {
     /// Reads them.
     pub fn read() -> Self {
-        Self { aws_data_path: variable("AWS_DATA_PATH"), home: variable("HOME") }
+        Self {
+            aws_data_path: variable("AWS_DATA_PATH"),
+            aws_endpoint_url: variable("AWS_ENDPOINT_URL"),
+            aws_endpoint_url_opsworks: variable("AWS_ENDPOINT_URL_OPSWORKS"),
+            home: variable("HOME"),
+        }
     }
 }
 

@@ -1,13 +1,18 @@
 //! `strata`: the laptop world, and the tools of on-call.
 //!
-//! [`args`] is what can be typed, [`sim`] is the laptop world, [`aws_model`] teaches stock clients the API. Exit codes: 0 done, 1 failed, 2 usage or bad input, 3 there are
-//! changes (only where that was asked).
+//! [`args`] is what can be typed, [`sim`] is the laptop world, [`aws_model`] teaches stock clients the API, [`client`] is how the other
+//! commands reach an API. Exit codes: 0 done, 1 failed, 2 usage or bad input, 3 there are changes (only where that was asked).
 
 pub mod args;
 pub mod aws_model;
+pub mod client;
+pub mod credentials;
+pub mod endpoint;
 pub mod environment;
 pub mod error;
+mod signing;
 pub mod sim;
+mod transport;
 
 use std::io::Write;
 
