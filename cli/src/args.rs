@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -42,12 +43,43 @@ pub enum Command {
     /// Print the service model that teaches today's AWS CLI and boto3 this API, or install it where they look
     #[command(after_help = AWS_MODEL_EXAMPLES)]
     AwsModel(AwsModelArgs),
+    /// Let clients that sign for `opsworks` only (Terraform, old scripts) reach a deployed API
+    #[command(after_help = PROXY_EXAMPLES)]
+    Proxy(ProxyArgs),
     /// Print the completion script of a shell
     #[command(after_help = "Example:\n  strata completions zsh > ~/.zfunc/_strata")]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+const PROXY_EXAMPLES: &str = "Examples:
+  strata proxy --to https://<id>.lambda-url.eu-west-1.on.aws
+  export AWS_ENDPOINT_URL_OPSWORKS=http://127.0.0.1:4281
+
+Requests must be signed with the very credentials that the proxy holds, and are signed again with them. Where a profile assumes a role or
+signs in by SSO each program gets keys of its own; give both the same ones first:
+  eval \"$(aws configure export-credentials --format env)\"";
+
+/// `strata proxy`.
+#[derive(Clone, Debug, Args)]
+pub struct ProxyArgs {
+    /// The API: https, or a loopback address
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    /// Where to listen; loopback only, port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4281")]
+    pub listen: SocketAddr,
+    /// Region to sign for [default: the one in a function URL]
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Service to sign for
+    #[arg(long, value_name = "NAME", default_value = "lambda")]
+    pub signing_name: String,
+    /// Profile whose credentials to use [default: as the AWS CLI chooses]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
 }
 
 /// The commands of the laptop world.
@@ -378,6 +410,8 @@ mod tests {
             ("strata aws-model --force", "--install"),
             ("strata aws-model --signing-name sns", "lambda"),
             ("strata simulate", "sim"),
+            ("strata proxy", "--to"),
+            ("strata proxy --to https://a.example --listen 4281", "invalid socket address"),
             ("strata completions cmd", "bash"),
         ] {
             let error = parse(line).expect_err(line);

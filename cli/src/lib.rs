@@ -1,7 +1,8 @@
 //! `strata`: the laptop world, and the tools of on-call.
 //!
-//! [`args`] is what can be typed, [`sim`] is the laptop world, [`aws_model`] teaches stock clients the API, [`client`] is how the other
-//! commands reach an API. Exit codes: 0 done, 1 failed, 2 usage or bad input, 3 there are changes (only where that was asked).
+//! [`args`] is what can be typed, [`sim`] is the laptop world. [`aws_model`] teaches stock clients the API, [`proxy`] re-signs for those
+//! that cannot be taught, [`client`] is how the other commands reach an API. Exit codes: 0 done, 1 failed, 2 usage or bad input, 3 there
+//! are changes (only where that was asked).
 
 pub mod args;
 pub mod aws_model;
@@ -10,6 +11,7 @@ pub mod credentials;
 pub mod endpoint;
 pub mod environment;
 pub mod error;
+pub mod proxy;
 mod signing;
 pub mod sim;
 mod transport;
@@ -34,6 +36,7 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Sim { command: SimCommand::Invoke(args) } => sim::invoke::invoke(args, cli.output),
         Command::Sim { command: SimCommand::Scenario(args) } => sim::scenario::show(args, cli.output),
         Command::AwsModel(args) => aws_model::run(args, cli.output),
+        Command::Proxy(args) => proxy::run(args, cli.output),
         Command::Completions { shell } => {
             // Into a buffer first: the generator panics when it cannot write, and a closed pipe is no reason for that.
             let mut script = Vec::new();
