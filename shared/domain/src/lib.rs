@@ -21,6 +21,7 @@ pub mod status;
 pub mod teardown;
 pub mod time_based;
 pub mod updates;
+pub mod users;
 
 pub use ids::*;
 pub use status::{InitiatedBy, InstanceStatus, ScalingType};

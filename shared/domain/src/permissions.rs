@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::StackId;
+use crate::model::UserProfile;
 
 /// A user's permission level on one stack [PERM-1].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +88,8 @@ pub struct Permission {
     pub stack_id: StackId,
     /// The user.
     pub iam_user_arn: String,
+    /// The user's profile when it was given: it counts for no other [USR-4].
+    pub profile_id: String,
     /// The level.
     pub level: PermissionLevel,
     /// Whether the user exists on the stack's hosts [SSH-3].
@@ -97,8 +100,20 @@ pub struct Permission {
 
 impl Permission {
     /// The permission of a user who was given none: IAM only, no SSH [PERM-2].
-    pub fn default_of(stack_id: StackId, iam_user_arn: String) -> Self {
-        Self { stack_id, iam_user_arn, level: PermissionLevel::IamOnly, allow_ssh: false, allow_sudo: false }
+    pub fn default_of(stack_id: StackId, user: &UserProfile) -> Self {
+        Self {
+            stack_id,
+            iam_user_arn: user.iam_user_arn.clone(),
+            profile_id: user.id.clone(),
+            level: PermissionLevel::IamOnly,
+            allow_ssh: false,
+            allow_sudo: false,
+        }
+    }
+
+    /// Whether it was given to this profile, and not to an earlier one of the same ARN [USR-4].
+    pub fn counts_for(&self, user: &UserProfile) -> bool {
+        self.profile_id == user.id
     }
 }
 
@@ -148,9 +163,30 @@ mod tests {
     /// [PERM-2]
     #[test]
     fn perm_2_who_was_given_nothing_has_iam_only_and_no_ssh() {
-        let permission = Permission::default_of("s".into(), "arn".to_owned());
+        let permission = Permission::default_of("s".into(), &profile("1"));
         assert_eq!((permission.level, permission.allow_ssh, permission.allow_sudo), (PermissionLevel::IamOnly, false, false));
         assert_eq!(PermissionLevel::default(), PermissionLevel::IamOnly);
+    }
+
+    fn profile(id: &str) -> UserProfile {
+        UserProfile {
+            id: id.to_owned(),
+            iam_user_arn: "arn".to_owned(),
+            name: "ada".to_owned(),
+            ssh_username: "ada".to_owned(),
+            ssh_public_key: None,
+            allow_self_management: false,
+            uid: 2000,
+            created_at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// [USR-4]
+    #[test]
+    fn usr_4_what_was_given_to_a_deleted_profile_counts_for_no_later_one_of_the_same_arn() {
+        let permission = Permission::default_of("s".into(), &profile("1"));
+        assert!(permission.counts_for(&profile("1")));
+        assert!(!permission.counts_for(&profile("2")));
     }
 
     /// [PERM-3] [PERM-4] [PERM-5] [PERM-9] [PERM-10]: what each level allows of each need, by what IAM says: `+` allowed, `-` denied.

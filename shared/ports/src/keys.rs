@@ -145,6 +145,18 @@ pub const USERS_PK: &str = "users";
 pub fn user(iam_user_arn: &str) -> Key {
     Key::new(USERS_PK, iam_user_arn)
 }
+/// The SSH user names that are taken: one record each, so that no two profiles become one Unix user.
+pub const SSH_NAMES_PK: &str = "ssh-names";
+/// An SSH user name that is taken; value: the ARN of the profile that has it.
+pub fn ssh_name(name: &str) -> Key {
+    Key::new(SSH_NAMES_PK, name)
+}
+/// The Unix UIDs that were ever given [USR-5].
+pub const UIDS_PK: &str = "uids";
+/// A UID that was given; value: the ARN of the profile that has it, `null` once that is deleted.
+pub fn uid(uid: u32) -> Key {
+    Key::new(UIDS_PK, format!("{uid:04}"))
+}
 /// Uniqueness: the record exists while the name is taken; its value names the owner's id. `what` is `host`, `layer-type`,
 /// `layer-name`, `layer-shortname`, or `cluster` (name `one`, value the ARN of the stack's one cluster).
 pub fn unique(stack: &StackId, what: &str, name: &str) -> Key {
