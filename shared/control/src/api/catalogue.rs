@@ -29,7 +29,7 @@ pub(crate) struct Action {
 }
 
 impl Action {
-    /// Whether it changes nothing.
+    /// Whether it changes nothing; the first look at the own profile apart, which makes it [USR-2].
     pub(crate) fn is_read(&self) -> bool {
         ["Describe", "Get", "List"].iter().any(|verb| self.name.starts_with(verb))
     }

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use strata_domain::StackId;
 use strata_domain::model::{Stack, UserProfile};
 use strata_domain::permissions::{IamDecision, Needed, Permission, PermissionLevel, iam_principal, is_allowed};
-use strata_ports::keys;
+use strata_ports::{Expect, keys};
 
 use super::call::Call;
 use super::error::ApiError;
+use crate::records::Stored;
 
 /// The caller, as far as the rules ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,24 +96,69 @@ pub(crate) async fn check(call: &Call<'_>, stack: Option<&Stack>) -> Result<(), 
 }
 
 /// `User: <arn> is not authorized to perform: opsworks:<Action> on resource: <stack arn>` [WIRE-14].
-pub(crate) fn denied(call: &Call<'_>, resource: &str) -> ApiError {
+fn denied(call: &Call<'_>, resource: &str) -> ApiError {
     let (arn, action) = (&call.principal.arn, call.action.name);
     ApiError::AccessDenied(format!("User: {arn} is not authorized to perform: opsworks:{action} on resource: {resource}"))
 }
 
+/// Of all stacks those that a call which names none is about [DSC-3]: where IAM allows the action on every stack, all but those whose
+/// level is `deny` (updates-and-access.md, Q8); where IAM is silent, those whose level allows it.
+///
+/// # Errors
+/// AccessDeniedException when that comes to none: what IAM limits to named stacks is not to be had unnamed [PERM-19].
+pub(crate) async fn visible(call: &Call<'_>, stacks: Vec<Stack>) -> Result<Vec<Stack>, ApiError> {
+    if call.principal.is_controller {
+        return Ok(stacks);
+    }
+    let iam = ask_iam(call, "*").await;
+    let user = profile(call, &call.principal.arn).await?;
+    let mut seen = Vec::with_capacity(stacks.len());
+    for stack in stacks {
+        let level = match &user {
+            Some(user) => permission_of(call, &stack.id, &user.record).await?.0.level,
+            None => PermissionLevel::default(),
+        };
+        if is_allowed(call.action.level, level, false, iam) {
+            seen.push(stack);
+        }
+    }
+    if seen.is_empty() && iam != IamDecision::Allowed { Err(denied(call, "*")) } else { Ok(seen) }
+}
+
 /// The caller's level on a stack; who was given none has `iam_only` [PERM-2].
-pub(crate) async fn level_of(call: &Call<'_>, stack: &Stack) -> Result<PermissionLevel, ApiError> {
-    let stored = call.find::<Permission>(&keys::permission(&stack.id, &call.principal.arn)).await?;
-    Ok(stored.map(|s| s.record.level).unwrap_or_default())
+async fn level_of(call: &Call<'_>, stack: &Stack) -> Result<PermissionLevel, ApiError> {
+    let Some(given) = call.find::<Permission>(&keys::permission(&stack.id, &call.principal.arn)).await? else {
+        return Ok(PermissionLevel::default());
+    };
+    let user = profile(call, &call.principal.arn).await?;
+    let counts = user.is_some_and(|user| given.record.counts_for(&user.record));
+    Ok(if counts { given.record.level } else { PermissionLevel::default() })
+}
+
+/// A user's profile, if the user was imported.
+pub(crate) async fn profile(call: &Call<'_>, arn: &str) -> Result<Option<Stored<UserProfile>>, ApiError> {
+    call.find(&keys::user(arn)).await
+}
+
+/// A user's permission on a stack, by default the one of [PERM-2], and what a write of it is conditional on.
+pub(crate) async fn permission_of(
+    call: &Call<'_>,
+    stack: &StackId,
+    user: &UserProfile,
+) -> Result<(Permission, Expect), ApiError> {
+    let stored = call.find::<Permission>(&keys::permission(stack, &user.iam_user_arn)).await?;
+    let expect = stored.as_ref().map_or(Expect::Absent, Stored::unchanged);
+    let given = stored.map(|s| s.record).filter(|given| given.counts_for(user));
+    Ok((given.unwrap_or_else(|| Permission::default_of(stack.clone(), user)), expect))
 }
 
 async fn manages_itself(call: &Call<'_>) -> Result<bool, ApiError> {
-    let profile = call.find::<UserProfile>(&keys::user(&call.principal.arn)).await?;
-    Ok(profile.is_some_and(|p| p.record.allow_self_management))
+    Ok(profile(call, &call.principal.arn).await?.is_some_and(|p| p.record.allow_self_management))
 }
 
-/// What IAM says of this call on `resource`; silence when it does not answer.
-pub(crate) async fn ask_iam(call: &Call<'_>, resource: &str) -> IamDecision {
+/// What IAM says of this call on `resource`. An IAM that does not answer denies: behind its silence there may be an explicit Deny, which no
+/// level outweighs. It is asked again at the next call.
+async fn ask_iam(call: &Call<'_>, resource: &str) -> IamDecision {
     let question = (iam_principal(&call.principal.arn), call.action.name, resource.to_owned());
     if let Some(known) = call.iam.recall(&question, call.now) {
         return known;
@@ -124,7 +171,7 @@ pub(crate) async fn ask_iam(call: &Call<'_>, resource: &str) -> IamDecision {
         }
         Err(error) => {
             tracing::warn!(error.message = %error, "IAM did not answer, so the call is denied");
-            IamDecision::Silent
+            IamDecision::ExplicitlyDenied
         }
     }
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 use strata_domain::StackId;
+use strata_domain::permissions::Permission;
 use strata_ports::store::{Listing, MAX_CHANGES};
 use strata_ports::{AlarmSpec, Change, CommitError, EventOut, Expect, Key, Ports, StackScope, StoreError, Told, keys};
 
@@ -38,6 +39,8 @@ pub(crate) enum After {
     Sweep(StackId),
     /// Remove these records, if they are still there.
     Remove(Vec<Key>),
+    /// Remove what a deleted profile was permitted on all stacks [USR-4]. What is missed never counts again, since it names the profile.
+    Permissions { iam_user_arn: String, profile_id: String },
 }
 
 impl Answer {
@@ -144,6 +147,7 @@ async fn follow_up(ports: &Ports, answer: &Answer) {
             After::Expand(deployment) => expand_deployment(ports.store.as_ref(), deployment).await.map_err(|e| e.to_string()),
             After::Sweep(stack) => sweep(ports, stack).await,
             After::Remove(keys) => remove(ports, keys).await,
+            After::Permissions { iam_user_arn, profile_id } => remove_permissions(ports, iam_user_arn, profile_id).await,
         };
         if let Err(why) = missed {
             tracing::warn!(error.message = %why, "left for the next tick");
@@ -189,6 +193,20 @@ async fn remove(ports: &Ports, keys: &[Key]) -> Result<(), String> {
     for key in keys {
         if let Some(item) = ports.store.get(key).await.map_err(|e| e.to_string())? {
             let change = Change::Delete { expect: item.unchanged(), key: item.key };
+            ports.store.commit(vec![change]).await.map_err(|e| e.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+async fn remove_permissions(ports: &Ports, iam_user_arn: &str, profile_id: &str) -> Result<(), String> {
+    for stack in ports.store.list(&Listing::of(keys::STACKS_PK, "")).await.map_err(|e| e.to_string())? {
+        let key = keys::permission(&StackId::from(stack.key.sk), iam_user_arn);
+        let Some(item) = ports.store.get(&key).await.map_err(|e| e.to_string())? else { continue };
+        let permission = item.decode::<Permission>().map_err(|e| e.to_string())?;
+        // The user may have been imported again meanwhile.
+        if permission.profile_id == profile_id {
+            let change = Change::Delete { expect: item.unchanged(), key };
             ports.store.commit(vec![change]).await.map_err(|e| e.to_string())?;
         }
     }

@@ -1,4 +1,4 @@
-//! DescribeStacks [ACT-40] [DSC-3].
+//! DescribeStacks [ACT-40] [DSC-3] [PERM-19].
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use strata_ports::store::Listing;
 use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::Input;
+use crate::api::permission;
 use crate::api::transaction::Answer;
 use crate::api::wire::StackShape;
 
@@ -29,30 +30,34 @@ pub(super) struct Output<'a> {
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
     let m: Members = input.read()?;
-    let mut stacks: Vec<Stack> = Vec::new();
-    match m.stack_ids {
+    let mut stacks = match m.stack_ids {
         Some(ids) if ids.is_empty() => {
             return Err(ApiError::Validation("Please provide no arguments or, one or more stack IDs".to_owned()));
         }
-        Some(ids) => {
-            for id in ids {
-                stacks.push(call.stack(&id).await?.record);
-            }
-            for stack in &stacks {
-                call.permit(Some(&stack.id)).await?;
-            }
-        }
-        None => {
-            for entry in call.store().list(&Listing::of(keys::STACKS_PK, "")).await? {
-                // One that was deleted meanwhile is simply not there any more; one that the caller may not see is left out.
-                if let Some(stack) = call.find::<Stack>(&keys::stack(&entry.key.sk.into())).await?
-                    && call.permit(Some(&stack.record.id)).await.is_ok()
-                {
-                    stacks.push(stack.record);
-                }
-            }
-        }
-    }
+        Some(ids) => named_stacks(call, &ids).await?,
+        None => permission::visible(call, all_stacks(call).await?).await?,
+    };
     stacks.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(Answer::of(&Output { stacks: stacks.iter().map(StackShape::of).collect() }))
+}
+
+async fn named_stacks(call: &Call<'_>, ids: &[String]) -> Result<Vec<Stack>, ApiError> {
+    let mut stacks = Vec::with_capacity(ids.len());
+    for id in ids {
+        stacks.push(call.stack(id).await?.record);
+    }
+    for stack in &stacks {
+        call.permit(Some(&stack.id)).await?;
+    }
+    Ok(stacks)
+}
+
+/// All stacks, whoever asks. One that is deleted meanwhile is simply not there any more.
+pub(super) async fn all_stacks(call: &Call<'_>) -> Result<Vec<Stack>, ApiError> {
+    let entries = call.store().list(&Listing::of(keys::STACKS_PK, "")).await?;
+    let mut stacks = Vec::with_capacity(entries.len());
+    for entry in entries {
+        stacks.extend(call.find::<Stack>(&keys::stack(&entry.key.sk.into())).await?.map(|stack| stack.record));
+    }
+    Ok(stacks)
 }

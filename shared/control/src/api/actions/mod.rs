@@ -5,9 +5,11 @@ mod create_deployment;
 mod create_instance;
 mod create_layer;
 mod create_stack;
+mod create_user_profile;
 mod delete_instance;
 mod delete_layer;
 mod delete_stack;
+mod delete_user_profile;
 mod deregister_ecs_cluster;
 mod describe_apps;
 mod describe_commands;
@@ -16,11 +18,14 @@ mod describe_ecs_clusters;
 mod describe_instances;
 mod describe_layers;
 mod describe_load_based_auto_scaling;
+mod describe_my_user_profile;
+mod describe_permissions;
 mod describe_rds_db_instances;
 mod describe_service_errors;
 mod describe_stack_summary;
 mod describe_stacks;
 mod describe_time_based_auto_scaling;
+mod describe_user_profiles;
 mod get_hostname_suggestion;
 mod layer_members;
 mod load_based_index;
@@ -28,6 +33,7 @@ mod placement;
 mod reboot_instance;
 mod register_ecs_cluster;
 mod set_load_based_auto_scaling;
+mod set_permission;
 mod set_time_based_auto_scaling;
 mod start_instance;
 mod start_stack;
@@ -36,7 +42,10 @@ mod stop_stack;
 mod uniqueness;
 mod update_instance;
 mod update_layer;
+mod update_my_user_profile;
 mod update_stack;
+mod update_user_profile;
+mod user_profiles;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -84,9 +93,11 @@ actions! {
     "CreateInstance" => create_instance(Members) -> Output,
     "CreateLayer" => create_layer(Members) -> Output,
     "CreateStack" => create_stack(Members) -> Output,
+    "CreateUserProfile" => create_user_profile(Members) -> Output,
     "DeleteInstance" => delete_instance(Members) -> (),
     "DeleteLayer" => delete_layer(Members) -> (),
     "DeleteStack" => delete_stack(Members) -> (),
+    "DeleteUserProfile" => delete_user_profile(Members) -> (),
     "DeregisterEcsCluster" => deregister_ecs_cluster(Members) -> (),
     "DescribeApps" => describe_apps(Members) -> Output,
     "DescribeCommands" => describe_commands(Members) -> Output,
@@ -95,15 +106,19 @@ actions! {
     "DescribeInstances" => describe_instances(Members) -> Output,
     "DescribeLayers" => describe_layers(Members) -> Output,
     "DescribeLoadBasedAutoScaling" => describe_load_based_auto_scaling(Members) -> Output,
+    "DescribeMyUserProfile" => describe_my_user_profile(Members) -> Output,
+    "DescribePermissions" => describe_permissions(Members) -> Output,
     "DescribeRdsDbInstances" => describe_rds_db_instances(Members) -> Output,
     "DescribeServiceErrors" => describe_service_errors(Members) -> Output,
     "DescribeStackSummary" => describe_stack_summary(Members) -> Output,
     "DescribeStacks" => describe_stacks(Members) -> Output,
     "DescribeTimeBasedAutoScaling" => describe_time_based_auto_scaling(Members) -> Output,
+    "DescribeUserProfiles" => describe_user_profiles(Members) -> Output,
     "GetHostnameSuggestion" => get_hostname_suggestion(Members) -> Output,
     "RebootInstance" => reboot_instance(Members) -> (),
     "RegisterEcsCluster" => register_ecs_cluster(Members) -> Output,
     "SetLoadBasedAutoScaling" => set_load_based_auto_scaling(Members) -> (),
+    "SetPermission" => set_permission(Members) -> (),
     "SetTimeBasedAutoScaling" => set_time_based_auto_scaling(Members) -> (),
     "StartInstance" => start_instance(Members) -> (),
     "StartStack" => start_stack(Members) -> (),
@@ -111,7 +126,9 @@ actions! {
     "StopStack" => stop_stack(Members) -> (),
     "UpdateInstance" => update_instance(Members) -> (),
     "UpdateLayer" => update_layer(Members) -> (),
+    "UpdateMyUserProfile" => update_my_user_profile(Members) -> (),
     "UpdateStack" => update_stack(Members) -> (),
+    "UpdateUserProfile" => update_user_profile(Members) -> (),
 }
 
 fn read_schema<T: JsonSchema>() -> Schema {

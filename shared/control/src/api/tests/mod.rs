@@ -12,6 +12,7 @@ mod stacks;
 mod support;
 mod test_cloud;
 mod test_store;
+mod users;
 mod wire_rules;
 
 pub(super) use support::TestApi;

@@ -80,11 +80,16 @@ impl Reply {
 impl TestApi {
     /// An empty installation with one ECS cluster that nobody has registered.
     pub(in crate::api) fn new() -> Self {
+        Self::over(|_| {})
+    }
+
+    /// The same, over ports that are adjusted first.
+    pub(super) fn over(adjust: impl FnOnce(&mut Ports)) -> Self {
         let (store, cloud) = (Arc::new(TestStore::default()), Arc::new(TestCloud::default()));
         cloud.set_now("2026-01-01T00:00:00Z");
         let account = account();
         cloud.clusters.lock().unwrap().insert(CLUSTER.into(), true);
-        let ports = Ports {
+        let mut ports = Ports {
             store: store.clone(),
             compute: cloud.clone(),
             containers: cloud.clone(),
@@ -99,6 +104,7 @@ impl TestApi {
             clock: cloud.clone(),
             ids: cloud.clone(),
         };
+        adjust(&mut ports);
         let subnet = |zone: &str| Subnet { id: format!("subnet-{zone}"), zone: format!("{REGION}{zone}") };
         let config = ApiConfig {
             region: REGION.into(),
@@ -128,11 +134,16 @@ impl TestApi {
         self.send(Self::request(action, members.to_string())).await
     }
 
+    /// The same call by somebody else.
+    pub(super) async fn call_as(&self, arn: &str, action: &str, members: Value) -> Reply {
+        let mut request = Self::request(action, members.to_string());
+        request.extensions_mut().insert(Caller { arn: arn.into() });
+        self.send(request).await
+    }
+
     /// The same call by the controllers' role.
     pub(super) async fn call_as_controller(&self, action: &str, members: Value) -> Reply {
-        let mut request = Self::request(action, members.to_string());
-        request.extensions_mut().insert(Caller { arn: CONTROLLERS.into() });
-        self.send(request).await
+        self.call_as(CONTROLLERS, action, members).await
     }
 
     pub(super) async fn stack(&self, name: &str) -> String {

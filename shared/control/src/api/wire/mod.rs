@@ -7,12 +7,14 @@ mod instance;
 mod layer;
 mod scaling;
 mod stack;
+mod user;
 
 pub(crate) use deployment::{CommandShape, DeploymentShape, ServiceErrorShape};
 pub(crate) use instance::{InstanceRow, InstanceShape, Surroundings};
 pub(crate) use layer::{LayerShape, Recipes};
 pub(crate) use scaling::{AutoScalingThresholds, WeeklyAutoScalingSchedule};
 pub(crate) use stack::{EcsClusterShape, StackShape, StackSummaryShape};
+pub(crate) use user::{PermissionShape, SelfUserProfileShape, UserProfileShape};
 
 use bytes::Bytes;
 use jiff::Timestamp;
