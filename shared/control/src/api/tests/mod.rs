@@ -4,6 +4,7 @@ mod clusters;
 mod deployments;
 mod instances;
 mod layers;
+mod matrix;
 mod permissions;
 mod repeats;
 mod scaling;
