@@ -50,7 +50,7 @@ const REMEMBERED_SECONDS: i64 = 60;
 const MOST_REMEMBERED: usize = 4_096;
 
 /// Caller, action and resource.
-type Question = (String, &'static str, String);
+type Question = (String, String, String);
 
 /// What IAM said lately.
 #[derive(Debug, Default)]
@@ -99,6 +99,18 @@ pub(crate) async fn check(call: &Call<'_>, stack: Option<&Stack>) -> Result<(), 
 fn denied(call: &Call<'_>, resource: &str) -> ApiError {
     let (arn, action) = (&call.principal.arn, call.action.name);
     ApiError::AccessDenied(format!("User: {arn} is not authorized to perform: opsworks:{action} on resource: {resource}"))
+}
+
+/// Whether the caller may pass a role to the service [IAM-8]; `member` names it in the error.
+///
+/// # Errors
+/// ValidationException with the text that OpsWorks had for it [TXT-10].
+pub(crate) async fn check_pass_role(call: &Call<'_>, member: &str, role_arn: &str) -> Result<(), ApiError> {
+    if call.principal.is_controller || ask(call, "iam:PassRole", role_arn).await == IamDecision::Allowed {
+        return Ok(());
+    }
+    let arn = &call.principal.arn;
+    Err(ApiError::field(member, format!("User: {arn} is not authorized to perform: iam:PassRole on resource: {role_arn}")))
 }
 
 /// Of all stacks those that a call which names none is about [DSC-3]: where IAM allows the action on every stack, all but those whose
@@ -156,15 +168,19 @@ async fn manages_itself(call: &Call<'_>) -> Result<bool, ApiError> {
     Ok(profile(call, &call.principal.arn).await?.is_some_and(|p| p.record.allow_self_management))
 }
 
-/// What IAM says of this call on `resource`. An IAM that does not answer denies: behind its silence there may be an explicit Deny, which no
-/// level outweighs. It is asked again at the next call.
+/// What IAM says of this call on `resource`.
 async fn ask_iam(call: &Call<'_>, resource: &str) -> IamDecision {
-    let question = (iam_principal(&call.principal.arn), call.action.name, resource.to_owned());
+    ask(call, &format!("opsworks:{}", call.action.name), resource).await
+}
+
+/// What IAM says of the caller doing `action` on `resource`. An IAM that does not answer denies: behind its silence there may be an explicit
+/// Deny, which no level outweighs. It is asked again at the next call.
+async fn ask(call: &Call<'_>, action: &str, resource: &str) -> IamDecision {
+    let question = (iam_principal(&call.principal.arn), action.to_owned(), resource.to_owned());
     if let Some(known) = call.iam.recall(&question, call.now) {
         return known;
     }
-    let action = format!("opsworks:{}", call.action.name);
-    match call.ports.identity.decide(&question.0, &action, resource).await {
+    match call.ports.identity.decide(&question.0, action, resource).await {
         Ok(decision) => {
             call.iam.remember(question, call.now, decision);
             decision

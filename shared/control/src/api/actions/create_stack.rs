@@ -16,6 +16,7 @@ use crate::api::call::Call;
 use crate::api::checks;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
+use crate::api::permission;
 use crate::api::transaction::Answer;
 
 /// Stacks of an installation [QTA-1].
@@ -90,6 +91,7 @@ pub(super) struct Output<'a> {
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
     let stack = read(call, input)?;
     call.permit(None).await?;
+    permission::check_pass_role(call, "ServiceRoleArn", &stack.service_role_arn).await?;
     let entries = call.store().list(&Listing::of(keys::STACKS_PK, "")).await?;
     checks::quota("stacks", entries.len(), MAX_STACKS)?;
     Ok(Answer::of(&Output { stack_id: stack.id.as_str() }).with(vec![

@@ -304,6 +304,23 @@ async fn role_sessions_ask_for_their_role() {
     get(bob).await.good();
 }
 
+/// [IAM-8] [TXT-10]: who may create stacks but not pass the role is told so in OpsWorks' words, and there is no stack.
+#[tokio::test]
+async fn iam_8_the_caller_must_be_allowed_to_pass_the_service_role() {
+    let app = TestApi::new();
+    let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
+    let profile = "arn:aws:iam::123456789012:instance-profile/ec2";
+    let create = |name: &str| json!({ "Name": "shop", "ServiceRoleArn": role(name), "DefaultInstanceProfileArn": profile });
+    app.account.set_policy(BOB, policy(&["opsworks:CreateStack"], &[]));
+    let denied = app.call_as(BOB, "CreateStack", create("service")).await.invalid();
+    let expected = format!("User: {BOB} is not authorized to perform: iam:PassRole on resource: {}", role("service"));
+    assert_eq!(denied, format!("Service Role Arn: {expected}"));
+    assert!(app.store.partition("stacks").is_empty());
+    app.account.set_policy(BOB, policy(&["opsworks:CreateStack", "iam:PassRole"], &[]));
+    app.cloud.advance(60);
+    app.call_as(BOB, "CreateStack", create("service")).await.good();
+}
+
 /// IAM that answers only when it is told to, and then allows nothing.
 #[derive(Default)]
 struct MuteIam {
