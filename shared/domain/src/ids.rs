@@ -62,6 +62,8 @@ id!(/// The id under which SSM runs a command on a host.
     SsmCommandId);
 id!(/// A service error's uuid.
     ServiceErrorId);
+id!(/// The uuid under which a volume is registered; EC2 knows it as `vol-...` [IDN-3].
+    VolumeId);
 id!(/// A rolling update's id.
     CampaignId);
 id!(/// A layer teardown's id.

@@ -16,6 +16,7 @@ pub mod load_based;
 pub mod mode;
 pub mod model;
 pub mod permissions;
+pub mod resources;
 pub mod settings;
 pub mod status;
 pub mod teardown;

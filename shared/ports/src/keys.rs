@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use strata_domain::{
     CampaignId, ClusterArn, CommandId, DeploymentId, Ec2InstanceId, InstanceId, LayerId, ServiceErrorId, StackId, TeardownId,
+    VolumeId,
 };
 
 /// Partition and sort key.
@@ -125,10 +126,10 @@ pub const SERVICE_ERROR: &str = "service-error#";
 pub fn service_error(stack: &StackId, error: &ServiceErrorId) -> Key {
     Key::new(stack_pk(stack), format!("{SERVICE_ERROR}{error}"))
 }
-/// What [`pointer`], [`busy`], [`cluster`], [`load_based_layer`] and [`alarm_index`] records hold: whose it is.
+/// What [`pointer`], [`busy`], [`cluster`], [`registered_address`], [`load_based_layer`] and [`alarm_index`] records hold: whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// `stack`, `layer`, `instance`, `deployment`, `command`, `cluster` or `alarm`.
+    /// `stack`, `layer`, `instance`, `deployment`, `command`, `service-error`, `volume`, `elastic-ip`, `cluster` or `alarm`.
     pub kind: String,
     /// Its stack.
     pub stack_id: StackId,
@@ -162,7 +163,7 @@ pub fn uid(uid: u32) -> Key {
 pub fn unique(stack: &StackId, what: &str, name: &str) -> Key {
     Key::new(stack_pk(stack), format!("unique#{what}#{name}"))
 }
-/// Pointer from a layer's, instance's, deployment's or command's uuid to its stack.
+/// Pointer from a layer's, instance's, volume's, deployment's or command's uuid to its stack.
 pub fn pointer(uuid: &str) -> Key {
     Key::new(format!("id#{uuid}"), "pointer")
 }
@@ -171,6 +172,65 @@ pub const CLUSTERS_PK: &str = "clusters";
 /// A cluster's registration; the record itself is the uniqueness of "one stack per cluster".
 pub fn cluster(arn: &ClusterArn) -> Key {
     Key::new(CLUSTERS_PK, arn.as_str())
+}
+/// Sort key prefix of registered volumes.
+pub const VOLUME: &str = "volume#";
+/// `model::RegisteredVolume`.
+pub fn volume(stack: &StackId, volume: &VolumeId) -> Key {
+    Key::new(stack_pk(stack), format!("{VOLUME}{volume}"))
+}
+/// Where a volume is registered; the record itself is the uniqueness of "one stack per volume" [RES-1]. Value: [`VolumeOwner`].
+pub fn registered_volume(ec2_volume_id: &str) -> Key {
+    Key::new(format!("ec2-volume#{ec2_volume_id}"), "owner")
+}
+/// What [`registered_volume`] records hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeOwner {
+    /// Its stack.
+    pub stack_id: StackId,
+    /// The uuid under which it is registered.
+    pub volume_id: VolumeId,
+}
+/// Sort key prefix of registered Elastic IP addresses.
+pub const ELASTIC_IP: &str = "elastic-ip#";
+/// `model::ElasticIp`.
+pub fn elastic_ip(stack: &StackId, ip: &str) -> Key {
+    Key::new(stack_pk(stack), format!("{ELASTIC_IP}{ip}"))
+}
+/// Where an address is registered; the record itself is the uniqueness of "one stack per address" [RES-1]. Value: [`Owner`]. It moves
+/// to another stack with the address [EIP-13].
+pub fn registered_address(ip: &str) -> Key {
+    Key::new(format!("address#{ip}"), "owner")
+}
+/// Sort key prefix of layers' load balancers.
+pub const LOAD_BALANCER: &str = "load-balancer#";
+/// `model::LayerLoadBalancer`: the one of a layer [ELB-2].
+pub fn load_balancer(stack: &StackId, layer: &LayerId) -> Key {
+    Key::new(stack_pk(stack), format!("{LOAD_BALANCER}{layer}"))
+}
+/// Where a load balancer is attached, by its region and name; the record itself is the uniqueness of "one layer per load balancer"
+/// [ELB-2]. Value: [`LoadBalancerOwner`].
+pub fn attached_load_balancer(region: &str, name: &str) -> Key {
+    Key::new(format!("load-balancer#{region}#{name}"), "owner")
+}
+/// What [`attached_load_balancer`] records hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadBalancerOwner {
+    /// The layer's stack.
+    pub stack_id: StackId,
+    /// The layer.
+    pub layer_id: LayerId,
+}
+/// Configure is due on all online instances of a stack, since its addresses or load balancers have changed [EIP-15] [ELB-7]. Value:
+/// [`ConfigureDue`]. One record, so that many changes come to one run [CMD-33]; whoever sends the run removes it.
+pub fn configure_due(stack: &StackId) -> Key {
+    Key::new(stack_pk(stack), "configure-due")
+}
+/// What [`configure_due`] records hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigureDue {
+    /// When it last became due.
+    pub at: jiff::Timestamp,
 }
 /// All instances that lifecycle still has to bring forward; the tick reads these and no settled record.
 pub const BUSY_PK: &str = "busy";

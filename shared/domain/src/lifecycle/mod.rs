@@ -23,6 +23,8 @@ use crate::{InitiatedBy, InstanceStatus, SsmCommandId, auto_healing};
 
 pub use observed::{ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen, RunSeen, TaskCounts};
 pub use step::{Action, HEAL_CAP, HEAL_CAP_PERIOD, LAUNCH_SETTLES, Notice, REBOOT_SETTLES, Rules, Step};
+#[cfg(test)]
+pub(crate) use tests::record as sample_record;
 pub use up::{on_launch_refused, on_launched, on_setup_sent};
 
 /// The next step of `record` at `now`, given one look at the world.

@@ -34,7 +34,7 @@ pub(super) fn container_host() -> ContainerHost {
 }
 
 /// An EBS-backed instance with its machine, in `status` since second 0, started then.
-pub(super) fn record(status: InstanceStatus) -> Instance {
+pub(crate) fn record(status: InstanceStatus) -> Instance {
     Instance {
         id: "inst".into(),
         stack_id: "stack".into(),
@@ -67,6 +67,8 @@ pub(super) fn record(status: InstanceStatus) -> Instance {
         private_ip: None,
         public_ip: None,
         volumes: Vec::new(),
+        volumes_noted_of: None,
+        elastic_ip: None,
         setup_command: None,
         shutdown_command: None,
         agent_silent_since: None,

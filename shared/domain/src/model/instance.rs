@@ -28,12 +28,12 @@ impl RootDeviceType {
     }
 }
 
-/// A volume made for an instance from its layers' `VolumeConfigurations`.
+/// A volume that is tied to an instance: made by its launch from its layers' `VolumeConfigurations`, or assigned to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// `vol-...`.
     pub ec2_volume_id: String,
-    /// Where it is mounted.
+    /// Where it is mounted; empty: nowhere, as a volume that was attached before its machine was registered [EBS-29].
     pub mount_point: String,
 }
 
@@ -113,8 +113,14 @@ pub struct Instance {
     pub private_ip: Option<String>,
     /// As EC2 reported it.
     pub public_ip: Option<String>,
-    /// Its non-root volumes.
+    /// Its non-root volumes, attached or not; each is registered with the stack and names this instance.
     pub volumes: Vec<Volume>,
+    /// The machine whose launch's volumes are all in `volumes`: what else is found attached to it is somebody else's [EBS-27].
+    #[serde(default)]
+    pub volumes_noted_of: Option<Ec2InstanceId>,
+    /// The Elastic IP address that it has or, while it is offline, is to get at its next start [EIP-19].
+    #[serde(default)]
+    pub elastic_ip: Option<String>,
 
     /// The Setup run of this start, once sent.
     pub setup_command: Option<SsmCommandId>,

@@ -1,11 +1,13 @@
-//! The records that the control plane owns: stacks, layers, instances. Plain data with serde; the rules stand elsewhere.
+//! The records that the control plane owns: stacks, layers, instances, resources. Plain data with serde; the rules stand elsewhere.
 
 mod instance;
 mod layer;
+mod resource;
 mod stack;
 mod user;
 
 pub use instance::{DeleteRequest, Instance, RootDeviceType, Volume};
 pub use layer::{Layer, LayerType, ShutdownConfiguration, VolumeConfiguration};
+pub use resource::{ElasticIp, LayerLoadBalancer, RegisteredVolume, VolumeFacts};
 pub use stack::Stack;
 pub use user::UserProfile;

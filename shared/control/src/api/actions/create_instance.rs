@@ -241,6 +241,8 @@ fn build(
         private_ip: None,
         public_ip: None,
         volumes: Vec::new(),
+        volumes_noted_of: None,
+        elastic_ip: None,
         setup_command: None,
         shutdown_command: None,
         agent_silent_since: None,
