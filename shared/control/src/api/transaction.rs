@@ -13,7 +13,7 @@ use super::error::ApiError;
 use super::input::Input;
 use super::repeat::RequestKey;
 use super::wire;
-use crate::records::{Deployment, expand_deployment};
+use crate::records::{Deployment, expand_deployment, release_stack};
 
 /// So often a transaction is tried again after a conflict. A lost race means that somebody else's commit went through, so this
 /// bounds how many others may be quicker in a row.
@@ -35,7 +35,8 @@ pub(crate) enum After {
     Alarms { scope: StackScope, put: Vec<AlarmSpec>, delete: Vec<String> },
     /// Write a deployment's commands; the reconciler expands what is missed.
     Expand(Box<Deployment>),
-    /// Remove what else stands in a deleted stack's partition. What is missed is never read again.
+    /// Release what is registered with a deleted stack, and remove what else stands in its partition. What is missed is never read
+    /// again, and does not keep a volume or address from being registered.
     Sweep(StackId),
     /// Remove these records, if they are still there.
     Remove(Vec<Key>),
@@ -178,6 +179,7 @@ async fn bring_alarms_in_step(ports: &Ports, scope: &StackScope, put: &[AlarmSpe
 }
 
 async fn sweep(ports: &Ports, stack: &StackId) -> Result<(), String> {
+    release_stack(ports.store.as_ref(), stack).await?;
     loop {
         let left = Listing { limit: Some(MAX_CHANGES), ..Listing::of(keys::stack_pk(stack), "") };
         let items = ports.store.list(&left).await.map_err(|e| e.to_string())?;

@@ -11,6 +11,8 @@ pub(super) fn launch_spec(view: &StackView, record: &Instance) -> LaunchSpec {
     let volumes = view
         .layers_of(record)
         .flat_map(|layer| &layer.volume_configurations)
+        // A volume that the record has already keeps its place and its data [EBS-19].
+        .filter(|wanted| !record.volumes.iter().any(|known| known.mount_point == wanted.mount_point))
         .flat_map(|volume| {
             let disk = VolumeSpec {
                 mount_point: volume.mount_point.clone(),

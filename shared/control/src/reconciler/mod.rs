@@ -18,6 +18,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 mod view;
+mod volumes;
 mod write;
 
 use jiff::SignedDuration;

@@ -13,6 +13,7 @@ use strata_ports::{Change, CommitError, Expect, HandlerError, Key, Ports, Store,
 
 use super::telling::{Head, Incident, Routine, Special, Teller, Words, routine, special};
 use super::view::StackView;
+use super::volumes::volume_changes;
 use crate::records::{Stored, busy_changes, removal_changes};
 use crate::status_change::move_status;
 
@@ -193,6 +194,9 @@ async fn prepare(
         let busy = is_busy(&record, is_claimed);
         if busy != is_busy(&before.record, false) {
             changes.extend(busy_changes(store, &record, busy).await?);
+        }
+        if before.record.volumes != record.volumes {
+            changes.extend(volume_changes(store, view, teller, &before.record, &mut record).await?);
         }
         changes.push(before.put(&record));
     }

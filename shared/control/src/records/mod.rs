@@ -4,6 +4,7 @@
 pub mod busy;
 pub mod deployment;
 pub mod removal;
+pub mod resource;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod service_error;
@@ -14,7 +15,11 @@ pub use deployment::{
     Command, CommandPointer, CommandState, Deployment, DeploymentState, Target, command_changes, deployment_event,
     expand_deployment,
 };
-pub use removal::removal_changes;
+pub use removal::{deregistration_changes, removal_changes};
+pub use resource::{
+    Fate, address_owner_change, deregister_address_changes, deregister_volume_changes, find_address, find_volume,
+    register_address_changes, register_volume_changes, release_stack, resource_changes,
+};
 pub use service_error::{ServiceError, service_error_changes};
 pub use stored::Stored;
 

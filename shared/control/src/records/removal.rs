@@ -5,15 +5,33 @@ use strata_ports::store::Listing;
 use strata_ports::{Change, Expect, Item, Store, StoreError, keys};
 
 use super::Stored;
+use super::resource::{Fate, resource_changes};
 
 /// The changes that remove an instance's record, pointer, host name, schedule, last start, holds, claim and busy entry, for one
 /// commit: DeleteInstance's last step (lifecycle, once EC2 has terminated it) and StopInstance with Force [INST-25].
 ///
-/// Its commands and service errors stay readable until the stack goes.
+/// Its commands and service errors stay readable until the stack goes. Its volumes and its Elastic IP address stay registered with the
+/// stack, unless their deletion was asked for too [INST-32].
 ///
 /// # Errors
 /// [`StoreError`]: nothing is known; give up this round.
 pub async fn removal_changes(store: &dyn Store, instance: &Stored<Instance>) -> Result<Vec<Change>, StoreError> {
+    let fate = |goes: bool| if goes { Fate::Deregistered } else { Fate::StayRegistered };
+    let delete = instance.record.delete;
+    let fates = (fate(delete.is_some_and(|d| d.volumes)), fate(delete.is_some_and(|d| d.elastic_ip)));
+    removal(store, instance, fates).await
+}
+
+/// The changes that remove the record of an instance whose machine lives on without us, DeregisterInstance's last step: its volumes and
+/// its address leave the stack too, and stay attached [EBS-25] [REG-4].
+///
+/// # Errors
+/// [`StoreError`]: nothing is known; give up this call.
+pub async fn deregistration_changes(store: &dyn Store, instance: &Stored<Instance>) -> Result<Vec<Change>, StoreError> {
+    removal(store, instance, (Fate::Deregistered, Fate::Deregistered)).await
+}
+
+async fn removal(store: &dyn Store, instance: &Stored<Instance>, fates: (Fate, Fate)) -> Result<Vec<Change>, StoreError> {
     let Instance { id, stack_id, hostname, .. } = &instance.record;
     let mut changes = vec![instance.delete()];
     let alone = [
@@ -28,6 +46,7 @@ pub async fn removal_changes(store: &dyn Store, instance: &Stored<Instance>) -> 
         // What is not there must still not be there at the commit, or it would be left behind.
         changes.push(store.get(&key).await?.map_or(Change::Check { key, expect: Expect::Absent }, delete));
     }
+    changes.extend(resource_changes(store, &instance.record, fates).await?);
     let holds = Listing::of(keys::stack_pk(stack_id), format!("{}instance#{id}#", keys::HOLD));
     changes.extend(store.list(&holds).await?.into_iter().map(delete));
     Ok(changes)

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{Action, ContainerSeen, Ec2Host, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after, spoken};
 use crate::model::{Instance, RootDeviceType};
+use crate::resources::with_launched;
 use crate::{InstanceStatus, SsmCommandId};
 
 /// The record after EC2 accepted its launch; moves to `pending` [INST-15].
@@ -30,7 +31,7 @@ fn with_host(record: &Instance, host: &Ec2Host) -> Instance {
         ec2_instance_id: Some(host.id.clone()),
         private_ip: host.private_ip.clone(),
         public_ip: host.public_ip.clone(),
-        volumes: host.volumes.clone(),
+        volumes: with_launched(record, &host.id, &host.volumes),
         ..record.clone()
     }
 }
@@ -197,6 +198,7 @@ fn come_online(x: &Look<'_>, why: &str) -> Step {
     let with_host = x.host().map_or_else(|| x.record.clone(), |host| with_host(x.record, host));
     let record = Instance {
         container_instance_arn: x.container().map(|c| c.arn.clone()),
+        volumes_noted_of: with_host.ec2_instance_id.clone(),
         online_since: Some(x.now),
         has_been_online: true,
         agent_silent_since: None,

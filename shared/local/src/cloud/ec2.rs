@@ -299,6 +299,10 @@ impl State {
     pub(super) fn delete_volume(&mut self, volume: &str) -> Result<(), CloudError> {
         const ACTION: &str = "ec2:DeleteVolume";
         self.admit(ACTION, 1)?;
+        if self.account.volumes.get(volume).is_some_and(|own| own.attached.is_some()) {
+            return Err(wrong(ACTION, "VolumeInUse", format!("{volume} is attached")));
+        }
+        self.account.volumes.remove(volume);
         match self.ec2.volumes.get(volume) {
             Some(Some(_)) => Err(wrong(ACTION, "VolumeInUse", format!("{volume} is attached"))),
             Some(None) => {

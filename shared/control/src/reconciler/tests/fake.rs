@@ -11,7 +11,7 @@ use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId,
 use strata_ports::{
     AlarmObservation, AlarmSpec, Alarms, Clock, CloudError, ClusterView, CommandKind, CommandRequest, CommandResult,
     CommandStatus, Commands, Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, Ec2State, EcsService,
-    EcsTask, EventOut, Events, ItemResult, LaunchSpec, ModeScope, Modes, Pager, Ping, StackScope,
+    EcsTask, EventOut, Events, ItemResult, LaunchSpec, ModeScope, Modes, Pager, Ping, StackScope, VolumeSpec,
 };
 
 pub(super) struct Host {
@@ -147,6 +147,7 @@ impl Compute for Cloud {
         let mut state = self.state();
         let found = state.hosts.iter().find(|h| h.token == spec.token).map(|h| h.ec2.clone());
         let ec2 = found.unwrap_or_else(|| {
+            let volume = |(n, v): (usize, &VolumeSpec)| (format!("vol-{}-{n}", state.hosts.len() + 1), v.mount_point.clone());
             let ec2 = Ec2Instance {
                 id: Ec2InstanceId::new(format!("i-{}", state.hosts.len() + 1)),
                 instance_id: Some(spec.instance_id.clone()),
@@ -155,7 +156,7 @@ impl Compute for Cloud {
                 launched_at: state.now,
                 private_ip: Some("10.0.0.1".to_owned()),
                 public_ip: None,
-                volumes: Vec::new(),
+                volumes: spec.volumes.iter().enumerate().map(volume).collect(),
             };
             let host = Host {
                 ec2: ec2.clone(),

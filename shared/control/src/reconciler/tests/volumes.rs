@@ -1,0 +1,118 @@
+//! The volumes that launches make, in the records.
+
+use strata_domain::model::{RegisteredVolume, VolumeConfiguration};
+
+use super::*;
+
+/// The layer's members get two volumes at their first start.
+async fn two_volumes_each(world: &World) {
+    let mut layer = samples::layer();
+    for (mount_point, volume_type) in [("/data", "gp2"), ("/logs", "standard")] {
+        layer.volume_configurations.push(VolumeConfiguration {
+            mount_point: mount_point.to_owned(),
+            number_of_disks: 1,
+            size: 20,
+            volume_type: volume_type.to_owned(),
+            iops: None,
+            encrypted: false,
+        });
+    }
+    let key = keys::layer(&layer.stack_id, &layer.id);
+    world.commit(vec![Change::put(key, &layer, Expect::Version(1))]).await;
+}
+
+/// One instance that was started so.
+async fn with_volumes() -> World {
+    let world = World::new(1).await;
+    two_volumes_each(&world).await;
+    world.start_first().await;
+    world
+}
+
+impl World {
+    async fn start_first(&self) {
+        self.ask_start(0).await;
+        self.step().await;
+        self.run(8).await;
+    }
+
+    /// The stack's registered volumes, by device.
+    async fn volumes(&self) -> Vec<RegisteredVolume> {
+        let listing = Listing::of(keys::stack_pk(&samples::stack().id), keys::VOLUME);
+        let items = self.store.list(&listing).await.unwrap();
+        let mut volumes: Vec<RegisteredVolume> = items.iter().map(|item| item.decode().unwrap()).collect();
+        volumes.sort_by(|a, b| (&a.device, &a.ec2_volume_id).cmp(&(&b.device, &b.ec2_volume_id)));
+        volumes
+    }
+}
+
+/// [EBS-16] [EBS-19] [EBS-30], the records: a launch's volumes are registered with the stack, once, and stay tied over a stop.
+#[tokio::test]
+async fn ebs_16_a_launchs_volumes_are_registered_once_with_the_stack() {
+    let world = with_volumes().await;
+    assert_eq!(world.status(0).await, InstanceStatus::Online);
+    let volumes = world.volumes().await;
+    let shown: Vec<_> =
+        volumes.iter().map(|v| (v.device.as_deref(), v.mount_point.as_deref(), v.facts.volume_type.as_str())).collect();
+    assert_eq!(shown, [(Some("/dev/sdi"), Some("/data"), "gp2"), (Some("/dev/sdj"), Some("/logs"), "standard")]);
+    for volume in &volumes {
+        assert_eq!((volume.name.as_deref(), &volume.instance_id), (Some("Created for web1"), &Some(world.ids[0].1.clone())));
+        assert!(world.exists(keys::pointer(volume.id.as_str())).await);
+        let owner = world.store.get(&keys::registered_volume(&volume.ec2_volume_id)).await.unwrap().unwrap();
+        assert_eq!(owner.decode::<keys::VolumeOwner>().unwrap().volume_id, volume.id);
+    }
+    world.ask(0, InstanceStatus::Stopping, |_| {}).await;
+    world.run(6).await;
+    world.ask_start(0).await;
+    world.run(8).await;
+    assert_eq!(
+        (world.status(0).await, world.volumes().await),
+        (InstanceStatus::Online, volumes),
+        "the same ones, the same uuids"
+    );
+}
+
+/// [EBS-23] [EBS-24] [INST-32], the records.
+#[tokio::test]
+async fn ebs_23_a_deletion_takes_the_volumes_along_only_if_asked_to() {
+    for goes in [true, false] {
+        let world = with_volumes().await;
+        world.ask(0, InstanceStatus::Stopping, |_| {}).await;
+        world.run(6).await;
+        let delete = DeleteRequest { volumes: goes, elastic_ip: false };
+        world.ask(0, InstanceStatus::Terminating, |r| r.delete = Some(delete)).await;
+        world.run(4).await;
+        assert_eq!(world.record(0).await, None);
+        let left = world.volumes().await;
+        assert_eq!(left.len(), if goes { 0 } else { 2 });
+        assert!(left.iter().all(|v| v.instance_id.is_none() && v.device.is_none()));
+        assert_eq!(world.exists(keys::registered_volume("vol-1-0")).await, !goes);
+    }
+}
+
+/// [RES-1] [EBS-27]: what somebody has registered for another use is neither tied nor deleted.
+#[tokio::test]
+async fn res_1_a_launchs_volume_that_somebody_else_has_registered_stays_theirs() {
+    let world = World::new(1).await;
+    let theirs =
+        RegisteredVolume { stack_id: "other".into(), instance_id: None, ..with_volumes().await.volumes().await.remove(0) };
+    world.commit(crate::records::register_volume_changes(&theirs, Expect::Absent).into()).await;
+    two_volumes_each(&world).await;
+    world.start_first().await;
+    let record = world.record(0).await.unwrap();
+    assert_eq!((record.status, record.volumes.len(), world.volumes().await.len()), (InstanceStatus::Online, 1, 1));
+}
+
+/// [EBS-19]: a volume that the record has already keeps its mount point, so no launch makes another one there.
+#[tokio::test]
+async fn ebs_19_a_new_launch_makes_no_volume_where_the_record_has_one() {
+    let world = with_volumes().await;
+    let before = world.volumes().await;
+    world.ask(0, InstanceStatus::Terminating, |r| r.root_device_type = RootDeviceType::InstanceStore).await;
+    world.run(6).await;
+    assert_eq!(world.status(0).await, InstanceStatus::Stopped);
+    world.ask_start(0).await;
+    world.run(8).await;
+    assert_eq!((world.status(0).await, world.cloud.state().hosts.len()), (InstanceStatus::Online, 2));
+    assert_eq!(world.volumes().await, before);
+}
