@@ -14,6 +14,7 @@ mod input;
 pub mod model;
 mod permission;
 mod repeat;
+mod resources;
 #[cfg(test)]
 mod tests;
 mod transaction;

@@ -1,10 +1,12 @@
-//! DeleteLayer [ACT-14] [ECS-93, 94]: all members must be gone; the registration of its cluster stays.
+//! DeleteLayer [ACT-14] [ECS-93, 94]: all members must be gone; the registration of its cluster stays, its load
+//! balancer is detached [ELB-13].
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::model::LayerType;
 use strata_ports::keys;
 
+use super::detach_elastic_load_balancer;
 use super::load_based_index;
 use super::uniqueness::give_back;
 use crate::api::call::Call;
@@ -49,6 +51,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     for key in alone {
         answer.changes.extend(give_back(call, key).await?);
     }
+    answer.changes.extend(detach_elastic_load_balancer::with_layer(call, &stack, layer).await?);
     load_based_index::remove_layer(call, &stack, layer, &mut answer).await?;
     Ok(answer)
 }

@@ -1,6 +1,9 @@
 //! One file per action. Each reads its members, then looks its ids up, then asks for permission, then applies the state rules, in
 //! this order [WIRE-13], and answers with what to commit.
 
+mod assign_volume;
+mod associate_elastic_ip;
+mod attach_elastic_load_balancer;
 mod create_deployment;
 mod create_instance;
 mod create_layer;
@@ -11,27 +14,37 @@ mod delete_layer;
 mod delete_stack;
 mod delete_user_profile;
 mod deregister_ecs_cluster;
+mod deregister_elastic_ip;
+mod deregister_volume;
 mod describe_apps;
 mod describe_commands;
 mod describe_deployments;
 mod describe_ecs_clusters;
+mod describe_elastic_ips;
+mod describe_elastic_load_balancers;
 mod describe_instances;
 mod describe_layers;
 mod describe_load_based_auto_scaling;
 mod describe_my_user_profile;
 mod describe_permissions;
+mod describe_raid_arrays;
 mod describe_rds_db_instances;
 mod describe_service_errors;
 mod describe_stack_summary;
 mod describe_stacks;
 mod describe_time_based_auto_scaling;
 mod describe_user_profiles;
+mod describe_volumes;
+mod detach_elastic_load_balancer;
+mod disassociate_elastic_ip;
 mod get_hostname_suggestion;
 mod layer_members;
 mod load_based_index;
 mod placement;
 mod reboot_instance;
 mod register_ecs_cluster;
+mod register_elastic_ip;
+mod register_volume;
 mod set_load_based_auto_scaling;
 mod set_permission;
 mod set_time_based_auto_scaling;
@@ -39,12 +52,15 @@ mod start_instance;
 mod start_stack;
 mod stop_instance;
 mod stop_stack;
+mod unassign_volume;
 mod uniqueness;
+mod update_elastic_ip;
 mod update_instance;
 mod update_layer;
 mod update_my_user_profile;
 mod update_stack;
 mod update_user_profile;
+mod update_volume;
 mod user_profiles;
 
 use schemars::generate::SchemaSettings;
@@ -89,6 +105,9 @@ macro_rules! actions {
 }
 
 actions! {
+    "AssignVolume" => assign_volume(Members) -> (),
+    "AssociateElasticIp" => associate_elastic_ip(Members) -> (),
+    "AttachElasticLoadBalancer" => attach_elastic_load_balancer(Members) -> (),
     "CreateDeployment" => create_deployment(Members) -> Output,
     "CreateInstance" => create_instance(Members) -> Output,
     "CreateLayer" => create_layer(Members) -> Output,
@@ -99,24 +118,34 @@ actions! {
     "DeleteStack" => delete_stack(Members) -> (),
     "DeleteUserProfile" => delete_user_profile(Members) -> (),
     "DeregisterEcsCluster" => deregister_ecs_cluster(Members) -> (),
+    "DeregisterElasticIp" => deregister_elastic_ip(Members) -> (),
+    "DeregisterVolume" => deregister_volume(Members) -> (),
     "DescribeApps" => describe_apps(Members) -> Output,
     "DescribeCommands" => describe_commands(Members) -> Output,
     "DescribeDeployments" => describe_deployments(Members) -> Output,
     "DescribeEcsClusters" => describe_ecs_clusters(Members) -> Output,
+    "DescribeElasticIps" => describe_elastic_ips(Members) -> Output,
+    "DescribeElasticLoadBalancers" => describe_elastic_load_balancers(Members) -> Output,
     "DescribeInstances" => describe_instances(Members) -> Output,
     "DescribeLayers" => describe_layers(Members) -> Output,
     "DescribeLoadBasedAutoScaling" => describe_load_based_auto_scaling(Members) -> Output,
     "DescribeMyUserProfile" => describe_my_user_profile(Members) -> Output,
     "DescribePermissions" => describe_permissions(Members) -> Output,
+    "DescribeRaidArrays" => describe_raid_arrays(Members) -> Output,
     "DescribeRdsDbInstances" => describe_rds_db_instances(Members) -> Output,
     "DescribeServiceErrors" => describe_service_errors(Members) -> Output,
     "DescribeStackSummary" => describe_stack_summary(Members) -> Output,
     "DescribeStacks" => describe_stacks(Members) -> Output,
     "DescribeTimeBasedAutoScaling" => describe_time_based_auto_scaling(Members) -> Output,
     "DescribeUserProfiles" => describe_user_profiles(Members) -> Output,
+    "DescribeVolumes" => describe_volumes(Members) -> Output,
+    "DetachElasticLoadBalancer" => detach_elastic_load_balancer(Members) -> (),
+    "DisassociateElasticIp" => disassociate_elastic_ip(Members) -> (),
     "GetHostnameSuggestion" => get_hostname_suggestion(Members) -> Output,
     "RebootInstance" => reboot_instance(Members) -> (),
     "RegisterEcsCluster" => register_ecs_cluster(Members) -> Output,
+    "RegisterElasticIp" => register_elastic_ip(Members) -> Output,
+    "RegisterVolume" => register_volume(Members) -> Output,
     "SetLoadBasedAutoScaling" => set_load_based_auto_scaling(Members) -> (),
     "SetPermission" => set_permission(Members) -> (),
     "SetTimeBasedAutoScaling" => set_time_based_auto_scaling(Members) -> (),
@@ -124,11 +153,14 @@ actions! {
     "StartStack" => start_stack(Members) -> (),
     "StopInstance" => stop_instance(Members) -> (),
     "StopStack" => stop_stack(Members) -> (),
+    "UnassignVolume" => unassign_volume(Members) -> (),
+    "UpdateElasticIp" => update_elastic_ip(Members) -> (),
     "UpdateInstance" => update_instance(Members) -> (),
     "UpdateLayer" => update_layer(Members) -> (),
     "UpdateMyUserProfile" => update_my_user_profile(Members) -> (),
     "UpdateStack" => update_stack(Members) -> (),
     "UpdateUserProfile" => update_user_profile(Members) -> (),
+    "UpdateVolume" => update_volume(Members) -> (),
 }
 
 fn read_schema<T: JsonSchema>() -> Schema {

@@ -2,11 +2,15 @@
 
 mod clusters;
 mod deployments;
+mod elastic_ips;
 mod instances;
+mod integrity;
 mod layers;
+mod load_balancers;
 mod matrix;
 mod permissions;
 mod repeats;
+mod resource_calls;
 mod scaling;
 mod sdk;
 mod stacks;
@@ -14,6 +18,7 @@ mod support;
 mod test_cloud;
 mod test_store;
 mod users;
+mod volumes;
 mod wire_rules;
 
 pub(super) use support::TestApi;

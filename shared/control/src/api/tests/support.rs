@@ -7,7 +7,7 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 use strata_domain::InstanceStatus;
 use strata_domain::model::Instance;
-use strata_local::cloud::{CloudConfig, Spread};
+use strata_local::cloud::{BucketSize, CloudConfig, Spread};
 use strata_local::{SimCloud, VirtualClock};
 use strata_ports::http_service::Caller;
 use strata_ports::{Change, HttpService, Item, Key, Ports, Store, keys};
@@ -33,12 +33,13 @@ pub(in crate::api) struct TestApi {
     pub(super) account: Arc<SimCloud>,
 }
 
-/// An account in three zones, whose APIs answer at once.
+/// An account in three zones, whose APIs answer at once and never throttle.
 fn account() -> Arc<SimCloud> {
     let mut config = CloudConfig { account: ACCOUNT.into(), region: REGION.into(), ..CloudConfig::default() };
     config.ec2.zones = ["a", "b", "c"].map(|zone| format!("{REGION}{zone}")).into();
     config.ec2.subnets = ["a", "b", "c"].map(|zone| (format!("subnet-{zone}"), format!("{REGION}{zone}"))).into();
     (config.api.read_latency, config.api.write_latency) = (Spread::fixed_ms(0), Spread::fixed_ms(0));
+    config.api.ec2_describe = BucketSize { burst: 1_000_000, per_second: 1 };
     let start = "2026-01-01T00:00:00Z".parse().unwrap();
     SimCloud::new(config, 1, Arc::new(VirtualClock::new(start)))
 }

@@ -23,6 +23,12 @@ pub(super) struct TestStore {
 }
 
 impl TestStore {
+    /// All records.
+    pub(super) fn all(&self) -> Vec<Item> {
+        let records = self.records.lock().unwrap();
+        records.iter().map(|(key, (version, value))| Item { key: key.clone(), version: *version, value: value.clone() }).collect()
+    }
+
     /// All records of a partition.
     pub(super) fn partition(&self, pk: &str) -> Vec<Item> {
         let records = self.records.lock().unwrap();

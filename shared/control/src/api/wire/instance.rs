@@ -94,6 +94,8 @@ pub(crate) struct InstanceRow<'a> {
     private_ip: Option<Text<'a>>,
     #[serde(borrow)]
     public_ip: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    elastic_ip: Option<Text<'a>>,
     #[serde(borrow)]
     last_service_error_id: Option<Text<'a>>,
 }
@@ -179,6 +181,8 @@ shape! {
         private_ip: &'a str,
         /// Its public address.
         public_ip: &'a str,
+        /// Its Elastic IP address; one that is offline gets it at its next start.
+        elastic_ip: &'a str,
         /// The agent version that the machine reported.
         reported_agent_version: &'static str,
         /// The newest error about it.
@@ -239,6 +243,7 @@ impl<'a> InstanceShape<'a> {
             ecs_container_instance_arn: container_instance.map(Text::as_str),
             private_ip: row.private_ip.as_ref().map(Text::as_str),
             public_ip: row.public_ip.as_ref().map(Text::as_str),
+            elastic_ip: row.elastic_ip.as_ref().map(Text::as_str),
             reported_agent_version: row.has_been_online.then_some(REPORTED_AGENT_VERSION),
             last_service_error_id: row.last_service_error_id.as_ref().map(Text::as_str),
         }
@@ -290,6 +295,7 @@ mod tests {
         instance.container_instance_arn = Some("arn:ci".into());
         instance.private_ip = Some("10.0.0.1".to_owned());
         instance.public_ip = Some("192.0.2.1".to_owned());
+        instance.elastic_ip = Some("203.0.113.2".to_owned());
         instance.last_service_error_id = Some("e".into());
         let expected = json!({
             "InstanceId": instance.id, "StackId": instance.stack_id, "LayerIds": instance.layer_ids,
@@ -301,7 +307,7 @@ mod tests {
             "InstanceProfileArn": "arn:aws:iam::123456789012:instance-profile/ec2", "AmiId": "ami-1", "AutoScalingType": "load",
             "SshKeyName": "key", "Tenancy": "host", "Ec2InstanceId": "i-1",
             "EcsClusterArn": "arn:aws:ecs:eu-west-1:123456789012:cluster/shop", "EcsContainerInstanceArn": "arn:ci",
-            "PrivateIp": "10.0.0.1", "PublicIp": "192.0.2.1", "ReportedAgentVersion": REPORTED_AGENT_VERSION, "LastServiceErrorId": "e",
+            "PrivateIp": "10.0.0.1", "PublicIp": "192.0.2.1", "ElasticIp": "203.0.113.2", "ReportedAgentVersion": REPORTED_AGENT_VERSION, "LastServiceErrorId": "e",
         });
         assert_eq!(shown(&instance), expected);
     }

@@ -5,6 +5,7 @@
 mod deployment;
 mod instance;
 mod layer;
+mod resource;
 mod scaling;
 mod stack;
 mod user;
@@ -12,6 +13,7 @@ mod user;
 pub(crate) use deployment::{CommandShape, DeploymentShape, ServiceErrorShape};
 pub(crate) use instance::{InstanceRow, InstanceShape, Surroundings};
 pub(crate) use layer::{LayerShape, Recipes};
+pub(crate) use resource::{ElasticIpShape, ElasticLoadBalancerShape, VolumeShape};
 pub(crate) use scaling::{AutoScalingThresholds, WeeklyAutoScalingSchedule};
 pub(crate) use stack::{EcsClusterShape, StackShape, StackSummaryShape};
 pub(crate) use user::{PermissionShape, SelfUserProfileShape, UserProfileShape};
