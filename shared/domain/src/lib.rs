@@ -17,6 +17,7 @@ pub mod mode;
 pub mod model;
 pub mod permissions;
 pub mod resources;
+pub mod secret;
 pub mod settings;
 pub mod status;
 pub mod teardown;
@@ -25,4 +26,5 @@ pub mod updates;
 pub mod users;
 
 pub use ids::*;
+pub use secret::Secret;
 pub use status::{InitiatedBy, InstanceStatus, ScalingType};

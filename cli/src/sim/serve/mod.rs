@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
-use strata_control::{Api, ApiConfig, Subnet};
+use strata_control::{Api, ApiConfig};
 use strata_local::cloud::{DEFAULT_VPC, Policy};
 use strata_local::{CloudConfig, RandomIds, RedbStore, SimCloud, SystemClock, VirtualClock};
 use strata_ports::{Clock, HttpService, Ports};
@@ -181,9 +181,7 @@ fn grant_policies(cloud: &SimCloud, keys: Option<&Keys>) {
 
 /// The API, and the functions that reach it in process.
 fn wire(ports: &Ports, clock: Arc<VirtualClock>) -> (Arc<Api>, Functions) {
-    let zones = CloudConfig::default().ec2.zones;
-    let subnets = zones.iter().map(|zone| Subnet { id: setup::subnet_of(&zones, zone), zone: zone.clone() }).collect();
-    let config = ApiConfig { vpc_id: DEFAULT_VPC.to_owned(), subnets, ..ApiConfig::default() };
+    let config = ApiConfig::default();
     let controllers = config.controllers_role_arn.clone();
     let api = Arc::new(Api::new(ports.clone(), config));
     let service: Arc<dyn HttpService> = api.clone();

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use strata_control::{Api, ApiConfig, Subnet};
+use strata_control::{Api, ApiConfig};
 use strata_domain::decision::{Function, Page};
 use strata_local::bus::Bus;
 use strata_local::cloud::{CloudConfig, SimCloud};
@@ -167,12 +167,7 @@ fn client(api: &Arc<Counted>, caller: &str, clock: &Arc<VirtualClock>, seed: u64
 }
 
 fn api_config(world: &super::scenario::World) -> ApiConfig {
-    ApiConfig {
-        region: world.region.clone(),
-        account: ACCOUNT.to_owned(),
-        subnets: world.zones.iter().map(|zone| Subnet { id: setup::subnet_of(&world.zones, zone), zone: zone.clone() }).collect(),
-        ..ApiConfig::default()
-    }
+    ApiConfig { region: world.region.clone(), account: ACCOUNT.to_owned(), ..ApiConfig::default() }
 }
 
 /// Builds the world of `plan` and runs it to its end.

@@ -12,6 +12,7 @@ use super::ApiConfig;
 use super::catalogue::Action;
 use super::error::ApiError;
 use super::permission::{self, IamMemory, Principal};
+use super::references::AccountMemory;
 use crate::records::Stored;
 
 /// One call of one action; a retried transaction gets a new `now`.
@@ -22,6 +23,7 @@ pub(crate) struct Call<'a> {
     pub(crate) action: &'static Action,
     pub(crate) now: Timestamp,
     pub(crate) iam: &'a IamMemory,
+    pub(crate) account: &'a AccountMemory,
 }
 
 impl Call<'_> {

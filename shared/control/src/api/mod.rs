@@ -8,11 +8,14 @@ mod actions;
 mod call;
 mod catalogue;
 mod checks;
+mod config;
 mod error;
 mod front;
 mod input;
 pub mod model;
 mod permission;
+mod references;
+mod remembered;
 mod repeat;
 mod resources;
 #[cfg(test)]
@@ -27,10 +30,13 @@ use http::{HeaderValue, Request, Response};
 use strata_ports::http_service::Caller;
 use strata_ports::{HttpService, Ports};
 
+pub use config::ApiConfig;
+
 use call::Call;
 use error::ApiError;
 use input::Input;
 use permission::{IamMemory, Principal};
+use references::AccountMemory;
 use repeat::{RequestKey, Sweeper};
 
 pub use front::{MAX_BODY_BYTES, Refusal};
@@ -38,56 +44,19 @@ pub use front::{MAX_BODY_BYTES, Refusal};
 /// AWS JSON 1.1.
 const AMZ_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 
-/// A subnet of the default VPC.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subnet {
-    /// `subnet-...`.
-    pub id: String,
-    /// Its zone.
-    pub zone: String,
-}
-
-/// Where this installation stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiConfig {
-    /// The AWS region that it serves.
-    pub region: String,
-    /// The AWS account, 12 digits.
-    pub account: String,
-    /// The role of the scaling, updates and teardown functions: its calls set no hold and need no permission.
-    pub controllers_role_arn: String,
-    /// The default VPC.
-    pub vpc_id: String,
-    /// The default VPC's subnets; the first one is the default.
-    pub subnets: Vec<Subnet>,
-}
-
-impl Default for ApiConfig {
-    /// The local world's: account 123456789012 in us-east-1, with one subnet in each of three zones.
-    fn default() -> Self {
-        let subnet = |zone: &str| Subnet { id: format!("subnet-{zone}"), zone: format!("us-east-1{zone}") };
-        Self {
-            region: "us-east-1".to_owned(),
-            account: "123456789012".to_owned(),
-            controllers_role_arn: "arn:aws:iam::123456789012:role/strata-controllers".to_owned(),
-            vpc_id: "vpc-default".to_owned(),
-            subnets: ["a", "b", "c"].map(subnet).into(),
-        }
-    }
-}
-
 /// The OpsWorks API over the ports. Answers AWS JSON 1.1 through [`HttpService`]; the request's extensions hold the [`Caller`].
 pub struct Api {
     ports: Ports,
     config: ApiConfig,
     sweeper: Sweeper,
     iam: IamMemory,
+    account: AccountMemory,
 }
 
 impl Api {
     /// An API over these ports.
     pub fn new(ports: Ports, config: ApiConfig) -> Self {
-        Self { ports, config, sweeper: Sweeper::default(), iam: IamMemory::default() }
+        Self { ports, config, sweeper: Sweeper::default(), iam: IamMemory::default(), account: AccountMemory::default() }
     }
 
     /// What every answer has.
@@ -110,8 +79,15 @@ impl Api {
         let input = Input::parse(request.body())?;
         action.refuse_out_of_scope()?;
         let principal = Principal::of(&caller.arn, &self.config.controllers_role_arn);
-        let call =
-            Call { ports: &self.ports, config: &self.config, principal, action, now: self.ports.clock.now(), iam: &self.iam };
+        let call = Call {
+            ports: &self.ports,
+            config: &self.config,
+            principal,
+            action,
+            now: self.ports.clock.now(),
+            iam: &self.iam,
+            account: &self.account,
+        };
         if action.is_read() {
             let answer = actions::run(&call, &input).await?;
             if answer.changes.is_empty() {

@@ -3,10 +3,6 @@
 //! Every action passes [`check`] with its stack after the ids are known to exist and before any state rule [WIRE-13]; what the caller needs
 //! stands in the catalogue, the rule itself in the domain. The controllers' role is let through: its calls need neither record nor look-up.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
-use jiff::Timestamp;
 use strata_domain::StackId;
 use strata_domain::model::{Stack, UserProfile};
 use strata_domain::permissions::{IamDecision, Needed, Permission, PermissionLevel, iam_principal, is_allowed};
@@ -14,6 +10,7 @@ use strata_ports::{Expect, keys};
 
 use super::call::Call;
 use super::error::ApiError;
+use super::remembered::Remembered;
 use crate::records::Stored;
 
 /// The caller, as far as the rules ask.
@@ -44,33 +41,11 @@ fn is_session_of(arn: &str, role_arn: &str) -> bool {
     sp == rp && sa == ra && name.is_some() && name == of
 }
 
-/// So long what IAM said of a caller counts (updates-and-access.md, Q3).
-const REMEMBERED_SECONDS: i64 = 60;
-/// So many answers of IAM are remembered at most; then all are forgotten.
-const MOST_REMEMBERED: usize = 4_096;
-
 /// Caller, action and resource.
 type Question = (String, String, String);
 
 /// What IAM said lately.
-#[derive(Debug, Default)]
-pub(crate) struct IamMemory(Mutex<BTreeMap<Question, (Timestamp, IamDecision)>>);
-
-impl IamMemory {
-    fn recall(&self, question: &Question, now: Timestamp) -> Option<IamDecision> {
-        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, decision) = memory.get(question)?;
-        (0..REMEMBERED_SECONDS).contains(&(now.as_second() - at.as_second())).then_some(*decision)
-    }
-
-    fn remember(&self, question: Question, now: Timestamp, decision: IamDecision) {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if memory.len() >= MOST_REMEMBERED {
-            memory.clear();
-        }
-        memory.insert(question, (now, decision));
-    }
-}
+pub(crate) type IamMemory = Remembered<Question, IamDecision>;
 
 /// Whether the caller may do the action on `stack`, or on no stack in particular [PERM-3].
 ///

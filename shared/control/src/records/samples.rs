@@ -26,6 +26,8 @@ pub(crate) fn stack() -> Stack {
         default_ssh_key_name: None,
         use_opsworks_security_groups: true,
         use_custom_cookbooks: false,
+        custom_cookbooks_source: None,
+        chef_configuration: Default::default(),
         custom_json: None,
         attributes: Default::default(),
         created_at: start_of_2026(),

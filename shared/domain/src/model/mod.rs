@@ -9,5 +9,5 @@ mod user;
 pub use instance::{DeleteRequest, Instance, RootDeviceType, Volume};
 pub use layer::{Layer, LayerType, ShutdownConfiguration, VolumeConfiguration};
 pub use resource::{ElasticIp, LayerLoadBalancer, RegisteredVolume, VolumeFacts};
-pub use stack::Stack;
+pub use stack::{ChefConfiguration, CookbooksSource, Stack};
 pub use user::UserProfile;

@@ -6,7 +6,33 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::RootDeviceType;
-use crate::StackId;
+use crate::{Secret, StackId};
+
+/// `CustomCookbooksSource`: the repository that custom cookbooks come from [STK-10].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CookbooksSource {
+    /// `git`, `svn`, `archive` or `s3`.
+    pub source_type: String,
+    /// Where it is.
+    pub url: String,
+    /// User name, or access key id.
+    pub username: Option<String>,
+    /// Password, or secret access key.
+    pub password: Option<Secret>,
+    /// A private SSH key.
+    pub ssh_key: Option<Secret>,
+    /// Branch, tag or commit.
+    pub revision: Option<String>,
+}
+
+/// `ChefConfiguration`: kept and shown; nothing acts on it, since no Chef runs any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChefConfiguration {
+    /// Whether Berkshelf is enabled.
+    pub manage_berkshelf: Option<bool>,
+    /// Its version.
+    pub berkshelf_version: Option<String>,
+}
 
 /// A stack's settings [STK-1..12].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +71,10 @@ pub struct Stack {
     pub use_opsworks_security_groups: bool,
     /// Whether custom cookbooks are used.
     pub use_custom_cookbooks: bool,
+    /// Where custom cookbooks come from.
+    pub custom_cookbooks_source: Option<CookbooksSource>,
+    /// Berkshelf settings.
+    pub chef_configuration: ChefConfiguration,
     /// User's JSON, byte for byte as given [IDN-6]; Strata's own settings ride under its key `"strata"`.
     pub custom_json: Option<String>,
     /// Only `Color` is known [STK-12].

@@ -17,8 +17,6 @@ use crate::api::transaction::Answer;
 use crate::api::wire::EmptyObject;
 use crate::records::Stored;
 
-/// Instances of a stack [QTA-1].
-const MAX_INSTANCES: usize = 2000;
 const PLACE: PlaceMembers = PlaceMembers { subnet: "SubnetId", zone: "AvailabilityZone" };
 
 /// Makes an instance in one or more layers. It does not start it.
@@ -89,14 +87,15 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     check_layers(&stack, &layers)?;
 
     let taken = hosts_of(call, &stack.id).await?;
-    checks::quota("instances in a stack", taken.len(), MAX_INSTANCES)?;
+    checks::quota("instances in a stack", taken.len(), call.config.max_instances)?;
     let first = &layers[0].record;
     let hostname = match &m.hostname {
         Some(given) if taken.contains(&given.to_ascii_lowercase()) => return Err(hostname_taken(given)),
         Some(given) => given.clone(),
         None => hostnames::suggest(&stack.hostname_theme, &first.shortname, &taken),
     };
-    let instance = build(call, &stack, &layers, (m, scaling), hostname)?;
+    let place = refer(call, &stack, &layers, &m).await?;
+    let instance = build(call, &stack, &layers, (m, scaling), (hostname, place))?;
     let host = uniqueness::host(&stack.id, &instance.hostname);
     let owner = keys::Owner { kind: "instance".to_owned(), stack_id: stack.id.clone() };
     let mut changes = vec![
@@ -193,21 +192,32 @@ pub(super) fn check_agent_version(layers: &[Stored<Layer>], version: &str) -> Re
     }
 }
 
+/// Looks up what the instance refers to, under the stack's service role [VAL-7], and finds its place [INST-56]. What it inherits from the
+/// stack was looked up there.
+async fn refer(call: &Call<'_>, stack: &Stack, layers: &[Stored<Layer>], m: &Members) -> Result<Place, ApiError> {
+    let scope = call.scope(stack);
+    call.check_key_pair(&scope, "SshKeyName", m.ssh_key_name.as_deref()).await?;
+    if let Some(ami) = &m.ami_id {
+        let image = call.image(stack, ami).await?;
+        if layers.iter().any(|l| l.record.layer_type == LayerType::EcsCluster) {
+            ecs_cluster::check_image(image.owner_alias.as_deref(), &image.name)?;
+        }
+    }
+    let vpc = call.vpc(&scope, Some(&stack.vpc_id)).await?;
+    place(&vpc, PLACE, (m.subnet_id.as_deref(), m.availability_zone.as_deref()), Place::default_of(stack))
+}
+
 fn build(
     call: &Call<'_>,
     stack: &Stack,
     layers: &[Stored<Layer>],
     (m, scaling): (Members, ScalingType),
-    hostname: String,
+    (hostname, place): (String, Place),
 ) -> Result<Instance, ApiError> {
     let os = check_os(stack, layers, m.os.as_deref(), m.ami_id.as_deref())?.to_owned();
     let agent_version = m.agent_version.unwrap_or_else(|| "INHERIT".to_owned());
     check_agent_version(layers, &agent_version)?;
     let root = m.root_device_type.as_deref().map(|given| checks::root_device_type("RootDeviceType", given)).transpose()?;
-    let default = stack.default_subnet_id.clone().zip(stack.default_availability_zone.clone());
-    let default = default.map(|(subnet_id, zone)| Place { subnet_id, zone });
-    let given = (m.subnet_id.as_deref(), m.availability_zone.as_deref());
-    let place = place(call.config, &stack.vpc_id, PLACE, given, default)?;
     let layers_optimize = layers.iter().any(|l| l.record.use_ebs_optimized_instances);
     Ok(Instance {
         id: InstanceId::from(call.ports.ids.uuid()),

@@ -10,6 +10,7 @@ use strata_domain::{ClusterArn, LayerId};
 use strata_ports::{Change, Expect, keys};
 
 use super::layer_members::{CLUSTER, LayerMembers};
+use super::register_ecs_cluster::MAY_SEE_CLUSTERS;
 use super::uniqueness::{layer_name_taken, layer_shortname_taken, take};
 use crate::api::call::Call;
 use crate::api::checks;
@@ -17,8 +18,6 @@ use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 
-/// Layers of a stack [QTA-1].
-const MAX_LAYERS: usize = 100;
 /// The layer types that OpsWorks had and this implementation has not [SCP-4].
 const OUT_TYPES: [&str; 10] = [
     "aws-flow-ruby",
@@ -63,7 +62,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     settings.check(call)?;
     let stack = call.stack(&stack_id).await?;
     call.permit(Some(&stack.record.id)).await?;
-    checks::quota("layers in a stack", call.layers_of(&stack.record.id).await?.len(), MAX_LAYERS)?;
+    checks::quota("layers in a stack", call.layers_of(&stack.record.id).await?.len(), call.config.max_layers)?;
 
     let mut layer = defaults(call, &stack.record, layer_type, name, shortname);
     // The stack is written too, so that a DeleteStack which saw no layer yet must look again.
@@ -72,6 +71,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         layer.cluster = Some(cluster_of(call, &stack.record, &settings, &mut changes).await?);
     }
     settings.apply(input, &mut layer)?;
+    call.check_groups(&stack.record, "CustomSecurityGroupIds", &layer.custom_security_group_ids).await?;
     ecs_cluster::check_security_groups(stack.record.use_opsworks_security_groups, &layer.custom_security_group_ids)?;
     changes.extend(taken_names(call, &layer).await?);
     let owner = keys::Owner { kind: "layer".to_owned(), stack_id: layer.stack_id.clone() };
@@ -130,6 +130,7 @@ async fn cluster_of(
     changes: &mut Vec<Change>,
 ) -> Result<ClusterArn, ApiError> {
     ecs_cluster::check_stack(&stack.chef_version, &stack.vpc_id)?;
+    call.check_role(&stack.service_role_arn, &MAY_SEE_CLUSTERS, "ECS Cluster layers need").await?;
     let registered = call.find::<ClusterArn>(&keys::unique(&stack.id, "cluster", "one")).await?;
     let cluster = ecs_cluster::layer_cluster(settings.attribute(CLUSTER), registered.as_ref().map(|r| &r.record))?.clone();
     changes.extend(registered.map(|r| r.check()));

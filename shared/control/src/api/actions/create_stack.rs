@@ -7,11 +7,15 @@ use serde::{Deserialize, Serialize};
 use strata_domain::StackId;
 use strata_domain::ecs_cluster::parse_agent_version;
 use strata_domain::hostnames::LAYER_DEPENDENT;
-use strata_domain::model::{RootDeviceType, Stack};
+use strata_domain::model::{ChefConfiguration, RootDeviceType, Stack};
 use strata_ports::store::Listing;
 use strata_ports::{Change, Expect, keys};
 
 use super::placement::{Members as PlaceMembers, place};
+use super::stack_members::{
+    ChefConfigurationMembers, ConfigurationManager, SourceMembers, check_agent_fits, chef_configuration, chef_version,
+    cookbooks_source,
+};
 use crate::api::call::Call;
 use crate::api::checks;
 use crate::api::error::ApiError;
@@ -19,8 +23,8 @@ use crate::api::input::{Input, required};
 use crate::api::permission;
 use crate::api::transaction::Answer;
 
-/// Stacks of an installation [QTA-1].
-const MAX_STACKS: usize = 500;
+/// What CreateStack itself looks up with the service role.
+const LOOKS_UP: [&str; 2] = ["ec2:DescribeVpcs", "ec2:DescribeSubnets"];
 /// Current Amazon Linux [ECS-121].
 const DEFAULT_OS: &str = "Amazon Linux 2023";
 
@@ -58,8 +62,12 @@ pub(super) struct Members {
     custom_json: Option<String>,
     /// The Chef version that is claimed. Default: Chef 12.
     configuration_manager: Option<ConfigurationManager>,
+    /// Berkshelf settings; they are kept and shown.
+    chef_configuration: Option<ChefConfigurationMembers>,
     /// Whether the stack has cookbooks of its own. Default: false.
     use_custom_cookbooks: Option<bool>,
+    /// The repository that custom cookbooks come from.
+    custom_cookbooks_source: Option<SourceMembers>,
     /// Whether layers get the built-in security groups. Default: true.
     use_opsworks_security_groups: Option<bool>,
     /// The EC2 key pair of new instances.
@@ -71,16 +79,6 @@ pub(super) struct Members {
     agent_version: Option<String>,
 }
 
-/// `ConfigurationManager`.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ConfigurationManager {
-    /// `Chef`.
-    name: Option<String>,
-    /// `12` or `11.10`.
-    version: Option<String>,
-}
-
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output<'a> {
@@ -89,18 +87,37 @@ pub(super) struct Output<'a> {
 }
 
 pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
-    let stack = read(call, input)?;
+    let (mut stack, asked) = read(call, input)?;
     call.permit(None).await?;
     permission::check_pass_role(call, "ServiceRoleArn", &stack.service_role_arn).await?;
     let entries = call.store().list(&Listing::of(keys::STACKS_PK, "")).await?;
-    checks::quota("stacks", entries.len(), MAX_STACKS)?;
+    checks::quota("stacks", entries.len(), call.config.max_stacks)?;
+    stand(call, &mut stack, &asked).await?;
     Ok(Answer::of(&Output { stack_id: stack.id.as_str() }).with(vec![
         Change::put(keys::stack(&stack.id), &stack, Expect::Absent),
         Change::put(keys::stack_entry(&stack.id), &BTreeMap::<String, String>::new(), Expect::Absent),
     ]))
 }
 
-fn read(call: &Call<'_>, input: &Input) -> Result<Stack, ApiError> {
+/// Where the stack is asked to stand.
+struct Asked {
+    vpc: Option<String>,
+    subnet: Option<String>,
+    zone: Option<String>,
+}
+
+/// Looks up what the stack refers to, under its own service role [VAL-7], and puts it into its place [STK-3, 4].
+async fn stand(call: &Call<'_>, stack: &mut Stack, asked: &Asked) -> Result<(), ApiError> {
+    call.check_role(&stack.service_role_arn, &LOOKS_UP, "CreateStack needs").await?;
+    let scope = call.scope(stack);
+    let vpc = call.vpc(&scope, asked.vpc.as_deref()).await?;
+    let default = place(&vpc, DEFAULT_PLACE, (asked.subnet.as_deref(), asked.zone.as_deref()), None)?;
+    stack.vpc_id = vpc.id;
+    (stack.default_subnet_id, stack.default_availability_zone) = (Some(default.subnet_id), Some(default.zone));
+    call.check_key_pair(&scope, "DefaultSshKeyName", stack.default_ssh_key_name.as_deref()).await
+}
+
+fn read(call: &Call<'_>, input: &Input) -> Result<(Stack, Asked), ApiError> {
     let m: Members = input.read()?;
     let config = call.config;
     let name = required(m.name, "Name")?;
@@ -120,17 +137,16 @@ fn read(call: &Call<'_>, input: &Input) -> Result<Stack, ApiError> {
     let default_os = m.default_os.unwrap_or_else(|| DEFAULT_OS.to_owned());
     checks::os("DefaultOs", &default_os)?;
     checks::custom_json_with_settings(m.custom_json.as_deref())?;
-    let vpc_id = m.vpc_id.unwrap_or_else(|| config.vpc_id.clone());
-    let given = (m.default_subnet_id.as_deref(), m.default_availability_zone.as_deref());
-    let default = place(config, &vpc_id, DEFAULT_PLACE, given, None)?;
-    Ok(Stack {
+    check_agent_fits(m.agent_version.as_deref(), m.configuration_manager.as_ref())?;
+    let asked = Asked { vpc: m.vpc_id, subnet: m.default_subnet_id, zone: m.default_availability_zone };
+    let stack = Stack {
         id: StackId::from(call.ports.ids.uuid()),
         name,
         region,
         account: config.account.clone(),
-        vpc_id,
-        default_subnet_id: Some(default.subnet_id),
-        default_availability_zone: Some(default.zone),
+        vpc_id: String::new(),
+        default_subnet_id: None,
+        default_availability_zone: None,
         default_os,
         hostname_theme: m.hostname_theme.as_deref().map_or(Ok(LAYER_DEPENDENT), checks::hostname_theme)?.to_owned(),
         chef_version: chef_version(m.configuration_manager)?.unwrap_or_else(|| "12".to_owned()),
@@ -141,25 +157,13 @@ fn read(call: &Call<'_>, input: &Input) -> Result<Stack, ApiError> {
         default_ssh_key_name: m.default_ssh_key_name,
         use_opsworks_security_groups: m.use_opsworks_security_groups.unwrap_or(true),
         use_custom_cookbooks: m.use_custom_cookbooks.unwrap_or(false),
+        custom_cookbooks_source: m.custom_cookbooks_source.map_or(Ok(None), |source| cookbooks_source(source, None))?,
+        chef_configuration: m.chef_configuration.map_or_else(|| Ok(ChefConfiguration::default()), chef_configuration)?,
         custom_json: m.custom_json,
         attributes: attributes(m.attributes)?,
         created_at: call.now,
-    })
-}
-
-/// Chef `12` and `11.10` [STK-7]; 11.4 and 12.2 are out of scope [SCP-4].
-pub(super) fn chef_version(manager: Option<ConfigurationManager>) -> Result<Option<String>, ApiError> {
-    let Some(ConfigurationManager { name, version }) = manager else { return Ok(None) };
-    if let Some(name) = name.filter(|n| n != "Chef") {
-        return Err(ApiError::field("ConfigurationManager", format!("Name must be Chef, not \"{name}\"")));
-    }
-    match version.as_deref() {
-        None | Some("12" | "11.10") => Ok(version),
-        Some(old @ ("0.9" | "11.4" | "12.2")) => {
-            Err(ApiError::unsupported(&format!("ConfigurationManager.Version={old}"), "Use version 12 or 11.10."))
-        }
-        Some(other) => Err(ApiError::field("ConfigurationManager", format!("\"{other}\" is not a known Chef version"))),
-    }
+    };
+    Ok((stack, asked))
 }
 
 /// A stack's default root device.

@@ -48,6 +48,7 @@ mod register_volume;
 mod set_load_based_auto_scaling;
 mod set_permission;
 mod set_time_based_auto_scaling;
+mod stack_members;
 mod start_instance;
 mod start_stack;
 mod stop_instance;

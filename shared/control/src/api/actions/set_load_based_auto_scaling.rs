@@ -70,6 +70,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
 async fn check_alarms(call: &Call<'_>, stack: &Stack, configuration: &Configuration) -> Result<(), ApiError> {
     let names: Vec<String> = configuration.up.alarms.iter().chain(&configuration.down.alarms).cloned().collect();
     if !names.is_empty() {
+        call.check_role(&stack.service_role_arn, &["cloudwatch:DescribeAlarms"], "custom alarms need").await?;
         call.ports.alarms.describe(&call.scope(stack), &names).await?;
     }
     Ok(())

@@ -66,6 +66,9 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     check_fixed(&stored.record, &m)?;
     check_layers(&stack, &layers)?;
     let next = changed(input, &stored.record, &stack, &layers, m)?;
+    if next.ssh_key_name != stored.record.ssh_key_name {
+        call.check_key_pair(&call.scope(&stack), "SshKeyName", next.ssh_key_name.as_deref()).await?;
+    }
 
     let mut changes = vec![stored.put(&next)];
     let joined = layers.iter().filter(|l| !stored.record.layer_ids.contains(&l.record.id));

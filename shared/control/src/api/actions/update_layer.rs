@@ -43,6 +43,13 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         next.shortname = shortname;
     }
     settings.apply(input, &mut next)?;
+    let new: Vec<String> = next
+        .custom_security_group_ids
+        .iter()
+        .filter(|id| !stored.record.custom_security_group_ids.contains(id))
+        .cloned()
+        .collect();
+    call.check_groups(&stack.record, "CustomSecurityGroupIds", &new).await?;
     check_security_groups(stack.record.use_opsworks_security_groups, &next.custom_security_group_ids)?;
     // Beside UpdateStack, which may just be switching the built-in groups off.
     let mut answer = Answer::done(vec![stored.put(&next), stack.check()]);

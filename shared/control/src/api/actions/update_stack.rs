@@ -7,9 +7,13 @@ use serde::Deserialize;
 use strata_domain::ecs_cluster::check_security_groups;
 use strata_domain::model::Stack;
 
-use super::create_stack::{ConfigurationManager, DEFAULT_PLACE, agent_version, attributes, chef_version, root_device_type};
+use super::create_stack::{DEFAULT_PLACE, agent_version, attributes, root_device_type};
 use super::load_based_index;
 use super::placement::{Place, place};
+use super::stack_members::{
+    ChefConfigurationMembers, ConfigurationManager, SourceMembers, check_agent_fits, chef_configuration, chef_version,
+    cookbooks_source,
+};
 use crate::api::call::Call;
 use crate::api::checks;
 use crate::api::error::ApiError;
@@ -44,8 +48,12 @@ pub(super) struct Members {
     custom_json: Option<String>,
     /// The Chef version that is claimed; only while the stack has no instances.
     configuration_manager: Option<ConfigurationManager>,
+    /// Berkshelf settings; they are kept and shown.
+    chef_configuration: Option<ChefConfigurationMembers>,
     /// Whether the stack has cookbooks of its own.
     use_custom_cookbooks: Option<bool>,
+    /// The repository that custom cookbooks come from.
+    custom_cookbooks_source: Option<SourceMembers>,
     /// Whether layers get the built-in security groups. Without them each layer needs groups of its own.
     use_opsworks_security_groups: Option<bool>,
     /// The EC2 key pair of new instances.
@@ -65,7 +73,14 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let stored = call.stack(&id).await?;
     call.permit(Some(&stored.record.id)).await?;
     check_state(call, &stored.record, &m, new_chef.as_deref()).await?;
-    let next = changed(call, input, &stored.record, m, new_chef)?;
+    let default = default_place(call, &stored.record, &m).await?;
+    let mut next = changed(input, &stored.record, m, new_chef)?;
+    if let Some(default) = default {
+        (next.default_subnet_id, next.default_availability_zone) = (Some(default.subnet_id), Some(default.zone));
+    }
+    if next.default_ssh_key_name != stored.record.default_ssh_key_name {
+        call.check_key_pair(&call.scope(&next), "DefaultSshKeyName", next.default_ssh_key_name.as_deref()).await?;
+    }
     let mut answer = Answer::done(vec![stored.put(&next)]);
     if next.name != stored.record.name {
         // Alarms carry the stack's name.
@@ -84,6 +99,7 @@ fn check_values(call: &Call<'_>, m: &Members) -> Result<(), ApiError> {
     if let Some(os) = &m.default_os {
         checks::os("DefaultOs", os)?;
     }
+    check_agent_fits(m.agent_version.as_deref(), m.configuration_manager.as_ref())?;
     checks::custom_json_with_settings(m.custom_json.as_deref())
 }
 
@@ -103,7 +119,19 @@ async fn check_state(call: &Call<'_>, stack: &Stack, m: &Members, new_chef: Opti
     Ok(())
 }
 
-fn changed(call: &Call<'_>, input: &Input, stack: &Stack, m: Members, new_chef: Option<String>) -> Result<Stack, ApiError> {
+/// Where instances go that name no place, if that changes [STK-4]. What is sent unchanged is not looked up again.
+async fn default_place(call: &Call<'_>, stack: &Stack, m: &Members) -> Result<Option<Place>, ApiError> {
+    let given = (m.default_subnet_id.as_deref(), m.default_availability_zone.as_deref());
+    let present = Place::default_of(stack);
+    let is_present = |p: &Place| given.0.is_none_or(|s| s == p.subnet_id) && given.1.is_none_or(|z| z == p.zone);
+    if present.as_ref().is_some_and(is_present) {
+        return Ok(None);
+    }
+    let vpc = call.vpc(&call.scope(stack), Some(&stack.vpc_id)).await?;
+    place(&vpc, DEFAULT_PLACE, given, present).map(Some)
+}
+
+fn changed(input: &Input, stack: &Stack, m: Members, new_chef: Option<String>) -> Result<Stack, ApiError> {
     let mut next = stack.clone();
     next.name = m.name.unwrap_or(next.name);
     next.default_instance_profile_arn = m.default_instance_profile_arn.unwrap_or(next.default_instance_profile_arn);
@@ -111,17 +139,16 @@ fn changed(call: &Call<'_>, input: &Input, stack: &Stack, m: Members, new_chef: 
     if let Some(theme) = &m.hostname_theme {
         next.hostname_theme = checks::hostname_theme(theme)?.to_owned();
     }
-    if m.default_subnet_id.is_some() || m.default_availability_zone.is_some() {
-        let present = stack.default_subnet_id.clone().zip(stack.default_availability_zone.clone());
-        let present = present.map(|(subnet_id, zone)| Place { subnet_id, zone });
-        let given = (m.default_subnet_id.as_deref(), m.default_availability_zone.as_deref());
-        let default = place(call.config, &stack.vpc_id, DEFAULT_PLACE, given, present)?;
-        (next.default_subnet_id, next.default_availability_zone) = (Some(default.subnet_id), Some(default.zone));
-    }
     next.custom_json = unless_emptied(input, "CustomJson", m.custom_json, next.custom_json);
     next.default_ssh_key_name = unless_emptied(input, "DefaultSshKeyName", m.default_ssh_key_name, next.default_ssh_key_name);
     next.chef_version = new_chef.unwrap_or(next.chef_version);
     next.use_custom_cookbooks = m.use_custom_cookbooks.unwrap_or(next.use_custom_cookbooks);
+    if let Some(source) = m.custom_cookbooks_source {
+        next.custom_cookbooks_source = cookbooks_source(source, stack.custom_cookbooks_source.as_ref())?;
+    }
+    if let Some(configuration) = m.chef_configuration {
+        next.chef_configuration = chef_configuration(configuration)?;
+    }
     next.use_opsworks_security_groups = m.use_opsworks_security_groups.unwrap_or(next.use_opsworks_security_groups);
     next.default_root_device_type =
         root_device_type(m.default_root_device_type.as_deref())?.unwrap_or(next.default_root_device_type);

@@ -9,6 +9,7 @@ mod layers;
 mod load_balancers;
 mod matrix;
 mod permissions;
+mod references;
 mod repeats;
 mod resource_calls;
 mod scaling;

@@ -112,6 +112,127 @@ async fn stk_7_the_chef_version_is_fixed_once_there_are_instances() {
     app.call("UpdateLayer", json!({ "LayerId": layer, "CustomSecurityGroupIds": [] })).await.invalid();
 }
 
+/// [TXT-9] Before it is said that another Chef version is out of scope.
+#[tokio::test]
+async fn txt_9_an_agent_version_goes_with_chef_11_10_and_12_only() {
+    let app = TestApi::new();
+    let with_chef = |version: &str| {
+        members(json!({ "AgentVersion": "LATEST", "ConfigurationManager": { "Name": "Chef", "Version": version } }))
+    };
+    let refused = app.call("CreateStack", with_chef("11.4")).await.invalid();
+    assert_eq!(refused, "Agent Version: can only be set for Chef 11.10 and Chef 12");
+    for chef in ["11.10", "12"] {
+        app.call("CreateStack", with_chef(chef)).await.good();
+    }
+}
+
+/// [STK-10] [WIRE-7] Secrets are stored, never shown, and kept by an update that sends what was shown.
+#[tokio::test]
+async fn wire_7_secrets_are_filtered_and_kept_on_update() {
+    let app = TestApi::new();
+    let stack = app.stack("shop").await;
+    let before = described(&app, &stack).await;
+    assert_eq!((&before["UseCustomCookbooks"], &before["ChefConfiguration"]), (&json!(false), &json!({})));
+    assert!(before.get("CustomCookbooksSource").is_none(), "no default source");
+    let update =
+        async |source: Value| app.call("UpdateStack", json!({ "StackId": stack, "CustomCookbooksSource": source })).await;
+    let stored = async || {
+        let item = app.item(&strata_ports::keys::stack(&stack.as_str().into())).await.unwrap();
+        item.decode::<strata_domain::model::Stack>().unwrap().custom_cookbooks_source
+    };
+    let git =
+        json!({ "Type": "git", "Url": "https://example.com/c.git", "Revision": "main", "SshKey": "KEY", "Password": "hunter2" });
+    update(git).await.good();
+    let shown = described(&app, &stack).await["CustomCookbooksSource"].clone();
+    let filtered = "*****FILTERED*****";
+    let expected = json!({ "Type": "git", "Url": "https://example.com/c.git", "Revision": "main", "SshKey": filtered, "Password": filtered });
+    assert_eq!(shown, expected);
+    update(super::support::with(&shown, json!({ "Revision": "v2", "Password": "new" }))).await.good();
+    let kept = stored().await.unwrap();
+    let secrets = [kept.ssh_key, kept.password].map(|s| s.unwrap().reveal().to_owned());
+    assert_eq!((secrets, kept.revision.as_deref()), (["KEY".to_owned(), "new".to_owned()], Some("v2")));
+    update(json!({ "Type": "git", "Url": "u" })).await.good();
+    assert_eq!(stored().await.unwrap().password, None, "replaced whole");
+    for (bad, text) in [
+        (json!({ "Type": "cvs", "Url": "u" }), "is not one of git, svn, archive, s3"),
+        (json!({ "Url": "u" }), "Type is required"),
+        (json!({ "Type": "s3", "Url": "" }), "Url is required"),
+        (json!({ "Type": "s3", "Url": "u", "Password": filtered }), "none is stored"),
+    ] {
+        let message = update(bad.clone()).await.invalid();
+        assert!(message.starts_with("Custom Cookbooks Source:") && message.contains(text), "{bad}: {message}");
+    }
+    update(json!({})).await.good();
+    assert_eq!(stored().await, None, "an empty object unsets");
+    let berkshelf = json!({ "ManageBerkshelf": true, "BerkshelfVersion": "3.2.0" });
+    app.call("UpdateStack", json!({ "StackId": stack, "ChefConfiguration": berkshelf, "UseCustomCookbooks": true })).await.good();
+    let after = described(&app, &stack).await;
+    assert_eq!((&after["UseCustomCookbooks"], &after["ChefConfiguration"]), (&json!(true), &berkshelf));
+}
+
+/// [CLT-2] [WIRE-3] Terraform's UpdateStack: every member, unset ones as "".
+#[tokio::test]
+async fn clt_2_terraform_updates_with_every_member_and_unset_ones_empty() {
+    let app = TestApi::new();
+    let stack = app.stack("shop").await;
+    app.call("UpdateStack", json!({ "StackId": stack, "CustomJson": "{}", "DefaultSshKeyName": "ops" })).await.good();
+    let before = described(&app, &stack).await;
+    let mut sent = json!({
+        "StackId": stack, "CustomCookbooksSource": { "Type": "git", "Url": "u", "Username": "", "Password": "", "SshKey": "", "Revision": "" },
+        "ChefConfiguration": { "ManageBerkshelf": false, "BerkshelfVersion": "" }, "CustomJson": "", "DefaultSshKeyName": "",
+        "DefaultSubnetId": "", "DefaultAvailabilityZone": "", "Attributes": {},
+    });
+    for member in [
+        "Name",
+        "ServiceRoleArn",
+        "DefaultInstanceProfileArn",
+        "DefaultOs",
+        "HostnameTheme",
+        "ConfigurationManager",
+        "UseCustomCookbooks",
+        "UseOpsworksSecurityGroups",
+        "DefaultRootDeviceType",
+        "AgentVersion",
+    ] {
+        sent[member] = before[member].clone();
+    }
+    app.call("UpdateStack", sent).await.good();
+    let mut expected = before;
+    expected["ChefConfiguration"] = json!({ "ManageBerkshelf": false });
+    expected["CustomCookbooksSource"] = json!({ "Type": "git", "Url": "u" });
+    for unset in ["CustomJson", "DefaultSshKeyName"] {
+        expected.as_object_mut().unwrap().remove(unset);
+    }
+    assert_eq!(described(&app, &stack).await, expected);
+}
+
+/// [STK-9] [STK-15] Changed defaults reach new instances only.
+#[tokio::test]
+async fn stk_15_changed_defaults_reach_new_instances_only() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let old = app.instance(&stack, &layer, json!({})).await;
+    let before = app.described(&old).await;
+    let profile = format!("arn:aws:iam::{ACCOUNT}:instance-profile/other");
+    let changes = json!({
+        "StackId": stack, "DefaultAvailabilityZone": "eu-west-1c", "DefaultOs": "Amazon Linux 2", "HostnameTheme": "Wild_Cats",
+        "DefaultSshKeyName": "ops", "DefaultRootDeviceType": "instance-store", "DefaultInstanceProfileArn": profile,
+    });
+    app.call("UpdateStack", changes).await.good();
+    let members = ["SubnetId", "AvailabilityZone", "Os", "Hostname", "RootDeviceType"];
+    let after = app.described(&old).await;
+    for member in members {
+        assert_eq!(after[member], before[member], "{member}");
+    }
+    assert!(after.get("SshKeyName").is_none());
+    let new = app.described(&app.instance(&stack, &layer, json!({})).await).await;
+    let expected = ["subnet-c", "eu-west-1c", "Amazon Linux 2", "bobcat", "instance-store"];
+    for (member, value) in members.into_iter().zip(expected) {
+        assert_eq!(new[member], value, "{member}");
+    }
+    assert_eq!((&new["SshKeyName"], &new["InstanceProfileArn"]), (&json!("ops"), &json!(profile)));
+}
+
 /// [TXT-1] [TXT-5] [DSC-3]
 #[tokio::test]
 async fn dsc_3_no_ids_are_all_stacks_and_an_empty_list_is_an_error() {

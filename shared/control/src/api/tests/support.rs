@@ -14,7 +14,7 @@ use strata_ports::{Change, HttpService, Item, Key, Ports, Store, keys};
 
 use super::test_cloud::TestCloud;
 use super::test_store::TestStore;
-use crate::api::{Api, ApiConfig, Subnet};
+use crate::api::{Api, ApiConfig};
 use crate::records::{Stored, busy_changes, removal_changes};
 
 pub(in crate::api) const REGION: &str = "eu-west-1";
@@ -106,13 +106,11 @@ impl TestApi {
             ids: cloud.clone(),
         };
         adjust(&mut ports);
-        let subnet = |zone: &str| Subnet { id: format!("subnet-{zone}"), zone: format!("{REGION}{zone}") };
         let config = ApiConfig {
             region: REGION.into(),
             account: ACCOUNT.into(),
             controllers_role_arn: CONTROLLERS.into(),
-            vpc_id: "vpc-default".into(),
-            subnets: vec![subnet("a"), subnet("b"), subnet("c")],
+            ..ApiConfig::default()
         };
         Self { api: Arc::new(Api::new(ports, config)), store, cloud, account }
     }
@@ -219,6 +217,13 @@ impl TestApi {
         let changes = removal_changes(self.store.as_ref(), &self.record(instance).await).await.unwrap();
         self.commit(changes).await;
     }
+}
+
+/// `members` with `more` in their place or beside them.
+pub(super) fn with(members: &Value, more: Value) -> Value {
+    let mut all = members.clone();
+    all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    all
 }
 
 /// A JSON string's text.

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use strata_domain::model::Stack;
-use strata_domain::{ClusterArn, InstanceStatus};
+use strata_domain::model::{CookbooksSource, Stack};
+use strata_domain::{ClusterArn, InstanceStatus, Secret};
 
-use super::{EmptyObject, Time, shape};
+use super::{Time, shape};
 use crate::records::ClusterRegistration;
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -19,6 +19,49 @@ pub(crate) struct ConfigurationManager<'a> {
     name: &'static str,
     /// `12` or `11.10`.
     version: &'a str,
+}
+
+shape! {
+    /// Berkshelf settings.
+    ChefConfigurationShape<'a> {} unless_absent {
+        /// Whether Berkshelf is enabled.
+        manage_berkshelf: bool,
+        /// The Berkshelf version.
+        berkshelf_version: &'a str,
+    }
+}
+
+shape! {
+    /// The repository of custom cookbooks; its secrets are not shown [WIRE-7].
+    SourceShape<'a> {
+        /// The repository type.
+        r#type: &'a str,
+        /// The source URL.
+        url: &'a str,
+    } unless_absent {
+        /// The user name.
+        username: &'a str,
+        /// Always *****FILTERED*****.
+        password: &'static str,
+        /// Always *****FILTERED*****.
+        ssh_key: &'static str,
+        /// The branch, tag or commit.
+        revision: &'a str,
+    }
+}
+
+impl<'a> SourceShape<'a> {
+    fn of(source: &'a CookbooksSource) -> Self {
+        let filtered = |secret: &Option<Secret>| secret.as_ref().map(|_| Secret::FILTERED);
+        Self {
+            r#type: &source.source_type,
+            url: &source.url,
+            username: source.username.as_deref(),
+            password: filtered(&source.password),
+            ssh_key: filtered(&source.ssh_key),
+            revision: source.revision.as_deref(),
+        }
+    }
 }
 
 shape! {
@@ -46,8 +89,8 @@ shape! {
         hostname_theme: &'a str,
         /// The Chef version that is claimed.
         configuration_manager: ConfigurationManager<'a>,
-        /// Always empty: there is no Chef.
-        chef_configuration: EmptyObject,
+        /// Berkshelf settings, as they were set.
+        chef_configuration: ChefConfigurationShape<'a>,
         /// Whether the stack has cookbooks of its own.
         use_custom_cookbooks: bool,
         /// Whether layers get the built-in security groups.
@@ -67,6 +110,8 @@ shape! {
         custom_json: &'a str,
         /// The EC2 key pair of new instances.
         default_ssh_key_name: &'a str,
+        /// The repository that custom cookbooks come from.
+        custom_cookbooks_source: SourceShape<'a>,
     }
 }
 
@@ -84,7 +129,10 @@ impl<'a> StackShape<'a> {
             default_os: &stack.default_os,
             hostname_theme: &stack.hostname_theme,
             configuration_manager: ConfigurationManager { name: "Chef", version: &stack.chef_version },
-            chef_configuration: EmptyObject {},
+            chef_configuration: ChefConfigurationShape {
+                manage_berkshelf: stack.chef_configuration.manage_berkshelf,
+                berkshelf_version: stack.chef_configuration.berkshelf_version.as_deref(),
+            },
             use_custom_cookbooks: stack.use_custom_cookbooks,
             use_opsworks_security_groups: stack.use_opsworks_security_groups,
             default_root_device_type: stack.default_root_device_type.as_str(),
@@ -94,6 +142,7 @@ impl<'a> StackShape<'a> {
             default_subnet_id: stack.default_subnet_id.as_deref(),
             custom_json: stack.custom_json.as_deref(),
             default_ssh_key_name: stack.default_ssh_key_name.as_deref(),
+            custom_cookbooks_source: stack.custom_cookbooks_source.as_ref().map(SourceShape::of),
         }
     }
 }

@@ -1,0 +1,32 @@
+//! Where this installation stands, and its limits.
+
+/// Where this installation stands. What the account has there, its default VPC for example, is looked up when it is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// The AWS region that it serves.
+    pub region: String,
+    /// The AWS account, 12 digits.
+    pub account: String,
+    /// The role of the scaling, updates and teardown functions: its calls set no hold and need no permission.
+    pub controllers_role_arn: String,
+    /// Stacks of the installation; default 500 [QTA-1].
+    pub max_stacks: usize,
+    /// Layers of a stack; default 100 [QTA-1].
+    pub max_layers: usize,
+    /// Instances of a stack; default 2,000 [QTA-1].
+    pub max_instances: usize,
+}
+
+impl Default for ApiConfig {
+    /// The local world's: account 123456789012 in us-east-1.
+    fn default() -> Self {
+        Self {
+            region: "us-east-1".to_owned(),
+            account: "123456789012".to_owned(),
+            controllers_role_arn: "arn:aws:iam::123456789012:role/strata-controllers".to_owned(),
+            max_stacks: 500,
+            max_layers: 100,
+            max_instances: 2_000,
+        }
+    }
+}
