@@ -4,6 +4,7 @@
 //! logging and no `HashMap` (its order is random). A rule has one home, named after the rule, with its tests beside it.
 
 pub mod auto_healing;
+pub mod block_devices;
 pub mod claims;
 pub mod decision;
 pub mod ecs_cluster;
@@ -13,6 +14,7 @@ pub mod ids;
 pub mod instance_actions;
 pub mod lifecycle;
 pub mod load_based;
+pub mod log_streams;
 pub mod mode;
 pub mod model;
 pub mod permissions;
@@ -24,6 +26,7 @@ pub mod teardown;
 pub mod time_based;
 pub mod updates;
 pub mod users;
+pub mod volume_configurations;
 
 pub use ids::*;
 pub use secret::Secret;

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use strata_control::{Api, ApiConfig};
-use strata_local::cloud::{DEFAULT_VPC, Policy};
+use strata_local::cloud::Policy;
 use strata_local::{CloudConfig, RandomIds, RedbStore, SimCloud, SystemClock, VirtualClock};
 use strata_ports::{Clock, HttpService, Ports};
 use tokio::net::TcpListener;
@@ -29,7 +29,6 @@ use self::http::Served;
 use self::keys::Keys;
 use self::motor::Motor;
 use super::world::functions::Functions;
-use super::world::setup;
 use crate::args::ServeArgs;
 use crate::{CliError, Exit};
 

@@ -103,6 +103,34 @@ pub(crate) fn root_device_type(member: &str, value: &str) -> Result<strata_domai
         .ok_or_else(|| ApiError::field(member, format!("\"{value}\" is neither ebs nor instance-store")))
 }
 
+/// A recipe: `cookbook::recipe`, or `cookbook` for its default one [CMD-14].
+pub(crate) fn recipe(member: &str, text: &str) -> Result<(), ApiError> {
+    let is_name = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    let is_recipe =
+        text.split_once("::").map_or_else(|| is_name(text), |(cookbook, recipe)| is_name(cookbook) && is_name(recipe));
+    if is_recipe && text.len() <= 255 {
+        Ok(())
+    } else {
+        Err(ApiError::field(member, format!("\"{text}\" is not of the form cookbook::recipe")))
+    }
+}
+
+/// The name of an OS package: what a package manager takes for an option or a shell for a command is none.
+pub(crate) fn package(member: &str, text: &str) -> Result<(), ApiError> {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'+' | b'-' | b':' | b'~' | b'=' | b'@');
+    let is_name = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()) && text.bytes().all(is_allowed);
+    if is_name && text.len() <= 128 {
+        Ok(())
+    } else {
+        Err(ApiError::field(member, format!("\"{text}\" is not the name of a package")))
+    }
+}
+
+/// A text of a form that nobody checks, so only its length is bounded.
+pub(crate) fn bounded(member: &str, text: Option<&str>, max: usize) -> Result<(), ApiError> {
+    text.map_or(Ok(()), |text| name(member, text, max))
+}
+
 /// One of some words.
 pub(crate) fn one_of(member: &str, value: &str, words: &[&str]) -> Result<(), ApiError> {
     if words.contains(&value) {
@@ -147,6 +175,28 @@ mod tests {
             assert!(custom_json(Some(bad)).is_err(), "{bad}");
         }
         assert!(custom_json(None).is_ok() && custom_json(Some("{}")).is_ok());
+    }
+
+    /// [CMD-14]
+    #[test]
+    fn cmd_14_recipes_and_packages_have_plain_names() {
+        for (text, ok) in
+            [("a::b", true), ("a", true), ("a_b-1.2::c", true), ("a::b::c", false), ("a b", false), ("::a", false), ("", false)]
+        {
+            assert_eq!(recipe("CustomRecipes", text).is_ok(), ok, "{text}");
+        }
+        for (text, ok) in [
+            ("git", true),
+            ("g++", true),
+            ("libc6:i386", true),
+            ("nginx=1.2~3", true),
+            ("--nogpgcheck", false),
+            ("a;b", false),
+            ("a b", false),
+            ("", false),
+        ] {
+            assert_eq!(package("Packages", text).is_ok(), ok, "{text}");
+        }
     }
 
     /// [VAL-7], the account.

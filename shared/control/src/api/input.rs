@@ -52,15 +52,15 @@ fn parse_json(text: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(text).map_err(|e| ApiError::Serialization(format!("the body is not JSON: {e}")))
 }
 
-/// Drops nulls and empty strings from objects at every depth; elements of lists stay. An hour of a schedule is no optional string:
-/// there `""` is a bad value [TIME-4].
+/// Drops nulls and empty strings from objects at every depth, also from those in lists; texts in lists stay. An hour of a schedule is no
+/// optional string: there `""` is a bad value [TIME-4]. And `NoDevice` says what it says by being there.
 fn drop_unset(members: &mut Map<String, Value>) {
-    members.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
+    members.retain(|name, value| !value.is_null() && (value.as_str() != Some("") || name == "NoDevice"));
     for (name, value) in members {
-        if let Value::Object(inner) = value
-            && name != "AutoScalingSchedule"
-        {
-            drop_unset(inner);
+        match value {
+            Value::Object(inner) if name != "AutoScalingSchedule" => drop_unset(inner),
+            Value::Array(list) => list.iter_mut().filter_map(Value::as_object_mut).for_each(drop_unset),
+            _ => {}
         }
     }
 }

@@ -55,6 +55,7 @@ pub(crate) fn layer() -> Layer {
         packages: Vec::new(),
         custom_json: None,
         attributes: Default::default(),
+        logs: None,
         created_at: start_of_2026(),
     }
 }
@@ -73,6 +74,8 @@ pub(crate) fn instance() -> Instance {
         root_device_type: RootDeviceType::Ebs,
         scaling: ScalingType::AlwaysOn,
         architecture: "x86_64".to_owned(),
+        virtualization_type: "hvm".into(),
+        block_device_mappings: Vec::new(),
         ssh_key_name: None,
         install_updates_on_boot: true,
         ebs_optimized: false,

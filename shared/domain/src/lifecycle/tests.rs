@@ -48,6 +48,8 @@ pub(crate) fn record(status: InstanceStatus) -> Instance {
         root_device_type: RootDeviceType::Ebs,
         scaling: ScalingType::AlwaysOn,
         architecture: "x86_64".into(),
+        virtualization_type: "hvm".into(),
+        block_device_mappings: Vec::new(),
         ssh_key_name: None,
         install_updates_on_boot: true,
         ebs_optimized: false,

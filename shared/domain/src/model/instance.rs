@@ -37,6 +37,34 @@ pub struct Volume {
     pub mount_point: String,
 }
 
+/// One entry of `BlockDeviceMappings`; exactly one of the three things is mapped to the device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockDeviceMapping {
+    /// `/dev/sdh`, or `ROOT_DEVICE`.
+    pub device_name: String,
+    /// An EBS volume.
+    pub ebs: Option<EbsBlockDevice>,
+    /// An instance store, `ephemeral0`.
+    pub virtual_name: Option<String>,
+    /// The image's mapping of the device is dropped.
+    pub no_device: Option<String>,
+}
+
+/// The volume of a block device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EbsBlockDevice {
+    /// `snap-...`.
+    pub snapshot_id: Option<String>,
+    /// For `io1`.
+    pub iops: Option<u32>,
+    /// GiB; the image's when absent.
+    pub volume_size: Option<u32>,
+    /// `gp2`, `io1`, `standard`, ...
+    pub volume_type: Option<String>,
+    /// Whether it goes with the machine.
+    pub delete_on_termination: Option<bool>,
+}
+
 /// A deletion under way [INST-31, 32].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeleteRequest {
@@ -75,6 +103,10 @@ pub struct Instance {
     pub scaling: ScalingType,
     /// `x86_64` or `i386`.
     pub architecture: String,
+    /// `hvm` or `paravirtual`; kept and shown.
+    pub virtualization_type: String,
+    /// As asked for; none for a custom AMI, which has its own.
+    pub block_device_mappings: Vec<BlockDeviceMapping>,
     /// EC2 key pair.
     pub ssh_key_name: Option<String>,
     /// Default true [SEC-1].

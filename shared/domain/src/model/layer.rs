@@ -67,6 +67,42 @@ pub struct VolumeConfiguration {
     pub encrypted: bool,
 }
 
+/// One stream of a layer's `CloudWatchLogsConfiguration`, as it was sent [CWL-6..16].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogStream {
+    /// Log group.
+    pub log_group_name: Option<String>,
+    /// Path or glob.
+    pub file: Option<String>,
+    /// strptime pattern.
+    pub datetime_format: Option<String>,
+    /// `LOCAL` or `UTC`.
+    pub time_zone: Option<String>,
+    /// `n` or `n-m`.
+    pub file_fingerprint_lines: Option<String>,
+    /// Pattern of a message's first line.
+    pub multi_line_start_pattern: Option<String>,
+    /// `start_of_file` or `end_of_file`.
+    pub initial_position: Option<String>,
+    /// Encoding.
+    pub encoding: Option<String>,
+    /// Milliseconds.
+    pub buffer_duration: Option<i64>,
+    /// Events per batch.
+    pub batch_count: Option<i64>,
+    /// Bytes per batch.
+    pub batch_size: Option<i64>,
+}
+
+/// A layer's `CloudWatchLogsConfiguration` [CWL-1].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogsConfiguration {
+    /// Whether logs are shipped; absent: no.
+    pub enabled: Option<bool>,
+    /// What is shipped.
+    pub log_streams: Vec<LogStream>,
+}
+
 /// A layer's settings (`ecs-cluster-layer.md`, section 6).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Layer {
@@ -108,6 +144,8 @@ pub struct Layer {
     pub custom_json: Option<String>,
     /// Other attributes, kept as given.
     pub attributes: BTreeMap<String, String>,
+    /// Which logs its instances ship, if that was ever set.
+    pub logs: Option<LogsConfiguration>,
     /// When it was created.
     pub created_at: Timestamp,
 }

@@ -6,8 +6,8 @@ mod resource;
 mod stack;
 mod user;
 
-pub use instance::{DeleteRequest, Instance, RootDeviceType, Volume};
-pub use layer::{Layer, LayerType, ShutdownConfiguration, VolumeConfiguration};
+pub use instance::{BlockDeviceMapping, DeleteRequest, EbsBlockDevice, Instance, RootDeviceType, Volume};
+pub use layer::{Layer, LayerType, LogStream, LogsConfiguration, ShutdownConfiguration, VolumeConfiguration};
 pub use resource::{ElasticIp, LayerLoadBalancer, RegisteredVolume, VolumeFacts};
 pub use stack::{ChefConfiguration, CookbooksSource, Stack};
 pub use user::UserProfile;

@@ -146,13 +146,7 @@ fn check_command(m: &Members) -> Result<(String, Args), ApiError> {
 
 fn check_recipes(recipes: Option<&Vec<String>>) -> Result<(), ApiError> {
     let recipes = recipes.filter(|r| !r.is_empty()).ok_or_else(|| ApiError::field("Command", "execute_recipes needs recipes"))?;
-    let is_name = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-    let is_recipe =
-        |r: &str| r.split_once("::").map_or_else(|| is_name(r), |(cookbook, recipe)| is_name(cookbook) && is_name(recipe));
-    match recipes.iter().find(|r| !is_recipe(r)) {
-        Some(bad) => Err(ApiError::field("Command", format!("\"{bad}\" is not of the form cookbook::recipe"))),
-        None => Ok(()),
-    }
+    recipes.iter().try_for_each(|recipe| checks::recipe("Command", recipe))
 }
 
 fn check_upgrade(args: &Args) -> Result<(), ApiError> {

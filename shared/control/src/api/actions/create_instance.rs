@@ -9,12 +9,12 @@ use strata_ports::{Change, Expect, keys};
 
 use super::placement::{Members as PlaceMembers, Place, place};
 use super::uniqueness::{self, hosts_of};
+use super::volume_members::{BlockDeviceMappingMembers, block_devices};
 use crate::api::call::Call;
 use crate::api::checks;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, non_empty, required};
 use crate::api::transaction::Answer;
-use crate::api::wire::EmptyObject;
 use crate::records::Stored;
 
 const PLACE: PlaceMembers = PlaceMembers { subnet: "SubnetId", zone: "AvailabilityZone" };
@@ -56,9 +56,8 @@ pub(super) struct Members {
     /// The root device. Default: the stack's.
     #[schemars(extend("enum" = ["ebs", "instance-store"]))]
     root_device_type: Option<String>,
-    /// Block devices; only an empty list is taken yet.
-    #[schemars(with = "Option<Vec<EmptyObject>>")]
-    block_device_mappings: Option<Vec<serde::de::IgnoredAny>>,
+    /// Block devices; an AMI of your own has its own.
+    block_device_mappings: Option<Vec<BlockDeviceMappingMembers>>,
     /// Whether the operating system's updates are installed at boot. Default: true.
     install_updates_on_boot: Option<bool>,
     /// Whether the machine is EBS-optimised. Default: false.
@@ -95,7 +94,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         None => hostnames::suggest(&stack.hostname_theme, &first.shortname, &taken),
     };
     let place = refer(call, &stack, &layers, &m).await?;
-    let instance = build(call, &stack, &layers, (m, scaling), (hostname, place))?;
+    let instance = build(call, input, (&stack, &layers), (m, scaling), (hostname, place))?;
     let host = uniqueness::host(&stack.id, &instance.hostname);
     let owner = keys::Owner { kind: "instance".to_owned(), stack_id: stack.id.clone() };
     let mut changes = vec![
@@ -127,10 +126,19 @@ fn check_values(m: &Members) -> Result<ScalingType, ApiError> {
     if let Some(tenancy) = &m.tenancy {
         checks::one_of("Tenancy", tenancy, &["default", "dedicated", "host"])?;
     }
-    if m.block_device_mappings.as_ref().is_some_and(|b| !b.is_empty()) {
-        return Err(ApiError::not_yet("BlockDeviceMappings"));
-    }
+    check_texts(m.instance_type.as_deref(), m.ami_id.as_deref(), m.ssh_key_name.as_deref())?;
+    block_devices(m.block_device_mappings.as_deref().unwrap_or_default())?;
     Ok(scaling)
+}
+
+/// So many layers an instance may be in; with it the largest answer of DescribeInstances fits [QTA-1].
+const MAX_LAYERS_OF_ONE: usize = 10;
+
+/// Texts that EC2 alone can judge are bounded.
+pub(super) fn check_texts(instance_type: Option<&str>, ami: Option<&str>, key: Option<&str>) -> Result<(), ApiError> {
+    checks::bounded("InstanceType", instance_type, 64)?;
+    checks::bounded("AmiId", ami, 64)?;
+    checks::bounded("SshKeyName", key, 255)
 }
 
 /// A host name's form.
@@ -151,6 +159,12 @@ pub(super) fn hostname_taken(hostname: &str) -> ApiError {
 pub(super) fn check_layers(stack: &Stack, layers: &[Stored<Layer>]) -> Result<(), ApiError> {
     if layers.iter().any(|l| l.record.stack_id != stack.id) {
         return Err(ApiError::Validation("Please only provide layer IDs from the same stack".to_owned()));
+    }
+    if layers.len() > MAX_LAYERS_OF_ONE {
+        return Err(ApiError::field(
+            "LayerIds",
+            format!("an instance can be in at most {MAX_LAYERS_OF_ONE} layers, not {}", layers.len()),
+        ));
     }
     let mut ids: Vec<_> = layers.iter().map(|l| &l.record.id).collect();
     ids.sort();
@@ -209,8 +223,8 @@ async fn refer(call: &Call<'_>, stack: &Stack, layers: &[Stored<Layer>], m: &Mem
 
 fn build(
     call: &Call<'_>,
-    stack: &Stack,
-    layers: &[Stored<Layer>],
+    input: &Input,
+    (stack, layers): (&Stack, &[Stored<Layer>]),
     (m, scaling): (Members, ScalingType),
     (hostname, place): (String, Place),
 ) -> Result<Instance, ApiError> {
@@ -218,6 +232,11 @@ fn build(
     let agent_version = m.agent_version.unwrap_or_else(|| "INHERIT".to_owned());
     check_agent_version(layers, &agent_version)?;
     let root = m.root_device_type.as_deref().map(|given| checks::root_device_type("RootDeviceType", given)).transpose()?;
+    // A custom AMI has its own block devices.
+    let devices = block_devices(m.block_device_mappings.as_deref().filter(|_| os != "Custom").unwrap_or_default())?;
+    // Absent: the stack's; sent as "": none [SSH-1].
+    let inherited = stack.default_ssh_key_name.clone().filter(|_| !input.is_emptied("SshKeyName"));
+    let ssh_key_name = m.ssh_key_name.or(inherited);
     let layers_optimize = layers.iter().any(|l| l.record.use_ebs_optimized_instances);
     Ok(Instance {
         id: InstanceId::from(call.ports.ids.uuid()),
@@ -232,7 +251,9 @@ fn build(
         root_device_type: root.unwrap_or(stack.default_root_device_type),
         scaling,
         architecture: m.architecture.unwrap_or_else(|| "x86_64".to_owned()),
-        ssh_key_name: m.ssh_key_name.or_else(|| stack.default_ssh_key_name.clone()),
+        virtualization_type: m.virtualization_type.unwrap_or_else(|| "hvm".to_owned()),
+        block_device_mappings: devices,
+        ssh_key_name,
         install_updates_on_boot: m.install_updates_on_boot.unwrap_or(true),
         ebs_optimized: m.ebs_optimized.unwrap_or(layers_optimize),
         agent_version,

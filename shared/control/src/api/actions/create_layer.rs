@@ -60,6 +60,9 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let name = required(settings.name.clone(), "Name")?;
     let shortname = shortname(layer_type, required(settings.shortname.clone(), "Shortname")?)?;
     settings.check(call)?;
+    if layer_type == LayerType::Custom && settings.attribute(CLUSTER).is_some() {
+        return Err(ApiError::field("Attributes", "EcsClusterArn is for layers of type ecs-cluster"));
+    }
     let stack = call.stack(&stack_id).await?;
     call.permit(Some(&stack.record.id)).await?;
     checks::quota("layers in a stack", call.layers_of(&stack.record.id).await?.len(), call.config.max_layers)?;
@@ -93,8 +96,17 @@ fn layer_type(given: Option<&str>) -> Result<LayerType, ApiError> {
 fn shortname(layer_type: LayerType, given: String) -> Result<String, ApiError> {
     match layer_type {
         LayerType::EcsCluster => Ok(LayerType::EcsCluster.as_str().to_owned()),
-        LayerType::Custom => checks::shortname(&given).map(|()| given),
+        LayerType::Custom => custom_shortname(given),
     }
+}
+
+/// A custom layer's short name: any but the one that belongs to the ECS Cluster layer, or the stack could never have one.
+pub(super) fn custom_shortname(given: String) -> Result<String, ApiError> {
+    checks::shortname(&given)?;
+    if given == LayerType::EcsCluster.as_str() {
+        return Err(ApiError::field("Shortname", format!("\"{given}\" belongs to the ECS Cluster layer")));
+    }
+    Ok(given)
 }
 
 fn defaults(call: &Call<'_>, stack: &Stack, layer_type: LayerType, name: String, shortname: String) -> Layer {
@@ -118,6 +130,7 @@ fn defaults(call: &Call<'_>, stack: &Stack, layer_type: LayerType, name: String,
         packages: Vec::new(),
         custom_json: None,
         attributes: BTreeMap::new(),
+        logs: None,
         created_at: call.now,
     }
 }

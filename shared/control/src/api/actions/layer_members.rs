@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use strata_domain::model::{Layer, ShutdownConfiguration, VolumeConfiguration};
+use strata_domain::Secret;
+use strata_domain::model::{Layer, ShutdownConfiguration};
 
+use super::log_members::{CloudWatchLogsConfigurationMembers, logs};
 use super::update_stack::unless_emptied;
+use super::volume_members::{VolumeConfigurationMembers, volumes};
 use crate::api::call::Call;
 use crate::api::checks;
 use crate::api::error::ApiError;
@@ -24,6 +27,8 @@ pub(super) struct LayerMembers {
     pub(super) shortname: Option<String>,
     /// Attributes by name; `EcsClusterArn` names the cluster of an ECS Cluster layer.
     pub(super) attributes: Option<BTreeMap<String, Option<String>>>,
+    /// The logs that the layer's machines ship to CloudWatch Logs.
+    cloud_watch_logs_configuration: Option<CloudWatchLogsConfigurationMembers>,
     /// The instance profile of the layer's machines. Default: the stack's.
     custom_instance_profile_arn: Option<String>,
     /// A JSON object as text, at most 120 KB. The key `strata` holds settings that OpsWorks had no member for.
@@ -53,47 +58,55 @@ pub(super) struct LayerMembers {
 
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct VolumeConfigurationMembers {
-    /// The directory where it is mounted.
-    #[schemars(required)]
-    mount_point: Option<String>,
-    /// Not supported: use one volume of the full size.
-    raid_level: Option<i64>,
-    /// How many disks.
-    #[schemars(required)]
-    number_of_disks: Option<u32>,
-    /// The size in GiB.
-    #[schemars(required)]
-    size: Option<u32>,
-    /// The EBS volume type. Default: `standard`.
-    #[schemars(extend("enum" = VOLUME_TYPES))]
-    volume_type: Option<String>,
-    /// I/O operations a second; required for `io1`.
-    iops: Option<u32>,
-    /// Whether it is encrypted. Default: false.
-    encrypted: Option<bool>,
-}
-
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "PascalCase")]
 struct LifecycleEventConfigurationMembers {
-    /// The shutdown event.
+    /// The Shutdown event.
     shutdown: Option<ShutdownEventConfigurationMembers>,
 }
 
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 struct ShutdownEventConfigurationMembers {
-    /// Seconds that a stop may take. Default: 120.
-    execution_timeout: Option<u32>,
-    /// Whether a stop waits until the load balancer has drained its connections. Default: true.
+    /// The seconds to wait after the Shutdown event, 0 to 86400. The default is 120.
+    execution_timeout: Option<i64>,
+    /// Whether to wait until the load balancer has drained its connections. The default is true.
     delay_until_elb_connections_drained: Option<bool>,
 }
 
 /// The attribute that names an ECS layer's cluster.
 pub(super) const CLUSTER: &str = "EcsClusterArn";
-/// EBS volume types.
-const VOLUME_TYPES: [&str; 6] = ["standard", "gp2", "gp3", "io1", "st1", "sc1"];
+/// The attributes that layers had in OpsWorks; other keys are no attributes [WIRE-4].
+const ATTRIBUTES: [&str; 25] = [
+    CLUSTER,
+    "EnableHaproxyStats",
+    "HaproxyStatsUrl",
+    "HaproxyStatsUser",
+    "HaproxyStatsPassword",
+    "HaproxyHealthCheckUrl",
+    "HaproxyHealthCheckMethod",
+    "MysqlRootPassword",
+    "MysqlRootPasswordUbiquitous",
+    "GangliaUrl",
+    "GangliaUser",
+    "GangliaPassword",
+    "MemcachedMemory",
+    "NodejsVersion",
+    "RubyVersion",
+    "RubygemsVersion",
+    "ManageBundler",
+    "BundlerVersion",
+    "RailsStack",
+    "PassengerVersion",
+    "Jvm",
+    "JvmVersion",
+    "JvmOptions",
+    "JavaAppServer",
+    "JavaAppServerVersion",
+];
+/// So long a stop may wait at most; a day.
+const MAX_SHUTDOWN_SECONDS: i64 = 86_400;
+/// So many groups of its own a layer may have, as many as EC2 takes for one network interface; and with it the largest answer of
+/// DescribeInstances fits [QTA-1].
+const MAX_GROUPS: usize = 16;
 /// The lifecycle events, as `CustomRecipes` names them.
 const EVENTS: [&str; 5] = ["Setup", "Configure", "Deploy", "Undeploy", "Shutdown"];
 
@@ -115,12 +128,44 @@ impl LayerMembers {
         if let Some(event) = self.custom_recipes.iter().flat_map(BTreeMap::keys).find(|e| !EVENTS.contains(&e.as_str())) {
             return Err(ApiError::field("CustomRecipes", format!("\"{event}\" is not a lifecycle event")));
         }
-        self.volume_configurations.iter().flatten().map(volume).collect::<Result<Vec<_>, _>>()?;
+        for recipe in self.custom_recipes.iter().flat_map(BTreeMap::values).flatten().flatten() {
+            checks::recipe("CustomRecipes", recipe)?;
+        }
+        if let Some(key) = self.attributes.iter().flat_map(BTreeMap::keys).find(|key| !ATTRIBUTES.contains(&key.as_str())) {
+            return Err(ApiError::field("Attributes", format!("\"{key}\" is not a layer attribute")));
+        }
+        for package in self.packages.iter().flatten() {
+            checks::package("Packages", package)?;
+        }
+        let groups = self.custom_security_group_ids.as_ref().map_or(0, Vec::len);
+        if groups > MAX_GROUPS {
+            return Err(ApiError::field("CustomSecurityGroupIds", format!("at most {MAX_GROUPS} are possible, not {groups}")));
+        }
+        volumes(self.volume_configurations.as_deref().unwrap_or_default())?;
+        self.cloud_watch_logs_configuration.as_ref().map(logs).transpose()?;
+        self.shutdown()?;
         Ok(())
+    }
+
+    /// The Shutdown settings, if any were sent; the object is replaced whole [VAL-5].
+    fn shutdown(&self) -> Result<Option<ShutdownConfiguration>, ApiError> {
+        let Some(sent) = &self.lifecycle_event_configuration else { return Ok(None) };
+        let mut shutdown = ShutdownConfiguration::default();
+        let sent = sent.shutdown.as_ref();
+        if let Some(seconds) = sent.and_then(|s| s.execution_timeout) {
+            let whole = u32::try_from(seconds).ok().filter(|_| seconds <= MAX_SHUTDOWN_SECONDS);
+            let text = || format!("ExecutionTimeout must be 0 to {MAX_SHUTDOWN_SECONDS} seconds, not {seconds}");
+            shutdown.execution_timeout_seconds = whole.ok_or_else(|| ApiError::field("LifecycleEventConfiguration", text()))?;
+        }
+        if let Some(delay) = sent.and_then(|s| s.delay_until_elb_connections_drained) {
+            shutdown.delay_until_elb_connections_drained = delay;
+        }
+        Ok(Some(shutdown))
     }
 
     /// Puts what was sent into `layer`; lists and objects are replaced whole [VAL-5]. Name, short name and cluster are the caller's.
     pub(super) fn apply(self, input: &Input, layer: &mut Layer) -> Result<(), ApiError> {
+        let shutdown = self.shutdown()?;
         set(&mut layer.custom_security_group_ids, self.custom_security_group_ids);
         set(&mut layer.packages, self.packages);
         set(&mut layer.enable_auto_healing, self.enable_auto_healing);
@@ -132,56 +177,42 @@ impl LayerMembers {
         let profile = layer.custom_instance_profile_arn.take();
         layer.custom_instance_profile_arn =
             unless_emptied(input, "CustomInstanceProfileArn", self.custom_instance_profile_arn, profile);
-        if let Some(volumes) = &self.volume_configurations {
-            layer.volume_configurations = volumes.iter().map(volume).collect::<Result<_, _>>()?;
+        if let Some(sent) = &self.volume_configurations {
+            layer.volume_configurations = volumes(sent)?;
         }
+        if let Some(sent) = &self.cloud_watch_logs_configuration {
+            layer.logs = Some(logs(sent)?);
+        }
+        layer.shutdown = shutdown.unwrap_or(layer.shutdown);
         if let Some(recipes) = self.custom_recipes {
             layer.custom_recipes = recipes.into_iter().filter_map(|(event, list)| Some((event, list?))).collect();
         }
         if let Some(attributes) = self.attributes {
-            let own = attributes.into_iter().filter_map(|(key, value)| Some((key, value?)));
-            layer.attributes = own.filter(|(key, _)| key != CLUSTER).collect();
-        }
-        if let Some(shutdown) = self.lifecycle_event_configuration.and_then(|l| l.shutdown) {
-            let default = ShutdownConfiguration::default();
-            layer.shutdown = ShutdownConfiguration {
-                execution_timeout_seconds: shutdown.execution_timeout.unwrap_or(default.execution_timeout_seconds),
-                delay_until_elb_connections_drained: shutdown
-                    .delay_until_elb_connections_drained
-                    .unwrap_or(default.delay_until_elb_connections_drained),
-            };
+            layer.attributes = own_attributes(attributes, &layer.attributes)?;
         }
         Ok(())
     }
+}
+
+/// The attributes beside the cluster, replaced whole. A password sent as it is shown stays as it is stored [WIRE-7].
+fn own_attributes(
+    sent: BTreeMap<String, Option<String>>,
+    present: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, ApiError> {
+    let mut own = BTreeMap::new();
+    for (key, value) in sent.into_iter().filter(|(key, _)| key != CLUSTER) {
+        let Some(mut value) = value else { continue };
+        if key.ends_with("Password") && value == Secret::FILTERED {
+            let missing = || ApiError::field("Attributes", format!("{key} {value} keeps a stored one, but none is stored"));
+            value = present.get(&key).ok_or_else(missing)?.clone();
+        }
+        own.insert(key, value);
+    }
+    Ok(own)
 }
 
 fn set<T>(place: &mut T, sent: Option<T>) {
     if let Some(value) = sent {
         *place = value;
     }
-}
-
-/// One volume [EBS-1..6].
-fn volume(v: &VolumeConfigurationMembers) -> Result<VolumeConfiguration, ApiError> {
-    let missing = |member: &str| ApiError::field("VolumeConfigurations", format!("{member} is required"));
-    if let Some(level) = v.raid_level {
-        return Err(ApiError::unsupported(&format!("RaidLevel={level}"), "Use one volume of the full size."));
-    }
-    let volume_type = v.volume_type.clone().unwrap_or_else(|| "standard".to_owned());
-    checks::one_of("VolumeConfigurations", &volume_type, &VOLUME_TYPES)?;
-    if volume_type == "io1" && v.iops.is_none() {
-        return Err(missing("Iops"));
-    }
-    let mount_point = v.mount_point.clone().ok_or_else(|| missing("MountPoint"))?;
-    if !mount_point.starts_with('/') {
-        return Err(ApiError::field("VolumeConfigurations", format!("MountPoint \"{mount_point}\" is not a directory's path")));
-    }
-    Ok(VolumeConfiguration {
-        mount_point,
-        number_of_disks: v.number_of_disks.ok_or_else(|| missing("NumberOfDisks"))?,
-        size: v.size.ok_or_else(|| missing("Size"))?,
-        volume_type,
-        iops: v.iops,
-        encrypted: v.encrypted.unwrap_or(false),
-    })
 }

@@ -40,6 +40,7 @@ mod disassociate_elastic_ip;
 mod get_hostname_suggestion;
 mod layer_members;
 mod load_based_index;
+mod log_members;
 mod placement;
 mod reboot_instance;
 mod register_ecs_cluster;
@@ -63,6 +64,7 @@ mod update_stack;
 mod update_user_profile;
 mod update_volume;
 mod user_profiles;
+mod volume_members;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};

@@ -6,7 +6,7 @@ use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
 use strata_domain::model::{Instance, Layer, RootDeviceType, Stack};
 use strata_ports::{Change, Expect};
 
-use super::create_instance::{check_agent_version, check_hostname, check_layers, check_os, hostname_taken};
+use super::create_instance::{check_agent_version, check_hostname, check_layers, check_os, check_texts, hostname_taken};
 use super::uniqueness::{give_back, host, take};
 use super::update_stack::unless_emptied;
 use crate::api::call::Call;
@@ -78,6 +78,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
 }
 
 fn check_values(m: &Members) -> Result<(), ApiError> {
+    check_texts(m.instance_type.as_deref(), m.ami_id.as_deref(), m.ssh_key_name.as_deref())?;
     if let Some(hostname) = &m.hostname {
         check_hostname(hostname)?;
     }

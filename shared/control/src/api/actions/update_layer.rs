@@ -6,11 +6,11 @@ use strata_domain::ecs_cluster::{EcsClusterError, check_security_groups};
 use strata_domain::model::{Layer, LayerType};
 use strata_ports::{Change, keys};
 
+use super::create_layer::custom_shortname;
 use super::layer_members::{CLUSTER, LayerMembers};
 use super::load_based_index;
 use super::uniqueness::{give_back, layer_name_taken, layer_shortname_taken, take};
 use crate::api::call::Call;
-use crate::api::checks;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
@@ -39,8 +39,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let (name, shortname) = (settings.name.clone(), settings.shortname.clone());
     next.name = name.unwrap_or(next.name);
     if let (LayerType::Custom, Some(shortname)) = (next.layer_type, shortname) {
-        checks::shortname(&shortname)?;
-        next.shortname = shortname;
+        next.shortname = custom_shortname(shortname)?;
     }
     settings.apply(input, &mut next)?;
     let new: Vec<String> = next

@@ -3,8 +3,10 @@
 mod clusters;
 mod deployments;
 mod elastic_ips;
+mod instance_members;
 mod instances;
 mod integrity;
+mod layer_members;
 mod layers;
 mod load_balancers;
 mod matrix;

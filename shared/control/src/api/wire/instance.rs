@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use strata_domain::model::{Layer, LayerType, RootDeviceType, Stack};
+use strata_domain::model::{BlockDeviceMapping, Layer, LayerType, RootDeviceType, Stack};
 use strata_domain::{InstanceStatus, ScalingType};
 use strata_ports::{Item, StoreError};
 
@@ -76,6 +76,9 @@ pub(crate) struct InstanceRow<'a> {
     #[serde(borrow)]
     architecture: Text<'a>,
     #[serde(borrow)]
+    virtualization_type: Text<'a>,
+    block_device_mappings: Vec<BlockDeviceMapping>,
+    #[serde(borrow)]
     ssh_key_name: Option<Text<'a>>,
     install_updates_on_boot: bool,
     ebs_optimized: bool,
@@ -115,6 +118,55 @@ impl<'a> InstanceRow<'a> {
 }
 
 shape! {
+    /// The EBS volume of a block device.
+    EbsBlockDeviceShape<'a> {} unless_absent {
+        /// The snapshot that the volume is made from.
+        snapshot_id: &'a str,
+        /// The I/O operations per second.
+        iops: u32,
+        /// The size in GiB.
+        volume_size: u32,
+        /// The type.
+        volume_type: &'a str,
+        /// Whether the volume is deleted with the instance.
+        delete_on_termination: bool,
+    }
+}
+
+shape! {
+    /// A block device of an instance, as it was asked for.
+    BlockDeviceMappingShape<'a> {
+        /// The device name, or ROOT_DEVICE.
+        device_name: &'a str,
+    } unless_absent {
+        /// The image's mapping of the device is dropped.
+        no_device: &'a str,
+        /// The virtual device name.
+        virtual_name: &'a str,
+        /// The EBS volume.
+        ebs: EbsBlockDeviceShape<'a>,
+    }
+}
+
+impl<'a> BlockDeviceMappingShape<'a> {
+    fn of(mapping: &'a BlockDeviceMapping) -> Self {
+        let ebs = mapping.ebs.as_ref().map(|ebs| EbsBlockDeviceShape {
+            snapshot_id: ebs.snapshot_id.as_deref(),
+            iops: ebs.iops,
+            volume_size: ebs.volume_size,
+            volume_type: ebs.volume_type.as_deref(),
+            delete_on_termination: ebs.delete_on_termination,
+        });
+        Self {
+            device_name: &mapping.device_name,
+            no_device: mapping.no_device.as_deref(),
+            virtual_name: mapping.virtual_name.as_deref(),
+            ebs,
+        }
+    }
+}
+
+shape! {
     /// An element of DescribeInstances. `reported_os` is an object even when empty: old Terraform versions crash without it [CLT-4].
     InstanceShape<'a> {
         /// The instance's id, a UUID; not EC2's `i-...`.
@@ -140,7 +192,7 @@ shape! {
         /// The processor architecture.
         architecture: &'a str,
         /// How the machine is virtualised.
-        virtualization_type: &'static str,
+        virtualization_type: &'a str,
         /// `ec2`.
         infrastructure_class: &'static str,
         /// Whether the operating system's updates are installed at boot.
@@ -155,9 +207,8 @@ shape! {
         status: &'static str,
         /// What the machine says about its operating system; may be empty.
         reported_os: EmptyObject,
-        /// Block devices.
-        #[schemars(with = "Vec<EmptyObject>")]
-        block_device_mappings: [EmptyObject; 0],
+        /// Block devices, as they were asked for.
+        block_device_mappings: Vec<BlockDeviceMappingShape<'a>>,
         /// Ids of its security groups.
         security_group_ids: Vec<&'a str>,
         /// Its instance profile.
@@ -208,7 +259,13 @@ impl<'a> InstanceShape<'a> {
         let container_instance = row.container_instance_arn.as_ref();
         let cluster = layers().find(|l| l.layer_type == LayerType::EcsCluster).and_then(|l| l.cluster.as_ref());
         let own_profile = layers().find_map(|l| l.custom_instance_profile_arn.as_deref());
-        let groups = layers().flat_map(|l| l.custom_security_group_ids.iter().map(String::as_str));
+        let mut groups: Vec<&str> = Vec::new();
+        for group in layers().flat_map(|l| l.custom_security_group_ids.iter().map(String::as_str)) {
+            // A group of two of its layers is applied once [SG-10].
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
         let Stack { region, account, .. } = around.stack;
         Self {
             instance_id: row.id.as_str(),
@@ -222,7 +279,7 @@ impl<'a> InstanceShape<'a> {
             availability_zone: row.availability_zone.as_str(),
             root_device_type: row.root_device_type.as_str(),
             architecture: row.architecture.as_str(),
-            virtualization_type: "hvm",
+            virtualization_type: row.virtualization_type.as_str(),
             infrastructure_class: "ec2",
             install_updates_on_boot: row.install_updates_on_boot,
             ebs_optimized: row.ebs_optimized,
@@ -230,8 +287,8 @@ impl<'a> InstanceShape<'a> {
             created_at: Time(row.created_at),
             status: row.status.as_str(),
             reported_os: EmptyObject {},
-            block_device_mappings: [],
-            security_group_ids: groups.collect(),
+            block_device_mappings: row.block_device_mappings.iter().map(BlockDeviceMappingShape::of).collect(),
+            security_group_ids: groups,
             instance_profile_arn: own_profile.unwrap_or(&around.stack.default_instance_profile_arn),
             ami_id: row.ami_id.as_ref().map(Text::as_str),
             auto_scaling_type: row.scaling.as_wire(),

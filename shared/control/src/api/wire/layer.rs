@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use strata_domain::model::{Layer, LayerType, ShutdownConfiguration, Stack, VolumeConfiguration};
+use strata_domain::Secret;
+use strata_domain::model::{Layer, LayerType, LogStream, LogsConfiguration, ShutdownConfiguration, Stack, VolumeConfiguration};
 
 use super::{Time, shape};
 
@@ -61,6 +62,67 @@ shape! {
 }
 
 shape! {
+    /// A log stream of a layer, as it was set [CWL-1].
+    CloudWatchLogsLogStreamShape<'a> {} unless_absent {
+        /// The log group.
+        log_group_name: &'a str,
+        /// How the time stamp is read from a message.
+        datetime_format: &'a str,
+        /// The time zone of the time stamps.
+        time_zone: &'a str,
+        /// The file, or a pattern of files.
+        file: &'a str,
+        /// The lines by which a file is known.
+        file_fingerprint_lines: &'a str,
+        /// The pattern of a message's first line.
+        multi_line_start_pattern: &'a str,
+        /// Where shipping begins.
+        initial_position: &'a str,
+        /// The encoding of the file.
+        encoding: &'a str,
+        /// How long events are gathered, in milliseconds.
+        buffer_duration: i64,
+        /// How many events a batch has at most.
+        batch_count: i64,
+        /// How many bytes a batch has at most.
+        batch_size: i64,
+    }
+}
+
+shape! {
+    /// The logs that a layer's instances ship.
+    CloudWatchLogsConfigurationShape<'a> {
+        /// Whether logs are shipped.
+        enabled: bool,
+        /// The log streams.
+        log_streams: Vec<CloudWatchLogsLogStreamShape<'a>>,
+    } unless_absent {}
+}
+
+fn log_stream(stream: &LogStream) -> CloudWatchLogsLogStreamShape<'_> {
+    CloudWatchLogsLogStreamShape {
+        log_group_name: stream.log_group_name.as_deref(),
+        datetime_format: stream.datetime_format.as_deref(),
+        time_zone: stream.time_zone.as_deref(),
+        file: stream.file.as_deref(),
+        file_fingerprint_lines: stream.file_fingerprint_lines.as_deref(),
+        multi_line_start_pattern: stream.multi_line_start_pattern.as_deref(),
+        initial_position: stream.initial_position.as_deref(),
+        encoding: stream.encoding.as_deref(),
+        buffer_duration: stream.buffer_duration,
+        batch_count: stream.batch_count,
+        batch_size: stream.batch_size,
+    }
+}
+
+fn logs(logs: &LogsConfiguration) -> CloudWatchLogsConfigurationShape<'_> {
+    CloudWatchLogsConfigurationShape {
+        enabled: logs.enabled.unwrap_or(false),
+        log_streams: logs.log_streams.iter().map(log_stream).collect(),
+    }
+}
+
+shape! {
     /// An element of DescribeLayers [ECS-46].
     LayerShape<'a> {
         /// The layer's id.
@@ -108,6 +170,8 @@ shape! {
         custom_instance_profile_arn: &'a str,
         /// A JSON object as text, at most 120 KB. The key `strata` holds settings that OpsWorks had no member for.
         custom_json: &'a str,
+        /// The logs that the layer's machines ship to CloudWatch Logs.
+        cloud_watch_logs_configuration: CloudWatchLogsConfigurationShape<'a>,
     }
 }
 
@@ -161,11 +225,24 @@ fn volume(v: &VolumeConfiguration) -> VolumeConfigurationShape<'_> {
     }
 }
 
+/// The groups that the service gives to a layer's instances [SG-2, 4, 10] [ECS-57].
+fn built_in_groups(layer_type: LayerType, stack: &Stack) -> &'static [&'static str] {
+    match layer_type {
+        _ if !stack.use_opsworks_security_groups => &[],
+        LayerType::EcsCluster => &["AWS-OpsWorks-ECS-Cluster"],
+        LayerType::Custom => &["AWS-OpsWorks-Custom-Server"],
+    }
+}
+
+/// An attribute's value; a password is not shown [WIRE-7].
+fn shown<'a>(name: &str, value: &'a str) -> &'a str {
+    if name.ends_with("Password") { Secret::FILTERED } else { value }
+}
+
 impl<'a> LayerShape<'a> {
     pub(crate) fn of(layer: &'a Layer, stack: &Stack) -> Self {
         let ShutdownConfiguration { execution_timeout_seconds, delay_until_elb_connections_drained } = layer.shutdown;
-        let own = layer.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let has_built_in_group = layer.layer_type == LayerType::EcsCluster && stack.use_opsworks_security_groups;
+        let own = layer.attributes.iter().map(|(name, value)| (name.as_str(), shown(name, value)));
         Self {
             layer_id: layer.id.as_str(),
             stack_id: layer.stack_id.as_str(),
@@ -175,7 +252,7 @@ impl<'a> LayerShape<'a> {
             shortname: &layer.shortname,
             attributes: own.chain(layer.cluster.iter().map(|c| ("EcsClusterArn", c.as_str()))).collect(),
             custom_security_group_ids: &layer.custom_security_group_ids,
-            default_security_group_names: if has_built_in_group { &["AWS-OpsWorks-ECS-Cluster"] } else { &[] },
+            default_security_group_names: built_in_groups(layer.layer_type, stack),
             packages: &layer.packages,
             volume_configurations: layer.volume_configurations.iter().map(volume).collect(),
             enable_auto_healing: layer.enable_auto_healing,
@@ -194,6 +271,7 @@ impl<'a> LayerShape<'a> {
             },
             custom_instance_profile_arn: layer.custom_instance_profile_arn.as_deref(),
             custom_json: layer.custom_json.as_deref(),
+            cloud_watch_logs_configuration: layer.logs.as_ref().map(logs),
         }
     }
 }
