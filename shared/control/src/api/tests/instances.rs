@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 use strata_domain::InstanceStatus;
 use strata_domain::holds::{Hold, HoldKind};
-use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
 use strata_ports::keys;
 
 use super::TestApi;
@@ -177,40 +176,6 @@ async fn inst_4_after_deletion_the_id_is_unknown_and_the_name_free() {
     assert!(app.store.partition(keys::BUSY_PK).is_empty());
     let next = app.instance(&stack, &layer, json!({})).await;
     assert_eq!(app.described(&next).await["Hostname"], "ecs-cluster1");
-}
-
-/// [INST-40] through the API: every status, five actions.
-#[tokio::test]
-async fn inst_40_the_actions_follow_the_table() {
-    let actions = [
-        ("StartInstance", InstanceAction::Start),
-        ("StopInstance", InstanceAction::Stop),
-        ("RebootInstance", InstanceAction::Reboot),
-        ("DeleteInstance", InstanceAction::Delete),
-        ("UpdateInstance", InstanceAction::Update),
-    ];
-    let app = TestApi::new();
-    let (stack, layer) = app.shop().await;
-    let id = app.instance(&stack, &layer, json!({})).await;
-    for status in InstanceStatus::ALL {
-        for (name, action) in actions {
-            app.settle(&id, status).await;
-            let reply = app.call(name, json!({ "InstanceId": id, "InstanceType": "m5.xlarge" })).await;
-            let after = app.record(&id).await.record.status;
-            match allowed(action, status, Origin::Created) {
-                Allowed::Refused(text) => assert_eq!(reply.invalid(), text, "{name} in {status}"),
-                Allowed::NoEffect => {
-                    reply.good();
-                    assert_eq!(after, status, "{name} in {status}");
-                }
-                Allowed::Yes => {
-                    reply.good();
-                    let moved = after != status;
-                    assert_eq!(moved, action != InstanceAction::Update, "{name} in {status}");
-                }
-            }
-        }
-    }
 }
 
 /// [INST-25]

@@ -1,6 +1,7 @@
 //! The API as its callers see it: over a small store that keeps the conditions and can be told to interfere.
 
 mod clusters;
+mod crowd;
 mod deployments;
 mod elastic_ips;
 mod instance_members;
@@ -17,6 +18,7 @@ mod resource_calls;
 mod scaling;
 mod sdk;
 mod stacks;
+mod status_matrix;
 mod support;
 mod test_cloud;
 mod test_store;
