@@ -8,7 +8,7 @@ use crate::volume_configurations::{self, VolumeError};
 /// The name that stands for the root device, whatever it is called.
 pub const ROOT_DEVICE: &str = "ROOT_DEVICE";
 /// So many mappings an instance may have; with it the largest answer of DescribeInstances fits [QTA-1].
-pub const MOST_MAPPINGS: usize = 4;
+pub const MOST_MAPPINGS: usize = 3;
 /// IOPS of an `io1` root volume [EBS-14].
 const ROOT_IOPS: std::ops::RangeInclusive<u32> = 100..=240;
 /// The smallest root volume in GiB [EBS-14].
@@ -18,7 +18,7 @@ const SMALLEST_ROOT: u32 = 8;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlockDeviceError {
     /// No name, or one of another form.
-    #[error("DeviceName \"{0}\" must be ROOT_DEVICE or a device such as /dev/sdh, at most 32 characters")]
+    #[error("DeviceName \"{0}\" must be ROOT_DEVICE or a device such as /dev/sdh, at most 16 characters")]
     Name(String),
     /// A device twice.
     #[error("DeviceName \"{0}\" is there twice")]
@@ -73,7 +73,7 @@ pub fn check(mappings: &[BlockDeviceMapping]) -> Result<(), BlockDeviceError> {
 
 fn is_device(name: &str) -> bool {
     let is_path = |path: &str| !path.is_empty() && path.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'/');
-    name.len() <= 32
+    name.len() <= 16
         && (name == ROOT_DEVICE
             || name.strip_prefix("/dev/").is_some_and(is_path)
             || name.strip_prefix("xvd").is_some_and(is_path))

@@ -75,6 +75,7 @@ impl Api {
         if request.method() != http::Method::POST {
             return Err(ApiError::UnknownOperation(format!("Unknown operation: {} /", request.method())));
         }
+        check_content_type(header("content-type"))?;
         let action = catalogue::of_target(header("x-amz-target"))?;
         let input = Input::parse(request.body())?;
         action.refuse_out_of_scope()?;
@@ -99,6 +100,17 @@ impl Api {
         let body = transaction::write(call, &input, &repeat).await?;
         self.sweeper.sweep(self.ports.store.as_ref(), self.ports.clock.now()).await;
         Ok(body)
+    }
+}
+
+/// AWS JSON 1.1, with or without parameters; what names no content type at all is taken for it.
+fn check_content_type(header: Option<&str>) -> Result<(), ApiError> {
+    let named = header.map(|h| h.split(';').next().unwrap_or_default().trim());
+    match named {
+        Some(other) if !other.eq_ignore_ascii_case("application/x-amz-json-1.1") => {
+            Err(ApiError::Serialization(format!("the content type must be application/x-amz-json-1.1, not \"{other}\"")))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 use strata_domain::StackId;
+use strata_domain::model::Stack;
 use strata_domain::permissions::Permission;
 use strata_ports::store::{Listing, MAX_CHANGES};
 use strata_ports::{AlarmSpec, Change, CommitError, EventOut, Expect, Key, Ports, StackScope, StoreError, Told, keys};
@@ -19,6 +20,9 @@ use crate::records::{Deployment, expand_deployment, release_stack};
 /// bounds how many others may be quicker in a row: a hundred clients at once on one layer are all served.
 const TRIES: usize = 100;
 
+/// So many bytes one record may have; DynamoDB stores 400 KB with its key.
+const MAX_RECORD: usize = 350_000;
+
 /// What an action comes to: the answer's body, and for a writing action the changes that make it true.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
@@ -34,7 +38,7 @@ pub(crate) enum After {
     /// Bring CloudWatch in step; load-scaling's tick repairs what is missed.
     Alarms { scope: StackScope, put: Vec<AlarmSpec>, delete: Vec<String> },
     /// Write a deployment's commands; the reconciler expands what is missed.
-    Expand(Box<Deployment>),
+    Expand(Box<Stack>, Box<Deployment>),
     /// Release what is registered with a deleted stack, and remove what else stands in its partition. What is missed is never read
     /// again, and does not keep a volume or address from being registered.
     Sweep(StackId),
@@ -127,12 +131,24 @@ async fn commit(ports: &Ports, answer: &Answer, receipt: Option<Change>) -> Resu
     if changes.is_empty() {
         return Ok(Committed::Yes);
     }
+    changes.iter().try_for_each(check_size)?;
     match ports.store.commit(changes).await {
         Ok(()) => Ok(Committed::Yes),
         Err(CommitError::Conflict { .. }) => Ok(Committed::Conflict),
         Err(CommitError::OutcomeUnknown { .. }) => Ok(Committed::Unknown),
         Err(CommitError::Unavailable { why }) => Err(StoreError::Unavailable { why }.into()),
         Err(CommitError::Impossible { why }) => Err(ApiError::Internal(why)),
+    }
+}
+
+/// What no rule of its own bounds, a long list for example, is bounded by what a record can hold.
+fn check_size(change: &Change) -> Result<(), ApiError> {
+    match change {
+        Change::Put { value, .. } if value.len() > MAX_RECORD => Err(ApiError::Validation(format!(
+            "The request is too large: what it describes would have {} bytes, and at most {MAX_RECORD} can be stored",
+            value.len()
+        ))),
+        Change::Put { .. } | Change::Delete { .. } | Change::Check { .. } => Ok(()),
     }
 }
 
@@ -145,7 +161,7 @@ async fn follow_up(ports: &Ports, answer: &Answer) {
     for after in &answer.after {
         let missed = match after {
             After::Alarms { scope, put, delete } => bring_alarms_in_step(ports, scope, put, delete).await,
-            After::Expand(deployment) => expand_deployment(ports.store.as_ref(), deployment).await.map_err(|e| e.to_string()),
+            After::Expand(stack, deployment) => expand(ports, stack, deployment).await,
             After::Sweep(stack) => sweep(ports, stack).await,
             After::Remove(keys) => remove(ports, keys).await,
             After::Permissions { iam_user_arn, profile_id } => remove_permissions(ports, iam_user_arn, profile_id).await,
@@ -166,6 +182,13 @@ async fn send(ports: &Ports, events: &[EventOut]) {
         told(events).changes().into_iter().map(|change| Change::Delete { key: change.key().clone(), expect: Expect::Version(1) });
     // If the tick was quicker they are gone already; if this is lost they are sent once more with the same ids.
     let _ = ports.store.commit(outbox.collect()).await;
+}
+
+/// Writes a deployment's commands and tells of those that are final already.
+async fn expand(ports: &Ports, stack: &Stack, deployment: &Deployment) -> Result<(), String> {
+    let events = expand_deployment(ports.store.as_ref(), stack, deployment).await.map_err(|e| e.to_string())?;
+    send(ports, &events).await;
+    Ok(())
 }
 
 async fn bring_alarms_in_step(ports: &Ports, scope: &StackScope, put: &[AlarmSpec], delete: &[String]) -> Result<(), String> {

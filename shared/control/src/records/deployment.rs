@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use strata_domain::model::Stack;
 use strata_domain::{CommandId, DeploymentId, InstanceId, SsmCommandId, StackId};
-use strata_ports::{Change, CommitError, EventOut, Expect, Store, keys};
+use strata_ports::{Change, CommitError, EventOut, Expect, Store, Told, keys};
 
 /// How far a deployment is [CMD-29].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,14 +215,33 @@ pub fn deployment_event(stack: &Stack, deployment: &Deployment, status: Deployme
     }
 }
 
-/// Commands written in one commit by [`expand_deployment`]: two changes each, within a commit's hundred.
-const COMMANDS_PER_COMMIT: usize = 45;
+/// `OpsWorks Command State Change` [EVT-5, 10]: one when the command is final.
+pub fn command_event(stack: &Stack, command: &Command) -> EventOut {
+    let id = format!("{}-{}", command.id, command.status.as_str());
+    EventOut {
+        detail_type: "OpsWorks Command State Change".to_owned(),
+        resources: vec![format!("arn:aws:opsworks:{}:{}:instance/{}", stack.region, stack.account, command.instance_id)],
+        detail: json!({
+            "command-id": command.id,
+            "instance-id": command.instance_id,
+            "type": command.command_type,
+            "status": command.status.as_str(),
+            "event-id": id,
+        }),
+        time: command.completed_at.unwrap_or(command.created_at),
+        id,
+    }
+}
 
-/// Writes those commands of a deployment that are not there yet. Idempotent; safe beside another one doing the same.
+/// Commands written in one commit by [`expand_deployment`]: at most three changes each, within a commit's hundred.
+const COMMANDS_PER_COMMIT: usize = 30;
+
+/// Writes those commands of a deployment that are not there yet, and gives the events of those that are final already; the events stand
+/// in the outbox, too. Idempotent; safe beside another one doing the same.
 ///
 /// # Errors
 /// [`CommitError`]: the next call goes on where this one stopped.
-pub async fn expand_deployment(store: &dyn Store, deployment: &Deployment) -> Result<(), CommitError> {
+pub async fn expand_deployment(store: &dyn Store, stack: &Stack, deployment: &Deployment) -> Result<Vec<EventOut>, CommitError> {
     let unavailable = |e: strata_ports::StoreError| CommitError::Unavailable { why: e.to_string() };
     let mut missing = Vec::new();
     for target in &deployment.targets {
@@ -231,10 +250,14 @@ pub async fn expand_deployment(store: &dyn Store, deployment: &Deployment) -> Re
             missing.push(deployment.pending(target));
         }
     }
+    let mut events = Vec::new();
     for portion in missing.chunks(COMMANDS_PER_COMMIT) {
-        store.commit(portion.iter().flat_map(command_changes).collect()).await?;
+        let final_ones = portion.iter().filter(|c| c.status.is_final()).map(|c| command_event(stack, c)).collect();
+        let told = Told { events: final_ones, ..Told::default() };
+        store.commit(portion.iter().flat_map(command_changes).chain(told.changes()).collect()).await?;
+        events.extend(told.events);
     }
-    Ok(())
+    Ok(events)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub mod stored;
 
 pub use busy::busy_changes;
 pub use deployment::{
-    Command, CommandPointer, CommandState, Deployment, DeploymentState, Target, command_changes, deployment_event,
+    Command, CommandPointer, CommandState, Deployment, DeploymentState, Target, command_changes, command_event, deployment_event,
     expand_deployment,
 };
 pub use removal::{deregistration_changes, removal_changes};

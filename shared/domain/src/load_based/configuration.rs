@@ -524,7 +524,7 @@ mod tests {
         assert_eq!(error.to_string(), "UpScaling.LoadThreshold: -3 is not -1 (off), 0 or more");
     }
 
-    /// [LOAD-5]
+    /// [LOAD-5] [QTA-5]
     #[test]
     fn load_5_five_alarms_per_direction_and_not_six() {
         let names = |n: usize| ThresholdsPatch { alarms: Some((0..n).map(|i| format!("a{i}")).collect()), ..patch() };

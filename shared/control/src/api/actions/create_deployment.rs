@@ -111,7 +111,7 @@ fn answer(stack: &Stack, deployment: Deployment) -> Answer {
     } else {
         answer.events.push(deployment_event(stack, &deployment, deployment.status));
     }
-    answer.then(After::Expand(Box::new(deployment)))
+    answer.then(After::Expand(Box::new(stack.clone()), Box::new(deployment)))
 }
 
 type Args = BTreeMap<String, Vec<String>>;

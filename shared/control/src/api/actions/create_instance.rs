@@ -132,12 +132,12 @@ fn check_values(m: &Members) -> Result<ScalingType, ApiError> {
 }
 
 /// So many layers an instance may be in; with it the largest answer of DescribeInstances fits [QTA-1].
-const MAX_LAYERS_OF_ONE: usize = 10;
+const MAX_LAYERS_OF_ONE: usize = 4;
 
 /// Texts that EC2 alone can judge are bounded.
 pub(super) fn check_texts(instance_type: Option<&str>, ami: Option<&str>, key: Option<&str>) -> Result<(), ApiError> {
-    checks::bounded("InstanceType", instance_type, 64)?;
-    checks::bounded("AmiId", ami, 64)?;
+    checks::bounded("InstanceType", instance_type, 32)?;
+    checks::bounded("AmiId", ami, 32)?;
     checks::bounded("SshKeyName", key, 255)
 }
 

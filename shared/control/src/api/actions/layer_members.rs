@@ -104,9 +104,9 @@ const ATTRIBUTES: [&str; 25] = [
 ];
 /// So long a stop may wait at most; a day.
 const MAX_SHUTDOWN_SECONDS: i64 = 86_400;
-/// So many groups of its own a layer may have, as many as EC2 takes for one network interface; and with it the largest answer of
-/// DescribeInstances fits [QTA-1].
-const MAX_GROUPS: usize = 16;
+/// So many groups of its own a layer may have, as many as EC2 takes for one network interface unless its quota was raised; and with it
+/// the largest answer of DescribeInstances fits [QTA-1].
+const MAX_GROUPS: usize = 5;
 /// The lifecycle events, as `CustomRecipes` names them.
 const EVENTS: [&str; 5] = ["Setup", "Configure", "Deploy", "Undeploy", "Shutdown"];
 

@@ -79,7 +79,7 @@ async fn ecs_21_one_ecs_layer_per_stack_even_when_two_ask_at_once() {
     }
 }
 
-/// [ECS-22]
+/// [ECS-22] [QTA-2]
 #[tokio::test]
 async fn ecs_22_one_cluster_per_stack_and_one_stack_per_cluster() {
     let app = TestApi::new();
@@ -148,4 +148,73 @@ async fn ecs_95_no_deregistration_while_the_layer_has_members() {
     app.finish_deletion(&instance).await;
     app.call("DeregisterEcsCluster", json!({ "EcsClusterArn": CLUSTER })).await.good();
     app.call("DeregisterEcsCluster", json!({ "EcsClusterArn": CLUSTER })).await.not_found();
+}
+
+/// [ECS-25] [ECS-90] [ECS-91] [ECS-92] [ECS-93] [ECS-94] [ECS-95] [ECS-96] [ECS-97] A layer with an instance is removed, in both orders of
+/// the two calls; the cluster stays in ECS and can be registered anew.
+#[tokio::test]
+async fn ecs_91_stop_delete_then_deregister_and_delete_the_layer_in_either_order() {
+    for deregister_first in [true, false] {
+        let app = TestApi::new();
+        let (stack, layer) = app.shop().await;
+        let none = app.call("DescribeInstances", json!({ "LayerId": layer })).await.good();
+        assert_eq!(none, json!({ "Instances": [] }), "a new layer has no instances, whatever runs in the cluster");
+        let instance = app.instance(&stack, &layer, json!({})).await;
+        app.settle(&instance, InstanceStatus::Online).await;
+        let deregister = async || app.call("DeregisterEcsCluster", json!({ "EcsClusterArn": CLUSTER })).await;
+        let delete = async || app.call("DeleteLayer", json!({ "LayerId": layer })).await;
+        app.call("DeleteInstance", json!({ "InstanceId": instance })).await.invalid();
+        assert!(deregister().await.invalid().contains("still has 1 instances"));
+        delete().await.invalid();
+        app.call("StopInstance", json!({ "InstanceId": instance })).await.good();
+        delete().await.invalid();
+        app.settle(&instance, InstanceStatus::Stopped).await;
+        app.call("DeleteInstance", json!({ "InstanceId": instance })).await.good();
+        app.finish_deletion(&instance).await;
+        app.call("DeleteStack", json!({ "StackId": stack })).await.invalid();
+        if deregister_first {
+            deregister().await.good();
+            delete().await.good();
+        } else {
+            delete().await.good();
+            deregister().await.good();
+        }
+        assert!(deregister().await.not_found().contains(CLUSTER));
+        delete().await.not_found();
+        assert_eq!(app.cloud.clusters.lock().unwrap().get(CLUSTER), Some(&true), "the cluster itself is nobody's to delete");
+        app.register(&stack).await;
+        app.call("DeleteStack", json!({ "StackId": stack })).await.good();
+        let other = app.stack("other").await;
+        app.register(&other).await;
+    }
+}
+
+/// [ECS-10] [ECS-47] An ECS Cluster layer goes with Chef 12 and 11.10.
+#[tokio::test]
+async fn ecs_47_both_chef_versions_take_an_ecs_cluster_layer() {
+    for chef in ["12", "11.10"] {
+        let app = TestApi::new();
+        let stack = app.stack("shop").await;
+        let manager = json!({ "StackId": stack, "ConfigurationManager": { "Name": "Chef", "Version": chef } });
+        app.call("UpdateStack", manager).await.good();
+        app.register(&stack).await;
+        app.ecs_layer(&stack).await;
+    }
+}
+
+/// [ECS-40] The layer's own profile, else the stack's.
+#[tokio::test]
+async fn ecs_40_the_instance_profile_is_the_layers_else_the_stacks() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let instance = app.instance(&stack, &layer, json!({})).await;
+    let profile = async || text(&app.described(&instance).await["InstanceProfileArn"]);
+    let arn = |name: &str| format!("arn:aws:iam::123456789012:instance-profile/{name}");
+    assert_eq!(profile().await, arn("ec2"));
+    app.call("UpdateLayer", json!({ "LayerId": layer, "CustomInstanceProfileArn": arn("ecs") })).await.good();
+    assert_eq!(profile().await, arn("ecs"));
+    let foreign = json!({ "LayerId": layer, "CustomInstanceProfileArn": "arn:aws:iam::999999999999:instance-profile/ecs" });
+    app.call("UpdateLayer", foreign).await.invalid();
+    app.call("UpdateLayer", json!({ "LayerId": layer, "CustomInstanceProfileArn": "" })).await.good();
+    assert_eq!(profile().await, arn("ec2"));
 }

@@ -159,8 +159,103 @@ async fn cmd_26_a_deployment_to_120_instances_has_120_commands_also_before_they_
     assert_eq!(commands(&app, json!({ "InstanceId": written[7]["InstanceId"] })).await, [written[7].clone()]);
     let key = keys::deployment(&stack.as_str().into(), &id.as_str().into());
     let deployment: Stored<Deployment> = Stored::of(app.item(&key).await.unwrap()).unwrap();
-    expand_deployment(app.store.as_ref(), &deployment.record).await.unwrap();
+    let owner: Stored<strata_domain::model::Stack> =
+        Stored::of(app.item(&keys::stack(&stack.as_str().into())).await.unwrap()).unwrap();
+    expand_deployment(app.store.as_ref(), &owner.record, &deployment.record).await.unwrap();
     assert!(app.item(&keys::pointer(&lost)).await.is_some());
+}
+
+/// [EVT-5] [EVT-10] [EVT-6] [EVT-11] [CMD-20] [CMD-32] A skipped command is final at once: it is told, has no log and no exit code.
+#[tokio::test]
+async fn evt_5_skipped_commands_are_told_when_they_are_made() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let (online, stopped) = (app.instance(&stack, &layer, json!({})).await, app.instance(&stack, &layer, json!({})).await);
+    app.settle(&online, InstanceStatus::Online).await;
+    let id = text(&deploy(&app, &stack, json!({ "LayerIds": [layer] })).await.good()["DeploymentId"]);
+    let of = commands(&app, json!({ "DeploymentId": id })).await;
+    let skipped = of.iter().find(|c| c["InstanceId"] == stopped).unwrap();
+    assert_eq!((&skipped["Status"], &skipped["CompletedAt"]), (&json!("skipped"), &skipped["CreatedAt"]));
+    for command in &of {
+        assert!(command.get("LogUrl").is_none() && command.get("ExitCode").is_none(), "{command}");
+    }
+    let events = app.cloud.events.lock().unwrap().clone();
+    let [deployment, command] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(
+        (deployment.detail_type.as_str(), &deployment.detail["status"]),
+        ("OpsWorks Deployment State Change", &json!("running"))
+    );
+    assert!(deployment.detail.get("duration").is_none());
+    assert_eq!(command.detail_type, "OpsWorks Command State Change");
+    assert_eq!(command.resources, [format!("arn:aws:opsworks:eu-west-1:123456789012:instance/{stopped}")]);
+    let expected = [&skipped["CommandId"], &json!(stopped), &json!("update_dependencies"), &json!("skipped")];
+    assert_eq!(["command-id", "instance-id", "type", "status"].map(|m| &command.detail[m]), expected);
+    assert!(app.store.partition(keys::OUTBOX_PK).is_empty(), "what was sent left the outbox");
+}
+
+/// [DSC-7]
+#[tokio::test]
+async fn dsc_7_of_a_stacks_deployments_the_newest_500_are_told_and_more_by_id() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let id = app.instance(&stack, &layer, json!({})).await;
+    app.settle(&id, InstanceStatus::Online).await;
+    let mut made = Vec::new();
+    for _ in 0..501 {
+        app.cloud.advance(1);
+        made.push(text(&deploy(&app, &stack, json!({})).await.good()["DeploymentId"]));
+    }
+    let all = app.call("DescribeDeployments", json!({ "StackId": stack })).await.good();
+    let all = all["Deployments"].as_array().unwrap();
+    assert_eq!(all.len(), 500);
+    assert_eq!((&all[0]["DeploymentId"], &all[499]["DeploymentId"]), (&json!(made[500]), &json!(made[1])));
+    app.call("DescribeDeployments", json!({ "DeploymentIds": [made[0]] })).await.good();
+}
+
+/// [CMD-1] [CMD-2] [CMD-3] [CMD-4] [CMD-5] [CMD-6] [CMD-7] [CMD-8] [CMD-9] [CMD-10] The catalogue, as far as it is names and arguments.
+#[tokio::test]
+async fn cmd_1_the_catalogue_of_commands() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let chef = |version: &str| json!({ "StackId": stack, "ConfigurationManager": { "Name": "Chef", "Version": version } });
+    app.call("UpdateStack", chef("11.10")).await.good();
+    let id = app.instance(&stack, &layer, json!({ "Os": "Amazon Linux 2018.03" })).await;
+    app.settle(&id, InstanceStatus::Online).await;
+    for (name, args) in [
+        ("update_custom_cookbooks", json!({})),
+        ("execute_recipes", json!({ "recipes": ["b::x", "a"] })),
+        ("setup", json!({})),
+        ("configure", json!({})),
+        ("install_dependencies", json!({})),
+        ("update_dependencies", json!({})),
+        ("update_dependencies", json!({ "upgrade_os_to": ["Amazon Linux 2018.03"], "allow_reboot": ["true"] })),
+    ] {
+        let made = deploy(&app, &stack, json!({ "Command": { "Name": name, "Args": args } })).await.good();
+        let shown = app.call("DescribeDeployments", json!({ "DeploymentIds": [made["DeploymentId"]] })).await.good();
+        assert_eq!(shown["Deployments"][0]["Command"], json!({ "Name": name, "Args": args }));
+    }
+    for app_command in ["deploy", "undeploy", "rollback", "start", "stop", "restart"] {
+        let refused = deploy(&app, &stack, json!({ "Command": { "Name": app_command } })).await.invalid();
+        assert!(refused.starts_with(&format!("UnsupportedOperation: Command.Name={app_command} ")), "{refused}");
+    }
+    let scalar = json!({ "Command": { "Name": "update_dependencies", "Args": { "allow_reboot": "true" } } });
+    deploy(&app, &stack, scalar).await.error("SerializationException");
+}
+
+/// [CMD-21] [CMD-22] Nobody to run on is an error and makes nothing; an instance of two layers is one target.
+#[tokio::test]
+async fn cmd_21_an_empty_target_set_is_an_error_and_an_instance_is_a_target_once() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let extra = app.custom_layer(&stack, "extra").await;
+    deploy(&app, &stack, json!({ "LayerIds": [extra] })).await.invalid();
+    let none = app.call("DescribeDeployments", json!({ "StackId": stack })).await.good();
+    assert_eq!(none, json!({ "Deployments": [] }));
+    let both = app.instance(&stack, &layer, json!({ "LayerIds": [layer, extra] })).await;
+    app.settle(&both, InstanceStatus::Online).await;
+    let id =
+        text(&deploy(&app, &stack, json!({ "LayerIds": [layer, extra], "InstanceIds": [both] })).await.good()["DeploymentId"]);
+    assert_eq!(commands(&app, json!({ "DeploymentId": id })).await.len(), 1);
 }
 
 /// [SVE-1] [DSC-6]

@@ -123,8 +123,8 @@ async fn sg_2_built_in_groups_by_layer_type_and_the_applied_ones_of_an_instance(
     flag(true).await;
     assert_eq!(names(&ecs).await, json!(["AWS-OpsWorks-ECS-Cluster"]));
     assert_eq!(described(&app, &ecs).await["CustomSecurityGroupIds"], json!(["sg-1", "sg-2"]), "the custom ones are kept");
-    let many: Vec<String> = (0..17).map(|n| format!("sg-{n}")).collect();
-    assert!(update(&app, &ecs, json!({ "CustomSecurityGroupIds": many })).await.invalid().contains("at most 16"));
+    let many: Vec<String> = (0..6).map(|n| format!("sg-{n}")).collect();
+    assert!(update(&app, &ecs, json!({ "CustomSecurityGroupIds": many })).await.invalid().contains("at most 5"));
 }
 
 /// [LIFE-5] [EBS-15] and what else a layer keeps: recipes, packages, flags.

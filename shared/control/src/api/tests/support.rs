@@ -86,6 +86,11 @@ impl TestApi {
 
     /// The same, over ports that are adjusted first.
     pub(super) fn over(adjust: impl FnOnce(&mut Ports)) -> Self {
+        Self::with(adjust, ApiConfig::default())
+    }
+
+    /// The same, over ports that are adjusted first, with the limits of `config`.
+    pub(super) fn with(adjust: impl FnOnce(&mut Ports), config: ApiConfig) -> Self {
         let (store, cloud) = (Arc::new(TestStore::default()), Arc::new(TestCloud::default()));
         cloud.set_now("2026-01-01T00:00:00Z");
         let account = account();
@@ -106,12 +111,8 @@ impl TestApi {
             ids: cloud.clone(),
         };
         adjust(&mut ports);
-        let config = ApiConfig {
-            region: REGION.into(),
-            account: ACCOUNT.into(),
-            controllers_role_arn: CONTROLLERS.into(),
-            ..ApiConfig::default()
-        };
+        let config =
+            ApiConfig { region: REGION.into(), account: ACCOUNT.into(), controllers_role_arn: CONTROLLERS.into(), ..config };
         Self { api: Arc::new(Api::new(ports, config)), store, cloud, account }
     }
 

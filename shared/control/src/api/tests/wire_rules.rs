@@ -1,10 +1,13 @@
 //! The protocol itself [WIRE].
 
+
 use serde_json::{Value, json};
+use strata_domain::InstanceStatus;
 use strata_ports::http_service::Caller;
 
 use super::TestApi;
 use super::support::{REGION, text};
+use crate::api::ApiConfig;
 
 /// [WIRE-5] [WIRE-2]
 #[tokio::test]
@@ -148,6 +151,171 @@ async fn dsc_6_instances_come_oldest_first_and_an_empty_list_is_there() {
     assert_eq!(ids, created);
 }
 
+fn largest_device(n: u32) -> strata_domain::model::BlockDeviceMapping {
+    strata_domain::model::BlockDeviceMapping {
+        device_name: format!("/dev/{n}{}", "a".repeat(10)),
+        ebs: Some(strata_domain::model::EbsBlockDevice {
+            snapshot_id: Some(format!("snap-{}", "0".repeat(17))),
+            iops: Some(819_200),
+            volume_size: Some(16_384),
+            volume_type: Some("standard".into()),
+            delete_on_termination: Some(false),
+        }),
+        virtual_name: None,
+        no_device: None,
+    }
+}
+
+/// [QTA-1] [CMD-24] [QTA-4] Over a limit the text names the limit and its value; limits are settings.
+#[tokio::test]
+async fn qta_1_limits_are_settings_and_named_when_they_are_reached() {
+    let config = ApiConfig { max_stacks: 1, max_layers: 2, max_instances: 1, ..ApiConfig::default() };
+    let app = TestApi::with(|_| {}, config);
+    let (stack, layer) = app.shop().await;
+    let profile = "arn:aws:iam::123456789012:instance-profile/ec2";
+    let second =
+        json!({ "Name": "b", "ServiceRoleArn": "arn:aws:iam::123456789012:role/r", "DefaultInstanceProfileArn": profile });
+    assert_eq!(app.call("CreateStack", second).await.invalid(), "The limit of 1 stacks is reached");
+    app.custom_layer(&stack, "a").await;
+    let third = json!({ "StackId": stack, "Type": "custom", "Name": "b", "Shortname": "b" });
+    assert_eq!(app.call("CreateLayer", third).await.invalid(), "The limit of 2 layers in a stack is reached");
+    app.instance(&stack, &layer, json!({})).await;
+    let other = json!({ "StackId": stack, "LayerIds": [layer], "InstanceType": "t" });
+    assert_eq!(app.call("CreateInstance", other).await.invalid(), "The limit of 1 instances in a stack is reached");
+    let json_of = |bytes: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - 8));
+    for (action, id) in [("UpdateStack", "StackId"), ("UpdateLayer", "LayerId"), ("CreateDeployment", "StackId")] {
+        let id_of = if id == "StackId" { &stack } else { &layer };
+        let members = json!({ id: id_of, "Command": { "Name": "setup" }, "CustomJson": json_of(122_881) });
+        let text = app.call(action, members).await.invalid();
+        assert_eq!(text, "Custom Json: has 122881 bytes, at most 122880 are allowed", "{action}");
+    }
+    let defaults = ApiConfig::default();
+    assert_eq!((defaults.max_stacks, defaults.max_layers, defaults.max_instances), (500, 100, 2_000));
+}
+
+/// What no rule of its own bounds is bounded by what a record can hold.
+#[tokio::test]
+async fn a_record_that_cannot_be_stored_is_refused_with_its_size() {
+    let app = TestApi::new();
+    let (_, layer) = app.shop().await;
+    let packages: Vec<String> = (0..5_000).map(|n| format!("{n}{}", "a".repeat(100))).collect();
+    let text = app.call("UpdateLayer", json!({ "LayerId": layer, "Packages": packages })).await.invalid();
+    assert!(text.starts_with("The request is too large:") && text.contains("at most 350000"), "{text}");
+}
+
+/// [WIRE-1] [WIRE-4] The content type, the method and the size.
+#[tokio::test]
+async fn wire_1_another_content_type_another_method_and_too_long_a_body_are_refused() {
+    let app = TestApi::new();
+    let request = |content_type: Option<&str>| {
+        let mut request = TestApi::request("DescribeStacks", "{}");
+        if let Some(named) = content_type {
+            request.headers_mut().insert("content-type", named.parse().unwrap());
+        }
+        request
+    };
+    for good in [None, Some("application/x-amz-json-1.1"), Some("Application/X-Amz-Json-1.1; charset=utf-8")] {
+        app.send(request(good)).await.good();
+    }
+    for bad in
+        ["application/json", "application/x-www-form-urlencoded", "text/plain;charset=UTF-8", "application/x-amz-json-1.0", ""]
+    {
+        let text = app.send(request(Some(bad))).await.error("SerializationException");
+        assert!(text.starts_with("the content type must be application/x-amz-json-1.1"), "{text}");
+    }
+    for method in ["GET", "PUT", "DELETE", "OPTIONS"] {
+        let mut other = request(None);
+        *other.method_mut() = method.parse().unwrap();
+        assert_eq!(app.send(other).await.error("UnknownOperationException"), format!("Unknown operation: {method} /"));
+    }
+    let body = |bytes: usize| format!("{{\"Other\":\"{}\"}}", "x".repeat(bytes - 12));
+    app.send(TestApi::request("DescribeStacks", body(6_000_000))).await.good();
+    let text = app.send(TestApi::request("DescribeStacks", body(6_000_001))).await.error("SerializationException");
+    assert_eq!(text, "the body has 6000001 bytes; at most 6000000 are read");
+}
+
+/// [WIRE-16] What is wrong with the call is said at once; whether EC2 has a machine is not waited for.
+#[tokio::test]
+async fn wire_16_work_is_accepted_before_any_of_it_is_done() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    // This cloud refuses every call about machines, and nobody notices.
+    let id = app.instance(&stack, &layer, json!({ "InstanceType": "no.such.type" })).await;
+    for (action, before, after) in [
+        ("StartInstance", InstanceStatus::Stopped, "requested"),
+        ("RebootInstance", InstanceStatus::Online, "rebooting"),
+        ("StopInstance", InstanceStatus::Online, "stopping"),
+        ("DeleteInstance", InstanceStatus::Stopped, "terminating"),
+    ] {
+        app.settle(&id, before).await;
+        app.call(action, json!({ "InstanceId": id })).await.good();
+        assert_eq!(app.described(&id).await["Status"], after, "{action}");
+    }
+}
+
+/// [IDN-2] [IDN-3] A cluster goes by its ARN; a machine's own id is no instance's.
+#[tokio::test]
+async fn idn_3_ids_of_ec2_are_not_ids_of_instances() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let id = app.instance(&stack, &layer, json!({})).await;
+    let stored = app.record(&id).await;
+    let mut next = stored.record.clone();
+    next.ec2_instance_id = Some("i-0123456789abcdef0".into());
+    app.commit(vec![stored.put(&next)]).await;
+    let shown = app.described(&id).await;
+    assert_eq!((&shown["InstanceId"], &shown["Ec2InstanceId"]), (&json!(id), &json!("i-0123456789abcdef0")));
+    app.call("DescribeInstances", json!({ "InstanceIds": ["i-0123456789abcdef0"] })).await.not_found();
+    app.call("StartInstance", json!({ "InstanceId": "i-0123456789abcdef0" })).await.not_found();
+    app.call("DescribeEcsClusters", json!({ "EcsClusterArns": [super::support::CLUSTER] })).await.good();
+    app.call("DescribeEcsClusters", json!({ "EcsClusterArns": ["shop"] })).await.not_found();
+}
+
+/// [DSC-5]
+#[test]
+fn dsc_5_only_clusters_are_paged() {
+    for operation in crate::api::actions::operations() {
+        let pages = operation.output.is_some_and(|o| o.as_value()["properties"].get("NextToken").is_some());
+        assert_eq!(pages, ["DescribeEcsClusters", "ListTags"].contains(&operation.name), "{}", operation.name);
+    }
+}
+
+/// [DSC-9]
+#[tokio::test]
+async fn dsc_9_what_was_written_is_read_at_once() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    for n in 0..20 {
+        app.call("UpdateStack", json!({ "StackId": stack, "Name": format!("s{n}") })).await.good();
+        app.call("UpdateLayer", json!({ "LayerId": layer, "Name": format!("l{n}") })).await.good();
+        let stacks = app.call("DescribeStacks", json!({})).await.good();
+        let layers = app.call("DescribeLayers", json!({ "StackId": stack })).await.good();
+        assert_eq!(
+            (&stacks["Stacks"][0]["Name"], &layers["Layers"][0]["Name"]),
+            (&json!(format!("s{n}")), &json!(format!("l{n}")))
+        );
+    }
+}
+
+/// [VAL-2] [TXT-8] [CMD-18] What is changed together belongs to one stack.
+#[tokio::test]
+async fn val_2_all_ids_of_one_change_belong_to_one_stack() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let other = app.stack("other").await;
+    let foreign = app.custom_layer(&other, "x").await;
+    let (own, theirs) = (app.instance(&stack, &layer, json!({})).await, app.instance(&other, &foreign, json!({})).await);
+    let text = "Please only provide layer IDs from the same stack";
+    let create = json!({ "StackId": stack, "LayerIds": [layer, foreign], "InstanceType": "t" });
+    assert_eq!(app.call("CreateInstance", create).await.invalid(), text);
+    let update = json!({ "InstanceId": own, "LayerIds": [layer, foreign] });
+    assert_eq!(app.call("UpdateInstance", update).await.invalid(), text);
+    let moved = json!({ "InstanceId": own, "LayerIds": [foreign] });
+    assert_eq!(app.call("UpdateInstance", moved).await.invalid(), text);
+    let run = json!({ "StackId": stack, "InstanceIds": [own, theirs], "Command": { "Name": "configure" } });
+    app.call("CreateDeployment", run).await.not_found();
+}
+
 /// [QTA-1]: the largest answer of DescribeInstances fits a Lambda answer.
 #[tokio::test]
 async fn qta_1_two_thousand_instances_fit_into_6_mb() {
@@ -161,7 +329,20 @@ async fn qta_1_two_thousand_instances_fit_into_6_mb() {
     fullest.private_ip = Some("255.255.255.255".into());
     fullest.public_ip = Some("255.255.255.255".into());
     fullest.ssh_key_name = Some("k".repeat(255));
+    fullest.instance_type = "t".repeat(32);
+    (fullest.os, fullest.ami_id) = ("Custom".into(), Some("a".repeat(32)));
     fullest.has_been_online = true;
+    let mut layers = vec![layer];
+    for name in ["a", "b", "c"] {
+        layers.push(app.custom_layer(&stack, name).await);
+    }
+    for (n, id) in layers.iter().enumerate() {
+        let groups: Vec<String> = (0..5).map(|g| format!("sg-{n}{g}{}", "0".repeat(15))).collect();
+        app.call("UpdateLayer", json!({ "LayerId": id, "CustomSecurityGroupIds": groups })).await.good();
+    }
+    fullest.layer_ids = layers.iter().map(|id| id.as_str().into()).collect();
+    fullest.block_device_mappings = (0..3).map(largest_device).collect();
+    app.commit(vec![app.record(&id).await.put(&fullest)]).await;
     for n in 1..2000 {
         fullest.id = format!("{n:036}").into();
         let key = strata_ports::keys::instance(&fullest.stack_id, &fullest.id);
