@@ -5,6 +5,7 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use strata_domain::ecs_cluster::EcsClusterError;
 use strata_domain::settings::SettingsError;
+use strata_domain::tags::TagError;
 use strata_ports::{CloudError, StoreError};
 
 use super::wire;
@@ -137,6 +138,12 @@ impl From<CloudError> for ApiError {
 
 impl From<EcsClusterError> for ApiError {
     fn from(e: EcsClusterError) -> Self {
+        Self::Validation(e.to_string())
+    }
+}
+
+impl From<TagError> for ApiError {
+    fn from(e: TagError) -> Self {
         Self::Validation(e.to_string())
     }
 }

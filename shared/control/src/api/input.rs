@@ -53,12 +53,14 @@ fn parse_json(text: &[u8]) -> Result<Value, ApiError> {
 }
 
 /// Drops nulls and empty strings from objects at every depth, also from those in lists; texts in lists stay. An hour of a schedule is no
-/// optional string: there `""` is a bad value [TIME-4]. And `NoDevice` says what it says by being there.
+/// optional string: there `""` is a bad value [TIME-4]. A tag's value may be empty [TAG-5]. And `NoDevice` says what it says by being there.
 fn drop_unset(members: &mut Map<String, Value>) {
     members.retain(|name, value| !value.is_null() && (value.as_str() != Some("") || name == "NoDevice"));
     for (name, value) in members {
         match value {
-            Value::Object(inner) if name != "AutoScalingSchedule" => drop_unset(inner),
+            Value::Object(_) if name == "AutoScalingSchedule" => {}
+            Value::Object(inner) if name == "Tags" => inner.retain(|_, value| !value.is_null()),
+            Value::Object(inner) => drop_unset(inner),
             Value::Array(list) => list.iter_mut().filter_map(Value::as_object_mut).for_each(drop_unset),
             _ => {}
         }

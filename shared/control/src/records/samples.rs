@@ -30,6 +30,7 @@ pub(crate) fn stack() -> Stack {
         chef_configuration: Default::default(),
         custom_json: None,
         attributes: Default::default(),
+        tags: Default::default(),
         created_at: start_of_2026(),
     }
 }
@@ -56,6 +57,7 @@ pub(crate) fn layer() -> Layer {
         custom_json: None,
         attributes: Default::default(),
         logs: None,
+        tags: Default::default(),
         created_at: start_of_2026(),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::tags::Tags;
 use crate::{ClusterArn, LayerId, StackId};
 
 /// The two layer types in scope [ACT-9].
@@ -146,6 +147,9 @@ pub struct Layer {
     pub attributes: BTreeMap<String, String>,
     /// Which logs its instances ship, if that was ever set.
     pub logs: Option<LogsConfiguration>,
+    /// Its own user tags, beside and over those of its stack [TAG-2].
+    #[serde(default)]
+    pub tags: Tags,
     /// When it was created.
     pub created_at: Timestamp,
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::RootDeviceType;
+use crate::tags::Tags;
 use crate::{Secret, StackId};
 
 /// `CustomCookbooksSource`: the repository that custom cookbooks come from [STK-10].
@@ -79,6 +80,9 @@ pub struct Stack {
     pub custom_json: Option<String>,
     /// Only `Color` is known [STK-12].
     pub attributes: BTreeMap<String, String>,
+    /// User tags, which its layers inherit [TAG-2].
+    #[serde(default)]
+    pub tags: Tags,
     /// When it was created.
     pub created_at: Timestamp,
 }

@@ -131,6 +131,7 @@ fn defaults(call: &Call<'_>, stack: &Stack, layer_type: LayerType, name: String,
         custom_json: None,
         attributes: BTreeMap::new(),
         logs: None,
+        tags: BTreeMap::new(),
         created_at: call.now,
     }
 }

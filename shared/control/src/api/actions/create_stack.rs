@@ -161,6 +161,7 @@ fn read(call: &Call<'_>, input: &Input) -> Result<(Stack, Asked), ApiError> {
         chef_configuration: m.chef_configuration.map_or_else(|| Ok(ChefConfiguration::default()), chef_configuration)?,
         custom_json: m.custom_json,
         attributes: attributes(m.attributes)?,
+        tags: BTreeMap::new(),
         created_at: call.now,
     };
     Ok((stack, asked))

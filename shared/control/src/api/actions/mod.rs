@@ -39,6 +39,7 @@ mod detach_elastic_load_balancer;
 mod disassociate_elastic_ip;
 mod get_hostname_suggestion;
 mod layer_members;
+mod list_tags;
 mod load_based_index;
 mod log_members;
 mod placement;
@@ -54,8 +55,11 @@ mod start_instance;
 mod start_stack;
 mod stop_instance;
 mod stop_stack;
+mod tag_resource;
+mod tagged;
 mod unassign_volume;
 mod uniqueness;
+mod untag_resource;
 mod update_elastic_ip;
 mod update_instance;
 mod update_layer;
@@ -145,6 +149,7 @@ actions! {
     "DetachElasticLoadBalancer" => detach_elastic_load_balancer(Members) -> (),
     "DisassociateElasticIp" => disassociate_elastic_ip(Members) -> (),
     "GetHostnameSuggestion" => get_hostname_suggestion(Members) -> Output,
+    "ListTags" => list_tags(Members) -> Output,
     "RebootInstance" => reboot_instance(Members) -> (),
     "RegisterEcsCluster" => register_ecs_cluster(Members) -> Output,
     "RegisterElasticIp" => register_elastic_ip(Members) -> Output,
@@ -156,7 +161,9 @@ actions! {
     "StartStack" => start_stack(Members) -> (),
     "StopInstance" => stop_instance(Members) -> (),
     "StopStack" => stop_stack(Members) -> (),
+    "TagResource" => tag_resource(Members) -> (),
     "UnassignVolume" => unassign_volume(Members) -> (),
+    "UntagResource" => untag_resource(Members) -> (),
     "UpdateElasticIp" => update_elastic_ip(Members) -> (),
     "UpdateInstance" => update_instance(Members) -> (),
     "UpdateLayer" => update_layer(Members) -> (),

@@ -21,6 +21,7 @@ mod sdk;
 mod stacks;
 mod status_matrix;
 mod support;
+mod tags;
 mod test_cloud;
 mod test_store;
 mod users;
