@@ -1,5 +1,7 @@
 //! Which action is allowed in which status: the one table of [INST-40].
 
+use serde::{Deserialize, Serialize};
+
 use crate::InstanceStatus;
 use crate::InstanceStatus::*;
 
@@ -44,9 +46,11 @@ impl InstanceAction {
 }
 
 /// Where an instance comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// CreateInstance.
+    #[default]
     Created,
     /// RegisterInstance, an EC2 instance.
     RegisteredEc2,

@@ -19,6 +19,7 @@ pub mod log_streams;
 pub mod mode;
 pub mod model;
 pub mod permissions;
+pub mod registration;
 pub mod resources;
 pub mod secret;
 pub mod settings;

@@ -1,6 +1,7 @@
 //! Inventory: what the account has that stacks, layers and instances refer to. It only reads; the API checks references with it.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use strata_domain::Ec2InstanceId;
 
 use crate::compute::Ec2State;
@@ -84,6 +85,15 @@ pub struct AddressView {
     pub host: Option<Ec2InstanceId>,
 }
 
+/// An operating system as the SSM agent names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Platform {
+    /// `Amazon Linux`, `Ubuntu`, ...
+    pub name: String,
+    /// `2023`, `22.04`, ...
+    pub version: String,
+}
+
 /// An EC2 instance as far as its registration asks [REG-6].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostView {
@@ -103,6 +113,10 @@ pub struct HostView {
     pub root_device_type: String,
     /// `x86_64`, `i386`, `arm64`.
     pub architecture: String,
+    /// The image that it was launched from.
+    pub image_id: Option<String>,
+    /// What its SSM agent last said that it runs (ssm:DescribeInstanceInformation); `None` if it has never called.
+    pub platform: Option<Platform>,
     /// EC2 key pair.
     pub key_name: Option<String>,
     /// Private address.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 use strata_domain::ecs_cluster::EcsClusterError;
+use strata_domain::registration::RegistrationError;
 use strata_domain::settings::SettingsError;
 use strata_domain::tags::TagError;
 use strata_ports::{CloudError, StoreError};
@@ -138,6 +139,12 @@ impl From<CloudError> for ApiError {
 
 impl From<EcsClusterError> for ApiError {
     fn from(e: EcsClusterError) -> Self {
+        Self::Validation(e.to_string())
+    }
+}
+
+impl From<RegistrationError> for ApiError {
+    fn from(e: RegistrationError) -> Self {
         Self::Validation(e.to_string())
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
-use strata_domain::instance_actions::Origin;
 use strata_domain::model::Volume;
 use strata_domain::model::{ElasticIp, Instance, LayerLoadBalancer, RegisteredVolume, Stack, VolumeFacts};
 use strata_domain::resources::ResourceError;
@@ -97,11 +96,6 @@ async fn records<T: DeserializeOwned>(call: &Call<'_>, stack: &StackId, prefix: 
     Ok(call.list::<T>(stack, prefix).await?.into_iter().map(|stored| stored.record).collect())
 }
 
-/// Where an instance comes from, for the rules of [RES-11]. Every one is created so far: RegisterInstance is not built.
-pub(crate) fn origin_of(_instance: &Instance) -> Origin {
-    Origin::Created
-}
-
 /// What may stand where a registration goes: nothing, or what a stack that is deleted has left behind. Anything else refuses the
 /// registration [RES-1].
 pub(crate) async fn free_registration(
@@ -176,7 +170,6 @@ const MAX_ADDRESSES: usize = 10;
 /// writes `next` [RES-12] [REG-2]: its volumes and addresses are registered and tied to it.
 ///
 /// Our choice: what another registration has already stays there, and of several addresses the instance shows the first.
-#[cfg_attr(not(test), expect(dead_code, reason = "AssignInstance calls it, which is not built yet"))]
 pub(crate) async fn adopt_attached(call: &Call<'_>, stack: &Stack, next: &mut Instance) -> Result<Vec<Change>, ApiError> {
     let Some(host) = next.ec2_instance_id.clone() else { return Ok(Vec::new()) };
     let scope = call.scope(stack);

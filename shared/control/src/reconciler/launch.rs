@@ -1,5 +1,6 @@
 //! What a launch and a Setup run are asked to do: settings of stack, layers and instance put together.
 
+use strata_domain::InstanceStatus;
 use strata_domain::model::Instance;
 use strata_ports::{CommandKind, CommandRequest, LaunchSpec, VolumeSpec};
 
@@ -49,7 +50,10 @@ pub(super) fn launch_spec(view: &StackView, record: &Instance) -> LaunchSpec {
 
 /// The Setup run of a start; a heal or a restart has a launch number, and so a nonce, of its own.
 pub(super) fn setup_request(view: &StackView, record: &Instance, config: &Config) -> Option<CommandRequest> {
-    let installs_updates = record.install_updates_on_boot && view.layers_of(record).all(|layer| layer.install_updates_on_boot);
+    // A machine that runs already is not updated [REG-8], and its ECS agent stays where it is [ECS-67].
+    let is_booting = !matches!(record.status, InstanceStatus::Registering | InstanceStatus::Assigning);
+    let installs_updates =
+        is_booting && record.install_updates_on_boot && view.layers_of(record).all(|layer| layer.install_updates_on_boot);
     let mut parameters = vec![
         ("hostname".to_owned(), record.hostname.clone()),
         ("instance_id".to_owned(), record.id.to_string()),
@@ -58,7 +62,7 @@ pub(super) fn setup_request(view: &StackView, record: &Instance, config: &Config
     if let Some(cluster) = view.cluster_of(record) {
         parameters.push(("cluster".to_owned(), cluster.to_string()));
         // Every start follows a deregistration, so the agent's old checkpoint must go [ECS-124]; a reboot runs no Setup.
-        parameters.push(("clear_agent_state".to_owned(), "true".to_owned()));
+        parameters.push(("clear_agent_state".to_owned(), is_booting.to_string()));
     }
     Some(CommandRequest {
         nonce: format!("setup-{}", record.launch_token()),

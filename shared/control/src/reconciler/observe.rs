@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use strata_domain::claims::DrainPolicy;
+use strata_domain::instance_actions::Origin;
 use strata_domain::lifecycle::{
     ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen, RunSeen, TaskCounts,
 };
@@ -29,6 +30,9 @@ struct Needs {
 fn needs(record: &Instance, has_cluster: bool, now: Timestamp) -> Needs {
     let ec2 = Needs { ec2: true, ..Needs::default() };
     let all = Needs { container: true, ping: true, ..ec2 };
+    if record.origin == Origin::OnPremises {
+        return Needs::default();
+    }
     match record.status {
         InstanceStatus::Requested | InstanceStatus::Pending | InstanceStatus::Terminated => ec2,
         InstanceStatus::Booting => Needs { ping: true, ..ec2 },
@@ -46,13 +50,9 @@ fn needs(record: &Instance, has_cluster: bool, now: Timestamp) -> Needs {
             let is_recent = now.duration_since(record.status_since) < ORPHANS_WITHIN;
             Needs { ec2: record.ec2_instance_id.is_none() && is_recent, ..Needs::default() }
         }
-        InstanceStatus::SetupFailed
-        | InstanceStatus::StopFailed
-        | InstanceStatus::Registering
-        | InstanceStatus::Registered
-        | InstanceStatus::Assigning
-        | InstanceStatus::Unassigning
-        | InstanceStatus::Deregistering => Needs::default(),
+        InstanceStatus::SetupFailed | InstanceStatus::StopFailed | InstanceStatus::Registered => Needs::default(),
+        InstanceStatus::Registering | InstanceStatus::Assigning => Needs { ping: true, ..ec2 },
+        InstanceStatus::Unassigning | InstanceStatus::Deregistering => Needs { shutdown: true, ..all },
     }
 }
 

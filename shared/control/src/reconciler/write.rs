@@ -14,7 +14,7 @@ use strata_ports::{Change, CommitError, Expect, HandlerError, Key, Ports, Store,
 use super::telling::{Head, Incident, Routine, Special, Teller, Words, routine, special};
 use super::view::StackView;
 use super::volumes::volume_changes;
-use crate::records::{Stored, busy_changes, removal_changes};
+use crate::records::{Stored, busy_changes, deregistration_changes, removal_changes};
 use crate::status_change::move_status;
 
 /// A change of one record that a step asks for.
@@ -171,9 +171,9 @@ async fn prepare(
         close_incident(store, &keys::incident(&record.stack_id, record.id.as_str()), teller.now, &what, &mut told, &mut changes)
             .await?;
     }
-    if before.record.ec2_instance_id != record.ec2_instance_id || removes {
-        let new = record.ec2_instance_id.as_ref().filter(|_| !removes);
-        changes.extend(index_changes(store, before.record.ec2_instance_id.as_ref(), new, &record).await?);
+    if before.record.ec2_instance_id != record.ec2_instance_id && !removes {
+        let (old, new) = (before.record.ec2_instance_id.as_ref(), record.ec2_instance_id.as_ref());
+        changes.extend(index_changes(store, old, new, &record).await?);
     }
     if before.record.status == InstanceStatus::Requested && to.is_some() {
         changes.extend(store.get(&keys::launch_backlog(&record.id)).await?.map(delete));
@@ -188,7 +188,11 @@ async fn prepare(
         None => None,
     };
     if removes {
-        changes.extend(removal_changes(store, &before).await?);
+        changes.extend(match before.record.status {
+            // The machine runs on, and what belongs to it leaves the stack with it [EBS-25].
+            InstanceStatus::Deregistering => deregistration_changes(store, &before).await?,
+            _ => removal_changes(store, &before).await?,
+        });
     } else {
         let is_claimed = view.claim_on(&record.id).is_some();
         let busy = is_busy(&record, is_claimed);

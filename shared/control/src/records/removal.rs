@@ -7,8 +7,9 @@ use strata_ports::{Change, Expect, Item, Store, StoreError, keys};
 use super::Stored;
 use super::resource::{Fate, resource_changes};
 
-/// The changes that remove an instance's record, pointer, host name, schedule, last start, holds, claim and busy entry, for one
-/// commit: DeleteInstance's last step (lifecycle, once EC2 has terminated it) and StopInstance with Force [INST-25].
+/// The changes that remove an instance's record, pointer, host name, EC2 index, schedule, last start, holds, claim and busy entry, for
+/// one commit: the last step of DeleteInstance (lifecycle, once EC2 has terminated it) and of DeregisterInstance (status `deregistering`;
+/// the machine runs on, and its volumes and addresses leave the stack with it [EBS-25]), and StopInstance with Force [INST-25].
 ///
 /// Its commands and service errors stay readable until the stack goes. Its volumes and its Elastic IP address stay registered with the
 /// stack, unless their deletion was asked for too [INST-32].
@@ -47,6 +48,9 @@ async fn removal(store: &dyn Store, instance: &Stored<Instance>, fates: (Fate, F
         changes.push(store.get(&key).await?.map_or(Change::Check { key, expect: Expect::Absent }, delete));
     }
     changes.extend(resource_changes(store, &instance.record, fates).await?);
+    if let Some(ec2) = &instance.record.ec2_instance_id {
+        changes.extend(store.get(&keys::ec2_index(ec2)).await?.map(delete));
+    }
     let holds = Listing::of(keys::stack_pk(stack_id), format!("{}instance#{id}#", keys::HOLD));
     changes.extend(store.list(&holds).await?.into_iter().map(delete));
     Ok(changes)

@@ -1,5 +1,6 @@
 //! Sample records for this crate's tests.
 
+use strata_domain::instance_actions::Origin;
 use strata_domain::model::{Instance, Layer, LayerType, RootDeviceType, ShutdownConfiguration, Stack};
 use strata_domain::{InstanceStatus, ScalingType};
 
@@ -66,6 +67,8 @@ pub(crate) fn instance() -> Instance {
     Instance {
         id: "00000000-0000-4000-8000-000000000003".into(),
         stack_id: stack().id,
+        origin: Origin::Created,
+        registration: None,
         layer_ids: vec![layer().id],
         hostname: "ecs-cluster1".to_owned(),
         instance_type: "m5.large".to_owned(),

@@ -16,7 +16,7 @@ const HEAL_DRAIN_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 const REACHABLE_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// What EC2 says, as the way down needs it.
-enum Power {
+pub(super) enum Power {
     /// No answer.
     Unknown,
     /// There may be a machine whose launch has not turned up yet.
@@ -33,7 +33,7 @@ enum Power {
     Up,
 }
 
-fn power(x: &Look<'_>) -> Power {
+pub(super) fn power(x: &Look<'_>) -> Power {
     let named = x.record.ec2_instance_id.is_some();
     let settled = launch_settles(x);
     match &x.seen.ec2 {
@@ -62,7 +62,7 @@ fn launch_settles(x: &Look<'_>) -> Timestamp {
     after(x.record.status_since.min(last_launch), LAUNCH_SETTLES)
 }
 
-fn adopt(x: &Look<'_>) -> Step {
+pub(super) fn adopt(x: &Look<'_>) -> Step {
     let id = x.host().map(|host| host.id.clone());
     Step::note(Instance { ec2_instance_id: id, ..x.record.clone() }, "a machine of the last start was found by its tag")
 }
@@ -145,15 +145,19 @@ fn retire(x: &Look<'_>, deadline: Timestamp) -> Option<Step> {
 /// Sends the Shutdown event and waits for it, at most until `deadline` [INST-20 c, d]; skipped when the agent cannot be reached
 /// [INST-23] or Setup never ran. `None` when it is over.
 fn shutdown_event(x: &Look<'_>, deadline: Timestamp) -> Option<Step> {
-    let is_reachable = matches!(x.seen.last_ping, PingSeen::At(ping) if x.now.duration_since(ping) <= REACHABLE_WITHIN);
     match (&x.record.shutdown_command, x.seen.shutdown) {
         // Once the host has left the cluster this stage is over: an agent that is back by now gets no late event.
-        (None, _) if x.record.setup_command.is_some() && is_reachable && x.now < deadline && !has_left_cluster(x) => {
+        (None, _) if x.record.setup_command.is_some() && is_reachable(x) && x.now < deadline && !has_left_cluster(x) => {
             Some(Step::act(Action::SendShutdown, "the Shutdown event is due"))
         }
         (Some(_), None | Some(RunSeen::Running)) if x.now < deadline => Some(Step::wait(deadline, "the Shutdown event runs")),
         (None | Some(_), _) => None,
     }
+}
+
+/// Whether a command would arrive.
+pub(super) fn is_reachable(x: &Look<'_>) -> bool {
+    matches!(x.seen.last_ping, PingSeen::At(ping) if x.now.duration_since(ping) <= REACHABLE_WITHIN)
 }
 
 fn has_left_cluster(x: &Look<'_>) -> bool {

@@ -2,12 +2,14 @@
 //!
 //! [`next`] is pure and total. Streams, events and the tick only name an instance; its step is always computed from the record and
 //! a fresh look. What is unknown never leads to a destructive step. The way up stands in `up.rs`, the way down in `down.rs`, life
-//! in service in `online.rs`, silence and healing in `lost.rs`.
+//! in service in `online.rs`, silence and healing in `lost.rs`,
+//! machines that were registered in `registered.rs`.
 
 mod down;
 mod lost;
 mod observed;
 mod online;
+mod registered;
 #[cfg(test)]
 mod settles;
 mod step;
@@ -32,6 +34,9 @@ pub use up::{on_launch_refused, on_launched, on_setup_sent};
 /// Total: it answers for every record and observation, however odd, and never fails.
 pub fn next(record: &Instance, seen: &Observed, rules: &Rules, now: Timestamp) -> Step {
     let look = Look { record, seen, rules, now };
+    if let Some(step) = registered::on_premises(&look) {
+        return step;
+    }
     match record.status {
         InstanceStatus::Requested => up::requested(&look),
         InstanceStatus::Pending => up::pending(&look),
@@ -48,10 +53,9 @@ pub fn next(record: &Instance, seen: &Observed, rules: &Rules, now: Timestamp) -
         InstanceStatus::StopFailed => Step::settled("EC2 would not stop the machine; stop it again"),
         InstanceStatus::Stopped => down::stopped(&look),
         InstanceStatus::Registered => Step::settled("it is registered and in no layer"),
-        // Registration, assignment and their ends are walked by the calls of the registering agent.
-        InstanceStatus::Registering | InstanceStatus::Assigning | InstanceStatus::Unassigning | InstanceStatus::Deregistering => {
-            Step::settled("its registration is under way")
-        }
+        InstanceStatus::Registering | InstanceStatus::Assigning => registered::coming(&look),
+        InstanceStatus::Unassigning => registered::unassigning(&look),
+        InstanceStatus::Deregistering => registered::deregistering(&look),
     }
 }
 
@@ -73,16 +77,16 @@ pub fn is_busy(record: &Instance, claimed: bool) -> bool {
         | InstanceStatus::Stopping
         | InstanceStatus::ShuttingDown
         | InstanceStatus::Terminating
-        | InstanceStatus::Terminated => true,
+        | InstanceStatus::Terminated
+        | InstanceStatus::Registering
+        | InstanceStatus::Assigning
+        | InstanceStatus::Unassigning
+        | InstanceStatus::Deregistering => true,
         InstanceStatus::SetupFailed
         | InstanceStatus::StartFailed
         | InstanceStatus::StopFailed
         | InstanceStatus::Stopped
-        | InstanceStatus::Registering
-        | InstanceStatus::Registered
-        | InstanceStatus::Assigning
-        | InstanceStatus::Unassigning
-        | InstanceStatus::Deregistering => false,
+        | InstanceStatus::Registered => false,
     }
 }
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::tests::{at, container_host, ec2_host, record};
 use super::*;
 use crate::claims::DrainPolicy;
+use crate::instance_actions::Origin;
 use crate::model::{DeleteRequest, RootDeviceType};
 
 fn host_states() -> impl Strategy<Value = HostState> {
@@ -35,8 +36,12 @@ prop_compose! {
         delete in prop::option::of(any::<(bool, bool)>()),
         by in prop::option::of(prop::sample::select(vec![InitiatedBy::User, InitiatedBy::AutoHealing])),
         launches in 0u32..3,
+        origin in prop::sample::select(vec![Origin::Created, Origin::RegisteredEc2]),
+        has_layers in any::<bool>(),
     ) -> Instance {
         Instance {
+            origin,
+            layer_ids: if has_layers { vec!["layer".into()] } else { Vec::new() },
             root_device_type: if store { RootDeviceType::InstanceStore } else { RootDeviceType::Ebs },
             status_since, started_at,
             launch_number: launches,

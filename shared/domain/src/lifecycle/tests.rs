@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::ScalingType;
 use crate::claims::DrainPolicy;
+use crate::instance_actions::Origin;
 use crate::model::{DeleteRequest, RootDeviceType};
 
 pub(super) fn at(seconds: i64) -> Timestamp {
@@ -38,6 +39,8 @@ pub(crate) fn record(status: InstanceStatus) -> Instance {
     Instance {
         id: "inst".into(),
         stack_id: "stack".into(),
+        origin: Origin::Created,
+        registration: None,
         layer_ids: vec!["layer".into()],
         hostname: "web1".into(),
         instance_type: "m5.large".into(),
@@ -720,18 +723,121 @@ mod claims {
 #[test]
 fn lifecycle_has_work_for_what_moves_is_lost_or_is_claimed() {
     for status in InstanceStatus::ALL {
-        let expected = !status.is_at_rest()
-            && !matches!(
-                status,
-                InstanceStatus::Registering
-                    | InstanceStatus::Assigning
-                    | InstanceStatus::Unassigning
-                    | InstanceStatus::Deregistering
-            );
-        assert_eq!(is_busy(&record(status), false), expected, "{status}");
+        assert_eq!(is_busy(&record(status), false), !status.is_at_rest(), "{status}");
     }
     assert!(is_busy(&online_record(), true));
     assert!(is_busy(&Instance { drained_for: Some("updates/1".into()), ..online_record() }, false));
     assert!(is_busy(&Instance { out_of_service_since: Some(at(1)), ..online_record() }, false));
     assert!(is_busy(&Instance { agent_silent_since: Some(at(1)), ..online_record() }, false));
+}
+
+mod registered {
+    use super::*;
+
+    fn registered(status: InstanceStatus) -> Instance {
+        Instance { origin: Origin::RegisteredEc2, started_at: None, launch_number: 0, ..record(status) }
+    }
+
+    fn in_contact(now: i64) -> Observed {
+        Observed { last_ping: PingSeen::At(at(now)), ..ec2_only(HostState::Running) }
+    }
+
+    /// [REG-7]: Setup on the machine that is there, then `registered`, in no layer.
+    #[test]
+    fn reg_7_registering_sets_the_machine_up_and_ends_registered() {
+        let new = Instance { layer_ids: Vec::new(), ..registered(InstanceStatus::Registering) };
+        check(&new, &ec2_only(HostState::Running), 1, "wait");
+        check(&new, &Observed { last_ping: PingSeen::At(at(-1001)), ..ec2_only(HostState::Running) }, 1, "wait");
+        check(&new, &Observed { last_ping: PingSeen::At(at(1)), ..ec2_only(HostState::Stopped) }, 1, "wait");
+        check(&new, &Observed { ec2: Ec2Seen::Unknown, ..in_contact(1) }, 5000, "wait");
+        check(&new, &in_contact(1), 1199, "act SendSetup");
+        check(&new, &in_contact(1), 1200, "move setup_failed");
+        let setup = changed(on_setup_sent(&new, "cmd".into()), 2);
+        assert_eq!(setup.status, InstanceStatus::RunningSetup);
+        let no_cluster = Rules { has_cluster: false, ..Rules::default() };
+        let done = Observed { setup: Some(RunSeen::Success), ..in_contact(9) };
+        let at_rest = changed(check_with(&setup, &done, &no_cluster, 10, "move registered"), 10);
+        assert!(at_rest.layer_ids.is_empty() && at_rest.setup_command.is_none() && !at_rest.has_been_online);
+        check(&at_rest, &done, 11, "settled");
+        let failed = Observed { setup: Some(RunSeen::Failed { timed_out: false }), ..in_contact(9) };
+        check_with(&setup, &failed, &no_cluster, 10, "move setup_failed");
+    }
+
+    /// [REG-2] [ECS-67]: Setup again, then `online`; an agent that was in the cluster already is simply found there.
+    #[test]
+    fn reg_2_assigning_sets_up_and_ends_online() {
+        let assigning = registered(InstanceStatus::Assigning);
+        check(&assigning, &well(1), 1, "act SendSetup");
+        let setup = changed(on_setup_sent(&assigning, "cmd".into()), 2);
+        let done = Observed { setup: Some(RunSeen::Success), ..well(9) };
+        let online = changed(check(&setup, &done, 10, "move online"), 10);
+        assert_eq!((online.layer_ids.len(), online.container_instance_arn), (1, Some("c-1".into())));
+    }
+
+    /// [ECS-91] [REG-3]: the Shutdown event, no DRAINING, no deregistration of the container instance, out of all layers.
+    #[test]
+    fn ecs_91_unassigning_leaves_the_ecs_agent_alone() {
+        let member = Instance { setup_command: Some("setup".into()), ..registered(InstanceStatus::Unassigning) };
+        check(&member, &well(1), 1, "act SendShutdown");
+        let told = on_shutdown_sent(&member, "cmd".into());
+        let running = Observed { shutdown: Some(RunSeen::Running), ..well(9) };
+        check(&told, &running, 119, "wait");
+        let left = changed(check(&told, &running, 120, "move registered"), 120);
+        assert!(left.layer_ids.is_empty() && left.container_instance_arn.is_none());
+        check(&told, &Observed { shutdown: Some(RunSeen::Success), ..well(9) }, 10, "move registered");
+        for unreachable in [ec2_only(HostState::Running), ec2_only(HostState::Stopped)] {
+            check(&member, &unreachable, 1, "move registered");
+        }
+        check(&member, &Observed { ec2: Ec2Seen::Unknown, ..well(1) }, 1, "wait");
+        let ours = Instance { drained_for: Some("updates/1".into()), ..member };
+        let draining = with_container(&well(1), ContainerHost { active: false, ..container_host() });
+        check(&ours, &draining, 1, "act Activate");
+    }
+
+    /// [REG-4]: registered or created, the record goes and nothing is done to the machine but the Shutdown event.
+    #[test]
+    fn reg_4_deregistering_removes_the_record_and_lets_the_machine_run() {
+        for origin in [Origin::RegisteredEc2, Origin::Created] {
+            let leaving = Instance { origin, ..registered(InstanceStatus::Deregistering) };
+            let member = Instance { setup_command: Some("setup".into()), ..leaving.clone() };
+            check(&member, &well(1), 1, "act SendShutdown");
+            check(&member, &well(1), 120, "remove");
+            check(&Instance { layer_ids: Vec::new(), ..member }, &well(1), 1, "remove");
+            check(&leaving, &ec2_only(HostState::Stopped), 1, "remove");
+            check(&leaving, &Observed { ec2: Ec2Seen::Unknown, ..well(1) }, 1, "wait");
+        }
+        let launched = Instance { ec2_instance_id: None, ..record(InstanceStatus::Deregistering) };
+        let absent = Observed { ec2: Ec2Seen::Absent, ..Observed::nothing() };
+        check(&launched, &absent, 59, "wait");
+        check(&launched, &absent, 60, "remove");
+        check(&launched, &well(1), 1, "note");
+    }
+
+    /// [REG-5]: a stop takes a registered EC2 instance down as any other; it stays in its layers, and without any it is registered again
+    /// after the next start.
+    #[test]
+    fn reg_5_a_registered_instance_is_stopped_and_started_and_stays_registered() {
+        let down = registered(InstanceStatus::ShuttingDown);
+        let stopped = changed(check(&down, &ec2_only(HostState::Stopped), 500, "move stopped"), 500);
+        assert_eq!((stopped.origin, stopped.layer_ids.len()), (Origin::RegisteredEc2, 1));
+        let store = Instance { root_device_type: RootDeviceType::InstanceStore, ..down };
+        check(&store, &ec2_only(HostState::ShuttingDown), 500, "move terminated");
+        let alone =
+            Instance { layer_ids: Vec::new(), setup_command: Some("s".into()), ..registered(InstanceStatus::RunningSetup) };
+        check(&alone, &Observed { setup: Some(RunSeen::Success), ..in_contact(9) }, 10, "move registered");
+    }
+
+    #[test]
+    fn an_on_premises_machine_passes_each_status_at_once_and_is_never_acted_on() {
+        for status in InstanceStatus::ALL {
+            let expected = match status {
+                InstanceStatus::Registering | InstanceStatus::Unassigning => "move registered",
+                InstanceStatus::Assigning => "move online",
+                InstanceStatus::Deregistering => "remove",
+                _ => "settled",
+            };
+            let record = Instance { origin: Origin::OnPremises, ec2_instance_id: None, ..record(status) };
+            check(&record, &Observed::nothing(), 1, expected);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::registered::to_registered;
 use super::{Action, ContainerSeen, Ec2Host, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after, spoken};
 use crate::model::{Instance, RootDeviceType};
 use crate::resources::with_launched;
@@ -178,6 +179,8 @@ pub(super) fn running_setup(x: &Look<'_>) -> Step {
         Some(RunSeen::Failed { timed_out: true }) => fail(x.record, InstanceStatus::SetupFailed, "Setup did not finish in time"),
         Some(RunSeen::Failed { timed_out: false }) => fail(x.record, InstanceStatus::SetupFailed, "Setup failed"),
         None | Some(RunSeen::Running) => in_time("Setup has not finished"),
+        // One that was registered and not yet assigned, or started again since.
+        Some(RunSeen::Success) if x.record.layer_ids.is_empty() => to_registered(x, "Setup is done"),
         Some(RunSeen::Success) if !x.rules.has_cluster => come_online(x, "Setup is done"),
         Some(RunSeen::Success) => match &x.seen.container {
             // Setup may have succeeded long ago: what ECS would say must be heard before anything is called failed.

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::instance_actions::Origin;
+use crate::registration::ReportedOs;
 use crate::status::InitiatedBy;
 use crate::{
     ContainerInstanceArn, Ec2InstanceId, InstanceId, InstanceStatus, LayerId, ScalingType, ServiceErrorId, SsmCommandId, StackId,
@@ -74,6 +76,19 @@ pub struct DeleteRequest {
     pub elastic_ip: bool,
 }
 
+/// What RegisterInstance says of a machine [REG-7].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The caller's ARN.
+    pub registered_by: String,
+    /// The agent's public key, as given.
+    pub rsa_public_key: Option<String>,
+    /// Its fingerprint, as given.
+    pub rsa_public_key_fingerprint: Option<String>,
+    /// What the machine runs, by its own report; the record's Os is `Custom`.
+    pub reported_os: Option<ReportedOs>,
+}
+
 /// The record of an instance: what was asked for, and how far lifecycle has come.
 ///
 /// Only the control plane writes it. Everything that a step of lifecycle needs to be repeated after a crash stands here.
@@ -83,7 +98,13 @@ pub struct Instance {
     pub id: InstanceId,
     /// Its stack.
     pub stack_id: StackId,
-    /// Its layers, at least one.
+    /// Where it comes from.
+    #[serde(default)]
+    pub origin: Origin,
+    /// How it was registered; `None` for a created one.
+    #[serde(default)]
+    pub registration: Option<Registration>,
+    /// Its layers, at least one; a registered one may be in none.
     pub layer_ids: Vec<LayerId>,
     /// Unique in the stack, case-insensitive.
     pub hostname: String,

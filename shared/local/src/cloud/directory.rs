@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use strata_domain::Ec2InstanceId;
+use strata_ports::inventory::Platform;
 use strata_ports::{
     AddressView, CloudError, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory, LoadBalancerView,
     LoadBalancers, RoleCheck, SecurityGroupView, StackScope, VolumeView, VpcView,
 };
 
 use super::account::DEFAULT_VPC;
-use super::ec2::Host;
+use super::ec2::{Host, SsmAgent};
 use super::{Latency, SimCloud};
 
 #[async_trait]
@@ -90,22 +91,31 @@ impl Inventory for SimCloud {
 }
 
 fn host_view(host: &Host) -> HostView {
-    let shown = host.describe();
+    let (shown, own) = (host.describe(), host.own.as_ref());
     HostView {
         id: host.id.clone(),
         state: host.state,
-        vpc_id: DEFAULT_VPC.to_owned(),
+        vpc_id: own.map_or(DEFAULT_VPC, |o| &o.vpc_id).to_owned(),
         subnet_id: host.spec.subnet_id.clone(),
         zone: host.spec.availability_zone.clone(),
         instance_type: host.spec.instance_type.clone(),
-        root_device_type: "ebs".to_owned(),
-        architecture: "x86_64".to_owned(),
-        key_name: None,
+        root_device_type: own.map_or("ebs", |o| &o.root_device_type).to_owned(),
+        architecture: own.map_or("x86_64", |o| &o.architecture).to_owned(),
+        image_id: host.spec.ami_id.clone(),
+        platform: own.map_or_else(|| launched_platform(host), |o| o.platform.clone()),
+        key_name: own.and_then(|o| o.key_name.clone()),
         private_ip: shown.private_ip,
         public_ip: shown.public_ip,
-        is_spot: false,
-        auto_scaling_group: None,
+        is_spot: own.is_some_and(|o| o.is_spot),
+        auto_scaling_group: own.and_then(|o| o.auto_scaling_group.clone()),
     }
+}
+
+/// What the SSM agent of a launched machine says, by the Os that it was launched with.
+fn launched_platform(host: &Host) -> Option<Platform> {
+    let os = host.spec.os.strip_suffix(" LTS").unwrap_or(&host.spec.os);
+    let (name, version) = os.rsplit_once(' ').filter(|_| host.ssm != SsmAgent::Never)?;
+    Some(Platform { name: name.to_owned(), version: version.to_owned() })
 }
 
 #[async_trait]

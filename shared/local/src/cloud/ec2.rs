@@ -10,6 +10,7 @@ use strata_triggers::emit;
 
 use super::config::Capacity;
 use super::ecs::{ClusterNo, ContainerNo};
+use super::own_hosts::OwnHost;
 use super::ssm::CommandNo;
 use super::state::{Source, State, after, wrong};
 
@@ -33,7 +34,11 @@ pub(super) enum SsmAgent {
 pub(super) struct Host {
     pub(super) id: Ec2InstanceId,
     pub(super) spec: LaunchSpec,
-    pub(super) stack_id: StackId,
+    /// The stack that it was launched for; `None` for somebody else's.
+    pub(super) stack_id: Option<StackId>,
+    /// What only a machine that somebody else launched has.
+    #[serde(default)]
+    pub(super) own: Option<OwnHost>,
     pub(super) state: Ec2State,
     /// Counts its lives and deaths: start, stop, hang, reboot.
     pub(super) epoch: u32,
@@ -100,7 +105,7 @@ impl Host {
         let has_address = !matches!(self.state, Ec2State::ShuttingDown | Ec2State::Terminated);
         Ec2Instance {
             id: self.id.clone(),
-            instance_id: Some(self.spec.instance_id.clone()),
+            instance_id: self.stack_id.as_ref().map(|_| self.spec.instance_id.clone()),
             state: self.state,
             impaired: self.impaired,
             launched_at: self.launched_at,
@@ -123,11 +128,13 @@ impl Ec2 {
     /// Brings the indexes up to date after a change of `no`.
     pub(super) fn reindex(&mut self, no: HostNo) {
         let Some(host) = self.hosts.get(&no) else { return };
-        let exceptions = self.exceptions.entry(host.stack_id.clone()).or_default();
-        if host.is_exception() {
-            exceptions.insert(no);
-        } else {
-            exceptions.remove(&no);
+        if let Some(stack) = &host.stack_id {
+            let exceptions = self.exceptions.entry(stack.clone()).or_default();
+            if host.is_exception() {
+                exceptions.insert(no);
+            } else {
+                exceptions.remove(&no);
+            }
         }
         if host.state != Ec2State::Terminated {
             return;
@@ -254,6 +261,13 @@ impl State {
     }
 
     fn launch(&mut self, stack: &StackId, spec: &LaunchSpec) -> HostNo {
+        let no = self.insert_host(Some(stack), spec);
+        self.power_on(no);
+        no
+    }
+
+    /// A new machine, stopped.
+    pub(super) fn insert_host(&mut self, stack: Option<&StackId>, spec: &LaunchSpec) -> HostNo {
         self.ec2.next += 1;
         let no = HostNo(self.ec2.next);
         let id = Ec2InstanceId::new(format!("i-{}", self.hex(17)));
@@ -267,7 +281,8 @@ impl State {
         let host = Host {
             id: id.clone(),
             spec: spec.clone(),
-            stack_id: stack.clone(),
+            stack_id: stack.cloned(),
+            own: None,
             state: Ec2State::Stopped,
             epoch: 0,
             launched_at: self.now,
@@ -289,9 +304,10 @@ impl State {
         };
         self.ec2.hosts.insert(no, host);
         self.ec2.by_id.insert(id, no);
-        self.ec2.by_record.entry(spec.instance_id.clone()).or_default().insert(no);
+        if stack.is_some() {
+            self.ec2.by_record.entry(spec.instance_id.clone()).or_default().insert(no);
+        }
         self.ec2.by_zone.entry(spec.availability_zone.clone()).or_default().insert(no);
-        self.power_on(no);
         no
     }
 

@@ -17,6 +17,7 @@ mod ecs;
 mod hosts;
 mod inject;
 mod keeping;
+mod own_hosts;
 mod power;
 mod services;
 mod ssm;
@@ -42,6 +43,7 @@ pub use config::{ApiSettings, Capacity, CloudConfig, CloudWatchSettings, Ec2Sett
 pub use ecs::ServiceSpec;
 pub use inject::{Mishap, Victim};
 pub use keeping::{Disk, Saved, SnapshotError};
+pub use own_hosts::OwnHost;
 pub use state::{Emission, Source};
 pub(crate) use state::{after, fresh_uuid};
 pub use world_view::{ContainerView, HostView, ServiceView, WorldView};

@@ -143,7 +143,7 @@ impl State {
     pub(super) fn on_vanished(&mut self, no: HostNo) {
         let Some(host) = self.ec2.hosts.remove(&no) else { return };
         self.ec2.by_id.remove(&host.id);
-        if let Some(exceptions) = self.ec2.exceptions.get_mut(&host.stack_id) {
+        if let Some(exceptions) = host.stack_id.as_ref().and_then(|stack| self.ec2.exceptions.get_mut(stack)) {
             exceptions.remove(&no);
         }
         if let Some(launch) = self.ec2.by_token.get_mut(&host.spec.token) {

@@ -103,10 +103,12 @@ pub struct WorldView {
 }
 
 impl State {
-    fn view_host(&self, host: &Host) -> HostView {
-        HostView {
+    /// One that the ports launched.
+    fn view_host(&self, host: &Host) -> Option<HostView> {
+        let stack_id = host.stack_id.clone()?;
+        Some(HostView {
             record: host.spec.instance_id.clone(),
-            stack_id: host.stack_id.clone(),
+            stack_id,
             ec2_id: host.id.clone(),
             state: host.state,
             zone: host.spec.availability_zone.clone(),
@@ -116,7 +118,7 @@ impl State {
             up: host.up,
             container: host.container.and_then(|c| self.ecs.containers.get(&c)).map(|c| c.arn.clone()),
             launched_at: host.launched_at,
-        }
+        })
     }
 
     fn view(&self) -> WorldView {
@@ -146,7 +148,13 @@ impl State {
         let host_id = |no| self.ec2.hosts.get(&no).map(|h| h.id.clone());
         WorldView {
             at: self.now,
-            hosts: self.ec2.hosts.values().filter(|h| h.state != Ec2State::Terminated).map(|h| self.view_host(h)).collect(),
+            hosts: self
+                .ec2
+                .hosts
+                .values()
+                .filter(|h| h.state != Ec2State::Terminated)
+                .filter_map(|h| self.view_host(h))
+                .collect(),
             containers: containers.collect(),
             services: services.collect(),
             volumes: self.ec2.volumes.iter().map(|(id, host)| (id.clone(), host.and_then(host_id))).collect(),
@@ -180,7 +188,7 @@ impl SimCloud {
     pub fn host_of(&self, record: &InstanceId) -> Option<HostView> {
         self.with(|s| {
             let no = s.ec2.by_record.get(record)?.last()?;
-            s.ec2.hosts.get(no).map(|host| s.view_host(host))
+            s.ec2.hosts.get(no).and_then(|host| s.view_host(host))
         })
     }
 

@@ -7,7 +7,6 @@ use strata_domain::resources::assign;
 use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
-use crate::api::resources::origin_of;
 use crate::api::transaction::Answer;
 use crate::records::find_volume;
 
@@ -37,7 +36,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         devices.extend(find_volume(call.store(), &tied.ec2_volume_id).await?.and_then(|v| v.record.device));
     }
     let held_by = holder.as_ref().map(|h| &h.record);
-    let Some(next) = assign(&volume.record, &instance.record, origin_of(&instance.record), held_by, &devices)? else {
+    let Some(next) = assign(&volume.record, &instance.record, instance.record.origin, held_by, &devices)? else {
         return Ok(Answer::default());
     };
     let mut changes = vec![volume.put(&next.volume), instance.put(&next.to)];

@@ -9,7 +9,6 @@ use strata_ports::{Change, Expect, keys};
 use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
-use crate::api::resources::origin_of;
 use crate::api::transaction::Answer;
 use crate::records::{Stored, address_owner_change};
 
@@ -41,7 +40,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     };
     let held_by = holder.as_ref().map(|h| &h.record);
     let its_present = present.as_ref().map(|p| &p.record);
-    let Some(next) = associate(&address.record, &instance.record, origin_of(&instance.record), held_by, its_present)? else {
+    let Some(next) = associate(&address.record, &instance.record, instance.record.origin, held_by, its_present)? else {
         return Ok(Answer::default());
     };
     let mut changes = moved(call, &address, &next.address).await?;

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strata_domain::ecs_cluster::{self, parse_agent_version};
+use strata_domain::instance_actions::Origin;
 use strata_domain::model::{Instance, Layer, LayerType, Stack};
 use strata_domain::{InstanceId, InstanceStatus, ScalingType, hostnames};
 use strata_ports::{Change, Expect, keys};
@@ -241,6 +242,8 @@ fn build(
     Ok(Instance {
         id: InstanceId::from(call.ports.ids.uuid()),
         stack_id: stack.id.clone(),
+        origin: Origin::Created,
+        registration: None,
         layer_ids: layers.iter().map(|l| l.record.id.clone()).collect(),
         hostname,
         instance_type: required(m.instance_type, "InstanceType")?,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::InstanceStatus;
-use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
+use strata_domain::instance_actions::{Allowed, InstanceAction, allowed};
 use strata_domain::model::DeleteRequest;
 
 use crate::api::call::Call;
@@ -31,7 +31,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let stored = call.instance(&required(m.instance_id, "InstanceId")?).await?;
     let stack = call.stack(stored.record.stack_id.as_str()).await?.record;
     call.permit(Some(&stack.id)).await?;
-    match allowed(InstanceAction::Delete, stored.record.status, Origin::Created) {
+    match allowed(InstanceAction::Delete, stored.record.status, stored.record.origin) {
         Allowed::Yes => {}
         Allowed::NoEffect => return Ok(Answer::default()),
         Allowed::Refused(text) => return Err(ApiError::Validation(text)),

@@ -1,6 +1,7 @@
 //! One file per action. Each reads its members, then looks its ids up, then asks for permission, then applies the state rules, in
 //! this order [WIRE-13], and answers with what to commit.
 
+mod assign_instance;
 mod assign_volume;
 mod associate_elastic_ip;
 mod attach_elastic_load_balancer;
@@ -15,6 +16,7 @@ mod delete_stack;
 mod delete_user_profile;
 mod deregister_ecs_cluster;
 mod deregister_elastic_ip;
+mod deregister_instance;
 mod deregister_volume;
 mod describe_apps;
 mod describe_commands;
@@ -46,6 +48,7 @@ mod placement;
 mod reboot_instance;
 mod register_ecs_cluster;
 mod register_elastic_ip;
+mod register_instance;
 mod register_volume;
 mod set_load_based_auto_scaling;
 mod set_permission;
@@ -57,6 +60,7 @@ mod stop_instance;
 mod stop_stack;
 mod tag_resource;
 mod tagged;
+mod unassign_instance;
 mod unassign_volume;
 mod uniqueness;
 mod untag_resource;
@@ -112,6 +116,7 @@ macro_rules! actions {
 }
 
 actions! {
+    "AssignInstance" => assign_instance(Members) -> (),
     "AssignVolume" => assign_volume(Members) -> (),
     "AssociateElasticIp" => associate_elastic_ip(Members) -> (),
     "AttachElasticLoadBalancer" => attach_elastic_load_balancer(Members) -> (),
@@ -126,6 +131,7 @@ actions! {
     "DeleteUserProfile" => delete_user_profile(Members) -> (),
     "DeregisterEcsCluster" => deregister_ecs_cluster(Members) -> (),
     "DeregisterElasticIp" => deregister_elastic_ip(Members) -> (),
+    "DeregisterInstance" => deregister_instance(Members) -> (),
     "DeregisterVolume" => deregister_volume(Members) -> (),
     "DescribeApps" => describe_apps(Members) -> Output,
     "DescribeCommands" => describe_commands(Members) -> Output,
@@ -153,6 +159,7 @@ actions! {
     "RebootInstance" => reboot_instance(Members) -> (),
     "RegisterEcsCluster" => register_ecs_cluster(Members) -> Output,
     "RegisterElasticIp" => register_elastic_ip(Members) -> Output,
+    "RegisterInstance" => register_instance(Members) -> Output,
     "RegisterVolume" => register_volume(Members) -> Output,
     "SetLoadBasedAutoScaling" => set_load_based_auto_scaling(Members) -> (),
     "SetPermission" => set_permission(Members) -> (),
@@ -162,6 +169,7 @@ actions! {
     "StopInstance" => stop_instance(Members) -> (),
     "StopStack" => stop_stack(Members) -> (),
     "TagResource" => tag_resource(Members) -> (),
+    "UnassignInstance" => unassign_instance(Members) -> (),
     "UnassignVolume" => unassign_volume(Members) -> (),
     "UntagResource" => untag_resource(Members) -> (),
     "UpdateElasticIp" => update_elastic_ip(Members) -> (),

@@ -26,10 +26,14 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let stored = call.instance(&required(m.instance_id, "InstanceId")?).await?;
     let stack = call.stack(stored.record.stack_id.as_str()).await?.record;
     call.permit(Some(&stack.id)).await?;
-    match allowed(InstanceAction::Reboot, stored.record.status, Origin::Created) {
+    match allowed(InstanceAction::Reboot, stored.record.status, stored.record.origin) {
         Allowed::Yes => {}
         Allowed::NoEffect => return Ok(Answer::default()),
         Allowed::Refused(text) => return Err(ApiError::Validation(text)),
+    }
+    if stored.record.origin == Origin::OnPremises {
+        // Commands have no way to it.
+        return Err(ApiError::not_yet("RebootInstance of an on-premises instance"));
     }
     let mut next = stored.record.clone();
     next.initiated_by = Some(call.initiated_by());

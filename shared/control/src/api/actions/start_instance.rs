@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
+use strata_domain::instance_actions::{Allowed, InstanceAction, allowed};
 use strata_domain::model::{Instance, Layer, Stack};
 use strata_domain::{InstanceStatus, LayerId, ecs_cluster};
 use strata_ports::{Change, Expect, keys};
@@ -58,7 +58,7 @@ pub(super) async fn piece(
     refusals: &Refusals,
     stored: &Stored<Instance>,
 ) -> Result<Answer, ApiError> {
-    match allowed(InstanceAction::Start, stored.record.status, Origin::Created) {
+    match allowed(InstanceAction::Start, stored.record.status, stored.record.origin) {
         Allowed::Yes => {}
         Allowed::NoEffect => return Ok(Answer::default()),
         Allowed::Refused(text) => return Err(ApiError::Validation(text)),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::holds::{Hold, HoldKind, HoldTarget};
-use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
+use strata_domain::instance_actions::{Allowed, InstanceAction, allowed};
 use strata_domain::model::{Instance, RootDeviceType, Stack};
 use strata_domain::{InstanceStatus, ScalingType};
 use strata_ports::{Change, Expect, keys};
@@ -32,7 +32,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let stack = call.stack(stored.record.stack_id.as_str()).await?.record;
     call.permit(Some(&stack.id)).await?;
     let is_forced = m.force == Some(true) && stored.record.root_device_type == RootDeviceType::Ebs;
-    match allowed(InstanceAction::Stop, stored.record.status, Origin::Created) {
+    match allowed(InstanceAction::Stop, stored.record.status, stored.record.origin) {
         // Force on an EBS-backed one: only our record goes, the EC2 instance is the user's to terminate [INST-25].
         Allowed::Yes if is_forced => Ok(Answer::done(removal_changes(call.store(), &stored).await?)),
         Allowed::Yes | Allowed::NoEffect | Allowed::Refused(_) => piece(call, &stack, &stored).await,
@@ -41,7 +41,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
 
 /// One instance's stop. Touches only the instance's own records.
 pub(super) async fn piece(call: &Call<'_>, stack: &Stack, stored: &Stored<Instance>) -> Result<Answer, ApiError> {
-    match allowed(InstanceAction::Stop, stored.record.status, Origin::Created) {
+    match allowed(InstanceAction::Stop, stored.record.status, stored.record.origin) {
         Allowed::Yes => {}
         Allowed::NoEffect => return Ok(Answer::default()),
         Allowed::Refused(text) => return Err(ApiError::Validation(text)),

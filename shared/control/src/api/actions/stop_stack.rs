@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
+use strata_domain::instance_actions::{Allowed, InstanceAction, allowed};
 use strata_domain::model::{Instance, Stack};
 
 use super::start_stack::TRIES_PER_INSTANCE;
@@ -26,7 +26,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let m: Members = input.read()?;
     let stack = call.stack(&required(m.stack_id, "StackId")?).await?.record;
     call.permit(Some(&stack.id)).await?;
-    let is_meant = |i: &Instance| allowed(InstanceAction::Stop, i.status, Origin::Created) == Allowed::Yes;
+    let is_meant = |i: &Instance| allowed(InstanceAction::Stop, i.status, i.origin) == Allowed::Yes;
     for instance in call.instances_of(&stack.id).await?.into_iter().filter(|i| is_meant(&i.record)) {
         if let Err(error) = stop_one(call, &stack, instance).await {
             // One failure does not stop the rest [INST-82].

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use strata_domain::instance_actions::{Allowed, InstanceAction, Origin, allowed};
+use strata_domain::instance_actions::{Allowed, InstanceAction, allowed};
 use strata_domain::model::{Instance, Layer, RootDeviceType, Stack};
 use strata_ports::{Change, Expect};
 
@@ -58,7 +58,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let present: Vec<String> = stored.record.layer_ids.iter().map(ToString::to_string).collect();
     let layers = call.layers_of_one_stack(&non_empty(m.layer_ids.clone()).unwrap_or(present)).await?;
     call.permit(Some(&stack.id)).await?;
-    match allowed(InstanceAction::Update, stored.record.status, Origin::Created) {
+    match allowed(InstanceAction::Update, stored.record.status, stored.record.origin) {
         Allowed::Yes => {}
         Allowed::NoEffect => return Ok(Answer::default()),
         Allowed::Refused(text) => return Err(ApiError::Validation(text)),

@@ -14,6 +14,7 @@ mod load_balancers;
 mod matrix;
 mod permissions;
 mod references;
+mod registered;
 mod repeats;
 mod resource_calls;
 mod scaling;

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use strata_domain::instance_actions::Origin;
 use strata_domain::model::{BlockDeviceMapping, Layer, LayerType, RootDeviceType, Stack};
 use strata_domain::{InstanceStatus, ScalingType};
 use strata_ports::{Item, StoreError};
 
-use super::{EmptyObject, Time, shape};
+use super::{Time, shape};
 
 /// A text that is borrowed from the stored bytes where it can be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
@@ -57,6 +58,10 @@ pub(crate) struct InstanceRow<'a> {
     pub(crate) id: Text<'a>,
     #[serde(borrow)]
     pub(crate) stack_id: Text<'a>,
+    #[serde(default)]
+    origin: Origin,
+    #[serde(borrow, default)]
+    registration: Option<RegistrationRow<'a>>,
     #[serde(borrow)]
     pub(crate) layer_ids: Vec<Text<'a>>,
     #[serde(borrow)]
@@ -101,6 +106,25 @@ pub(crate) struct InstanceRow<'a> {
     elastic_ip: Option<Text<'a>>,
     #[serde(borrow)]
     last_service_error_id: Option<Text<'a>>,
+}
+
+/// Those members of `model::Registration` that the answer needs.
+#[derive(Debug, Deserialize)]
+struct RegistrationRow<'a> {
+    #[serde(borrow)]
+    registered_by: Text<'a>,
+    #[serde(borrow)]
+    reported_os: Option<ReportedOsRow<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ReportedOsRow<'a> {
+    #[serde(borrow)]
+    family: Text<'a>,
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    version: Text<'a>,
 }
 
 impl<'a> InstanceRow<'a> {
@@ -167,6 +191,18 @@ impl<'a> BlockDeviceMappingShape<'a> {
 }
 
 shape! {
+    /// The operating system that an instance reports.
+    ReportedOsShape<'a> {} unless_absent {
+        /// For example `debian`.
+        family: &'a str,
+        /// For example `ubuntu`.
+        name: &'a str,
+        /// For example `22.04`.
+        version: &'a str,
+    }
+}
+
+shape! {
     /// An element of DescribeInstances. `reported_os` is an object even when empty: old Terraform versions crash without it [CLT-4].
     InstanceShape<'a> {
         /// The instance's id, a UUID; not EC2's `i-...`.
@@ -179,21 +215,11 @@ shape! {
         arn: String,
         /// The host name.
         hostname: &'a str,
-        /// The EC2 instance type, such as `m5.large`.
-        instance_type: &'a str,
         /// The operating system; `Custom` if it runs from an AMI of yours.
         os: &'a str,
-        /// The subnet.
-        subnet_id: &'a str,
-        /// The zone.
-        availability_zone: &'a str,
-        /// The root device.
-        root_device_type: &'static str,
         /// The processor architecture.
         architecture: &'a str,
-        /// How the machine is virtualised.
-        virtualization_type: &'a str,
-        /// `ec2`.
+        /// `ec2`, or `on-premises` for a registered machine of your own.
         infrastructure_class: &'static str,
         /// Whether the operating system's updates are installed at boot.
         install_updates_on_boot: bool,
@@ -206,14 +232,26 @@ shape! {
         /// Its status.
         status: &'static str,
         /// What the machine says about its operating system; may be empty.
-        reported_os: EmptyObject,
+        reported_os: ReportedOsShape<'a>,
         /// Block devices, as they were asked for.
         block_device_mappings: Vec<BlockDeviceMappingShape<'a>>,
         /// Ids of its security groups.
         security_group_ids: Vec<&'a str>,
-        /// Its instance profile.
-        instance_profile_arn: &'a str,
     } unless_absent {
+        /// The EC2 instance type, such as `m5.large`; like the next four absent for an on-premises instance.
+        instance_type: &'a str,
+        /// The subnet.
+        subnet_id: &'a str,
+        /// The zone.
+        availability_zone: &'a str,
+        /// The root device.
+        root_device_type: &'static str,
+        /// How the machine is virtualised.
+        virtualization_type: &'a str,
+        /// Its instance profile; a registered machine's is not known.
+        instance_profile_arn: &'a str,
+        /// Who registered it, by IAM ARN; absent for one that was created.
+        registered_by: &'a str,
         /// The AMI of your own that it runs from.
         ami_id: &'a str,
         /// `load` or `timer`; absent for 24/7.
@@ -242,7 +280,7 @@ shape! {
 }
 
 /// The agent that we claim to be: no agent of that kind exists any more, but clients compare the number with [ECS-13] [ECS-120].
-const REPORTED_AGENT_VERSION: &str = "4039-20240526000000";
+pub(crate) const REPORTED_AGENT_VERSION: &str = "4039-20240526000000";
 
 /// What an answer about an instance needs beside its record.
 #[derive(Clone, Copy, Debug)]
@@ -267,29 +305,40 @@ impl<'a> InstanceShape<'a> {
             }
         }
         let Stack { region, account, .. } = around.stack;
+        let is_on_ec2 = row.origin != Origin::OnPremises;
+        let registration = row.registration.as_ref();
+        let reported = registration.and_then(|r| r.reported_os.as_ref());
         Self {
             instance_id: row.id.as_str(),
             stack_id: row.stack_id.as_str(),
             layer_ids: &row.layer_ids,
             arn: format!("arn:aws:opsworks:{region}:{account}:instance/{}", row.id.as_str()),
             hostname: row.hostname.as_str(),
-            instance_type: row.instance_type.as_str(),
             os: row.os.as_str(),
-            subnet_id: row.subnet_id.as_str(),
-            availability_zone: row.availability_zone.as_str(),
-            root_device_type: row.root_device_type.as_str(),
             architecture: row.architecture.as_str(),
-            virtualization_type: row.virtualization_type.as_str(),
-            infrastructure_class: "ec2",
+            infrastructure_class: if is_on_ec2 { "ec2" } else { "on-premises" },
             install_updates_on_boot: row.install_updates_on_boot,
             ebs_optimized: row.ebs_optimized,
             agent_version: row.agent_version.as_str(),
             created_at: Time(row.created_at),
             status: row.status.as_str(),
-            reported_os: EmptyObject {},
+            reported_os: ReportedOsShape {
+                family: reported.map(|os| os.family.as_str()),
+                name: reported.map(|os| os.name.as_str()),
+                version: reported.map(|os| os.version.as_str()),
+            },
             block_device_mappings: row.block_device_mappings.iter().map(BlockDeviceMappingShape::of).collect(),
             security_group_ids: groups,
-            instance_profile_arn: own_profile.unwrap_or(&around.stack.default_instance_profile_arn),
+            // What EC2 alone has.
+            instance_type: is_on_ec2.then_some(row.instance_type.as_str()),
+            subnet_id: is_on_ec2.then_some(row.subnet_id.as_str()),
+            availability_zone: is_on_ec2.then_some(row.availability_zone.as_str()),
+            root_device_type: is_on_ec2.then_some(row.root_device_type.as_str()),
+            virtualization_type: is_on_ec2.then_some(row.virtualization_type.as_str()),
+            // A registered machine keeps the profile that it was launched with, which is not ours to know.
+            instance_profile_arn: (row.origin == Origin::Created)
+                .then(|| own_profile.unwrap_or(&around.stack.default_instance_profile_arn)),
+            registered_by: registration.map(|r| r.registered_by.as_str()),
             ami_id: row.ami_id.as_ref().map(Text::as_str),
             auto_scaling_type: row.scaling.as_wire(),
             ssh_key_name: row.ssh_key_name.as_ref().map(Text::as_str),
@@ -310,7 +359,8 @@ impl<'a> InstanceShape<'a> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use strata_domain::model::Instance;
+    use strata_domain::model::{Instance, Registration};
+    use strata_domain::registration::ReportedOs;
     use strata_ports::{Key, keys};
 
     use super::*;
@@ -337,6 +387,56 @@ mod tests {
         assert_eq!(before["LayerIds"], json!([samples::layer().id]));
         assert_eq!(before["ReportedOs"], json!({}));
         assert!(before.get("AutoScalingType").is_none(), "24/7 has no type on the wire");
+    }
+
+    /// [REG-7]
+    #[test]
+    fn reg_7_a_registered_instance_shows_who_registered_it_and_what_it_reports() {
+        let reported_os = ReportedOs::of_platform("Ubuntu", "22.04");
+        let registration = Registration { registered_by: "arn:ada".to_owned(), reported_os, ..Registration::default() };
+        let machine = Instance {
+            origin: Origin::RegisteredEc2,
+            registration: Some(registration.clone()),
+            os: "Custom".to_owned(),
+            layer_ids: Vec::new(),
+            ..samples::instance()
+        };
+        let ec2 = shown(&machine);
+        for (member, value) in [
+            ("InfrastructureClass", json!("ec2")),
+            ("RegisteredBy", json!("arn:ada")),
+            ("Os", json!("Custom")),
+            ("ReportedOs", json!({ "Family": "debian", "Name": "ubuntu", "Version": "22.04" })),
+            ("LayerIds", json!([])),
+            ("InstanceType", json!("m5.large")),
+            ("InstanceProfileArn", Value::Null),
+        ] {
+            assert_eq!(ec2[member], value, "{member}");
+        }
+        let own = shown(&Instance { origin: Origin::OnPremises, ..machine });
+        assert_eq!(own["InfrastructureClass"], "on-premises");
+        for member in ["InstanceType", "SubnetId", "AvailabilityZone", "RootDeviceType", "VirtualizationType"] {
+            assert!(own.get(member).is_none(), "{member}");
+        }
+    }
+
+    #[test]
+    fn a_record_from_before_registration_and_tags_existed_is_read_as_a_created_one() {
+        let mut old = serde_json::to_value(samples::instance()).unwrap();
+        for member in ["origin", "registration"] {
+            old.as_object_mut().unwrap().remove(member);
+        }
+        assert_eq!(serde_json::from_value::<Instance>(old.clone()).unwrap(), samples::instance());
+        let item = Item { key: Key::new("p", "s"), version: 1, value: old.to_string().into() };
+        assert_eq!(InstanceRow::of(&item).unwrap().origin, Origin::Created);
+        let without_tags = |mut record: Value| {
+            record.as_object_mut().unwrap().remove("tags");
+            record
+        };
+        let stack = without_tags(serde_json::to_value(samples::stack()).unwrap());
+        assert_eq!(serde_json::from_value::<Stack>(stack).unwrap(), samples::stack());
+        let layer = without_tags(serde_json::to_value(samples::layer()).unwrap());
+        assert_eq!(serde_json::from_value::<Layer>(layer).unwrap(), samples::layer());
     }
 
     #[test]

@@ -9,12 +9,15 @@ use jiff::SignedDuration;
 use strata_domain::claims::{Claim, ClaimReport, DrainPolicy};
 use strata_domain::decision::Verdict;
 use strata_domain::holds::Hold;
+use strata_domain::instance_actions::Origin;
 use strata_domain::mode::Mode;
 use strata_domain::model::{DeleteRequest, Instance, RootDeviceType};
 use strata_domain::{InitiatedBy, InstanceStatus};
 use strata_local::{CloudConfig, MemoryStore, SeededIds, SimCloud, VirtualClock};
 use strata_ports::store::Listing;
-use strata_ports::{Change, Clock, CloudError, ContainerInstanceState, Ec2State, EcsTask, Expect, Key, Ports, Store, keys, tell};
+use strata_ports::{
+    Change, Clock, CloudError, CommandKind, ContainerInstanceState, Ec2State, EcsTask, Expect, Key, Ports, Store, keys, tell,
+};
 
 use super::{Config, Named, Reconciler};
 use crate::records::{ServiceError, samples};
@@ -529,4 +532,41 @@ async fn a_spot_interruption_is_told_once() {
     assert!(tell().await.unwrap().is_none());
     world.flush().await;
     assert_eq!(world.pages(), [("spot-interruption".to_owned(), false)]);
+}
+
+/// [ECS-91] [REG-3] [REG-4]: out of the layers and out of the stack, while the machine and its ECS agent go on.
+#[tokio::test]
+async fn ecs_91_a_registered_host_leaves_and_comes_back_without_a_call_to_ec2_or_ecs() {
+    let world = World::online(1).await;
+    let layers = world.record(0).await.unwrap().layer_ids;
+    let container = || world.cloud.state().hosts[0].container.clone().unwrap().arn;
+    let before = container();
+    world.ask(0, InstanceStatus::Unassigning, |record| record.origin = Origin::RegisteredEc2).await;
+    world.run(3).await;
+    let left = world.record(0).await.unwrap();
+    assert_eq!((left.status, left.layer_ids.len(), left.container_instance_arn), (InstanceStatus::Registered, 0, None));
+    assert_eq!(world.list(keys::BUSY_PK).await, 0);
+
+    let assign = |record: &mut Instance| {
+        record.layer_ids.clone_from(&layers);
+        record.launch_number += 1;
+    };
+    world.ask(0, InstanceStatus::Assigning, assign).await;
+    world.run(3).await;
+    let back = world.record(0).await.unwrap();
+    assert_eq!((back.status, back.container_instance_arn), (InstanceStatus::Online, Some(before.clone())));
+
+    world.ask(0, InstanceStatus::Deregistering, |record| record.shutdown_command = None).await;
+    world.run(3).await;
+    assert!(world.record(0).await.is_none());
+    assert!(!world.exists(keys::ec2_index(&back.ec2_instance_id.unwrap())).await);
+    assert_eq!(world.cloud.state().hosts[0].ec2.state, Ec2State::Running);
+    assert_eq!(container(), before);
+    assert_eq!(world.calls(), ["SendCommand", "SendCommand", "SendCommand"], "a Shutdown event, Setup, a Shutdown event");
+    let told = world.statuses_told(0).await;
+    assert_eq!(told, ["unassigning", "registered", "assigning", "running_setup", "online", "deregistering"]);
+    let setups = world.cloud.state().commands.values().map(|(request, _)| request.clone()).collect::<Vec<_>>();
+    let setup = setups.iter().find(|r| r.kind == CommandKind::Setup && r.nonce.ends_with("-2")).unwrap();
+    let parameter = |name: &str| setup.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+    assert_eq!((parameter("clear_agent_state"), parameter("install_updates")), (Some("false"), Some("false")));
 }

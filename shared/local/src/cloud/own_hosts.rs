@@ -1,0 +1,102 @@
+//! Machines that somebody else launched in the account, as RegisterInstance meets them.
+
+use serde::{Deserialize, Serialize};
+use strata_domain::{ClusterArn, Ec2InstanceId};
+use strata_ports::inventory::Platform;
+use strata_ports::{Ec2State, LaunchSpec};
+
+use super::SimCloud;
+use super::account::DEFAULT_VPC;
+use super::ec2::SsmAgent;
+
+/// A machine of the account that the ports did not launch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnHost {
+    /// EC2 instance type.
+    pub instance_type: String,
+    /// Its VPC.
+    pub vpc_id: String,
+    /// Its subnet.
+    pub subnet_id: String,
+    /// The subnet's zone.
+    pub zone: String,
+    /// The image that it was launched from.
+    pub image_id: String,
+    /// `ebs` or `instance-store`.
+    pub root_device_type: String,
+    /// `x86_64`, `arm64`, ...
+    pub architecture: String,
+    /// EC2 key pair.
+    pub key_name: Option<String>,
+    /// A Spot instance.
+    pub is_spot: bool,
+    /// Its Auto Scaling group.
+    pub auto_scaling_group: Option<String>,
+    /// What its SSM agent reports; `None`: it has no SSM agent.
+    pub platform: Option<Platform>,
+    /// The cluster that its ECS agent is in already.
+    pub cluster: Option<ClusterArn>,
+}
+
+impl Default for OwnHost {
+    /// An m5.large with Amazon Linux 2023, an SSM agent and no ECS agent.
+    fn default() -> Self {
+        Self {
+            instance_type: "m5.large".to_owned(),
+            vpc_id: DEFAULT_VPC.to_owned(),
+            subnet_id: "subnet-a".to_owned(),
+            zone: "us-east-1a".to_owned(),
+            image_id: "ami-0123456789abcdef0".to_owned(),
+            root_device_type: "ebs".to_owned(),
+            architecture: "x86_64".to_owned(),
+            key_name: None,
+            is_spot: false,
+            auto_scaling_group: None,
+            platform: Some(Platform { name: "Amazon Linux".to_owned(), version: "2023".to_owned() }),
+            cluster: None,
+        }
+    }
+}
+
+impl SimCloud {
+    /// Adds a machine that has been running for a while, and gives its id.
+    pub fn add_host(&self, own: OwnHost) -> Ec2InstanceId {
+        self.with(|s| {
+            let spec = LaunchSpec {
+                token: String::new(),
+                instance_id: "".into(),
+                hostname: String::new(),
+                stack_name: String::new(),
+                instance_type: own.instance_type.clone(),
+                availability_zone: own.zone.clone(),
+                subnet_id: own.subnet_id.clone(),
+                os: "Custom".to_owned(),
+                ami_id: Some(own.image_id.clone()),
+                instance_profile_arn: String::new(),
+                associate_public_ip: false,
+                volumes: Vec::new(),
+            };
+            let no = s.insert_host(None, &spec);
+            let now = s.now;
+            let host = s.ec2.hosts.get_mut(&no).expect("it was inserted a moment ago");
+            (host.up, host.epoch, host.visible_from) = (true, 1, now);
+            if own.platform.is_some() {
+                host.ssm = SsmAgent::Online { since: now };
+            }
+            let cluster = own.cluster.clone();
+            let id = host.id.clone();
+            host.own = Some(own);
+            s.set_ec2_state(no, Ec2State::Running);
+            if let Some(cluster) = cluster.and_then(|arn| s.ecs.by_arn.get(&arn).copied()) {
+                s.register(no, cluster);
+            }
+            id
+        })
+    }
+
+    /// The instance identity document that such a machine reads from its metadata service.
+    pub fn identity_document(&self, host: &Ec2InstanceId) -> String {
+        let config = &self.lock().config;
+        serde_json::json!({ "instanceId": host, "region": config.region, "accountId": config.account }).to_string()
+    }
+}
