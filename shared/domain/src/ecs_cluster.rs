@@ -2,6 +2,7 @@
 
 use crate::ClusterArn;
 use crate::model::LayerType;
+use crate::operating_systems::{self, OperatingSystem};
 
 /// Why something does not fit an ECS Cluster layer. The text is the ValidationException's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,26 +79,6 @@ pub enum EcsClusterError {
 /// The first agent version that works with ECS Cluster layers [ECS-13].
 pub const MINIMUM_AGENT_VERSION: &str = "3425-20150727112318";
 
-/// The operating systems of [ECS-11]: name, whether Chef 12 and whether Chef 11.10 stacks have it. The last three are ours
-/// [ECS-121]. Our choice: with either Chef version, since no Chef runs any more.
-const OPERATING_SYSTEMS: [(&str, bool, bool); 15] = [
-    ("Amazon Linux 2", true, false),
-    ("Amazon Linux 2018.03", true, true),
-    ("Amazon Linux 2017.09", true, true),
-    ("Amazon Linux 2017.03", true, true),
-    ("Amazon Linux 2016.09", true, true),
-    ("Amazon Linux 2016.03", true, true),
-    ("Amazon Linux 2015.09", true, true),
-    ("Amazon Linux 2015.03", true, true),
-    ("Ubuntu 18.04 LTS", true, false),
-    ("Ubuntu 16.04 LTS", true, false),
-    ("Ubuntu 14.04 LTS", true, true),
-    ("Custom", true, true),
-    ("Amazon Linux 2023", true, true),
-    ("Ubuntu 22.04 LTS", true, true),
-    ("Ubuntu 24.04 LTS", true, true),
-];
-
 /// Whether a stack may have an ECS Cluster layer [ECS-10]; Linux is given, since no stack here is a Windows one.
 ///
 /// # Errors
@@ -111,7 +92,8 @@ pub fn check_stack(chef_version: &str, vpc_id: &str) -> Result<(), EcsClusterErr
 
 /// Whether a member may have this Os in a stack of this Chef version [ECS-11, 12].
 pub fn supports_os(os: &str, chef_version: &str) -> bool {
-    OPERATING_SYSTEMS.iter().any(|(name, chef_12, chef_11)| *name == os && if chef_version == "12" { *chef_12 } else { *chef_11 })
+    let is_there = |os: &OperatingSystem| os.in_ecs_layers && if chef_version == "12" { os.chef_12 } else { os.chef_11 };
+    operating_systems::by_name(os).is_some_and(is_there)
 }
 
 /// The Os of a new member: the one named, or the stack's default [ECS-11, 12, 14].

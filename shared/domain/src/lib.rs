@@ -18,6 +18,7 @@ pub mod load_based;
 pub mod log_streams;
 pub mod mode;
 pub mod model;
+pub mod operating_systems;
 pub mod permissions;
 pub mod registration;
 pub mod resources;

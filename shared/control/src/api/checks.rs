@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use strata_domain::ecs_cluster;
+use strata_domain::operating_systems;
 use strata_domain::settings::Settings;
 
 use super::error::ApiError;
@@ -68,20 +68,10 @@ pub(crate) fn iam_arn(member: &str, arn: &str, kind: &str, account: &str) -> Res
 
 /// An Os string that OpsWorks knew or that is ours; Windows is out of scope [SCP-4].
 pub(crate) fn os(member: &str, value: &str) -> Result<(), ApiError> {
-    /// Known to OpsWorks, though not allowed in an ECS Cluster layer [ECS-12].
-    const OTHERS: [&str; 7] = [
-        "Amazon Linux",
-        "Amazon Linux 2014.09",
-        "Amazon Linux 2014.03",
-        "CentOS Linux 7",
-        "Red Hat Enterprise Linux 7",
-        "Ubuntu 12.04 LTS",
-        "Ubuntu 20.04 LTS",
-    ];
     if value.starts_with("Microsoft Windows") {
         return Err(ApiError::unsupported(&format!("{member}={value}"), "Use a Linux operating system."));
     }
-    if OTHERS.contains(&value) || ecs_cluster::supports_os(value, "12") {
+    if operating_systems::by_name(value).is_some() {
         Ok(())
     } else {
         Err(ApiError::field(member, format!("\"{value}\" is not a known operating system")))

@@ -15,6 +15,8 @@ pub struct ApiConfig {
     pub max_layers: usize,
     /// Instances of a stack; default 2,000 [QTA-1].
     pub max_instances: usize,
+    /// Its own URL, for machines that register themselves: `https://...`; without one they cannot.
+    pub public_url: Option<String>,
 }
 
 impl Default for ApiConfig {
@@ -27,6 +29,7 @@ impl Default for ApiConfig {
             max_stacks: 500,
             max_layers: 100,
             max_instances: 2_000,
+            public_url: None,
         }
     }
 }

@@ -12,6 +12,7 @@ mod config;
 mod error;
 mod front;
 mod input;
+mod installer;
 pub mod model;
 mod permission;
 mod references;
@@ -117,6 +118,9 @@ fn check_content_type(header: Option<&str>) -> Result<(), ApiError> {
 #[async_trait]
 impl HttpService for Api {
     async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if request.method() == http::Method::GET && request.uri().path() == installer::PATH {
+            return installer::answer();
+        }
         let response = match self.answer(&request).await {
             Ok(body) => Response::new(body),
             Err(error) => error.response(),

@@ -18,6 +18,7 @@ mod deregister_ecs_cluster;
 mod deregister_elastic_ip;
 mod deregister_instance;
 mod deregister_volume;
+mod describe_agent_versions;
 mod describe_apps;
 mod describe_commands;
 mod describe_deployments;
@@ -28,10 +29,12 @@ mod describe_instances;
 mod describe_layers;
 mod describe_load_based_auto_scaling;
 mod describe_my_user_profile;
+mod describe_operating_systems;
 mod describe_permissions;
 mod describe_raid_arrays;
 mod describe_rds_db_instances;
 mod describe_service_errors;
+mod describe_stack_provisioning_parameters;
 mod describe_stack_summary;
 mod describe_stacks;
 mod describe_time_based_auto_scaling;
@@ -133,6 +136,7 @@ actions! {
     "DeregisterElasticIp" => deregister_elastic_ip(Members) -> (),
     "DeregisterInstance" => deregister_instance(Members) -> (),
     "DeregisterVolume" => deregister_volume(Members) -> (),
+    "DescribeAgentVersions" => describe_agent_versions(Members) -> Output,
     "DescribeApps" => describe_apps(Members) -> Output,
     "DescribeCommands" => describe_commands(Members) -> Output,
     "DescribeDeployments" => describe_deployments(Members) -> Output,
@@ -143,10 +147,12 @@ actions! {
     "DescribeLayers" => describe_layers(Members) -> Output,
     "DescribeLoadBasedAutoScaling" => describe_load_based_auto_scaling(Members) -> Output,
     "DescribeMyUserProfile" => describe_my_user_profile(Members) -> Output,
+    "DescribeOperatingSystems" => describe_operating_systems(Members) -> Output,
     "DescribePermissions" => describe_permissions(Members) -> Output,
     "DescribeRaidArrays" => describe_raid_arrays(Members) -> Output,
     "DescribeRdsDbInstances" => describe_rds_db_instances(Members) -> Output,
     "DescribeServiceErrors" => describe_service_errors(Members) -> Output,
+    "DescribeStackProvisioningParameters" => describe_stack_provisioning_parameters(Members) -> Output,
     "DescribeStackSummary" => describe_stack_summary(Members) -> Output,
     "DescribeStacks" => describe_stacks(Members) -> Output,
     "DescribeTimeBasedAutoScaling" => describe_time_based_auto_scaling(Members) -> Output,

@@ -13,6 +13,7 @@ mod layers;
 mod load_balancers;
 mod matrix;
 mod permissions;
+mod provisioning;
 mod references;
 mod registered;
 mod repeats;

@@ -111,8 +111,13 @@ impl TestApi {
             ids: cloud.clone(),
         };
         adjust(&mut ports);
-        let config =
-            ApiConfig { region: REGION.into(), account: ACCOUNT.into(), controllers_role_arn: CONTROLLERS.into(), ..config };
+        let config = ApiConfig {
+            region: REGION.into(),
+            account: ACCOUNT.into(),
+            controllers_role_arn: CONTROLLERS.into(),
+            public_url: Some("https://api.example.com:8443/".into()),
+            ..config
+        };
         Self { api: Arc::new(Api::new(ports, config)), store, cloud, account }
     }
 

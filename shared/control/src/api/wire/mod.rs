@@ -11,11 +11,11 @@ mod stack;
 mod user;
 
 pub(crate) use deployment::{CommandShape, DeploymentShape, ServiceErrorShape};
-pub(crate) use instance::{InstanceRow, InstanceShape, Surroundings};
+pub(crate) use instance::{InstanceRow, InstanceShape, REPORTED_AGENT_VERSION, Surroundings};
 pub(crate) use layer::{LayerShape, Recipes};
 pub(crate) use resource::{ElasticIpShape, ElasticLoadBalancerShape, VolumeShape};
 pub(crate) use scaling::{AutoScalingThresholds, WeeklyAutoScalingSchedule};
-pub(crate) use stack::{EcsClusterShape, StackShape, StackSummaryShape};
+pub(crate) use stack::{ConfigurationManager, EcsClusterShape, StackShape, StackSummaryShape};
 pub(crate) use user::{PermissionShape, SelfUserProfileShape, UserProfileShape};
 
 use bytes::Bytes;

@@ -12,6 +12,7 @@ use strata_domain::{ClusterArn, InstanceStatus, Secret};
 use super::{Time, shape};
 use crate::records::ClusterRegistration;
 
+/// A configuration manager.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ConfigurationManager<'a> {
@@ -19,6 +20,12 @@ pub(crate) struct ConfigurationManager<'a> {
     name: &'static str,
     /// `12` or `11.10`.
     version: &'a str,
+}
+
+impl<'a> ConfigurationManager<'a> {
+    pub(crate) fn of(version: &'a str) -> Self {
+        Self { name: "Chef", version }
+    }
 }
 
 shape! {
@@ -128,7 +135,7 @@ impl<'a> StackShape<'a> {
             default_instance_profile_arn: &stack.default_instance_profile_arn,
             default_os: &stack.default_os,
             hostname_theme: &stack.hostname_theme,
-            configuration_manager: ConfigurationManager { name: "Chef", version: &stack.chef_version },
+            configuration_manager: ConfigurationManager::of(&stack.chef_version),
             chef_configuration: ChefConfigurationShape {
                 manage_berkshelf: stack.chef_configuration.manage_berkshelf,
                 berkshelf_version: stack.chef_configuration.berkshelf_version.as_deref(),
