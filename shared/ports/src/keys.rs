@@ -42,6 +42,12 @@ pub const STACKS_PK: &str = "stacks";
 pub fn stack_entry(stack: &StackId) -> Key {
     Key::new(STACKS_PK, stack.as_str())
 }
+/// Clones of stacks that are under way.
+pub const CLONING_PK: &str = "cloning";
+/// The intent of a clone: removed in the commit that writes the stack. Until then nobody sees what stands in its partition.
+pub fn cloning(stack: &StackId) -> Key {
+    Key::new(CLONING_PK, stack.as_str())
+}
 /// Sort key prefix of layers in a stack's partition.
 pub const LAYER: &str = "layer#";
 /// `model::Layer`.

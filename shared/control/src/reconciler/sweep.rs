@@ -11,6 +11,7 @@ use strata_ports::{Change, Expect, HandlerError, StoreError, keys};
 
 use super::view::StackView;
 use super::{Named, Reconciler, named, outage, round};
+use crate::records::cloning::sweep_unfinished;
 
 /// How long a stopped record without a machine is still swept: a lost launch may turn up.
 const ORPHANS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
@@ -35,7 +36,10 @@ impl Reconciler {
             failed = failed.or(looked.err());
         }
         let awake = match self.is_full_sweep_due().await {
-            Ok(true) => self.all_awake(&mut ids).await.map_err(HandlerError::from),
+            Ok(true) => {
+                let cloned = sweep_unfinished(store, self.ports.clock.now()).await.map_err(HandlerError::from);
+                self.all_awake(&mut ids).await.map_err(HandlerError::from).and(cloned)
+            }
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };

@@ -2,6 +2,7 @@
 //! and the changes that must always go together.
 
 pub mod busy;
+pub mod cloning;
 pub mod deployment;
 pub mod removal;
 pub mod resource;

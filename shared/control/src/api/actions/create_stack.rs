@@ -11,7 +11,7 @@ use strata_domain::model::{ChefConfiguration, RootDeviceType, Stack};
 use strata_ports::store::Listing;
 use strata_ports::{Change, Expect, keys};
 
-use super::placement::{Members as PlaceMembers, place};
+use super::placement::{Members as PlaceMembers, Place, place};
 use super::stack_members::{
     ChefConfigurationMembers, ConfigurationManager, SourceMembers, check_agent_fits, chef_configuration, chef_version,
     cookbooks_source,
@@ -37,46 +37,46 @@ pub(super) const DEFAULT_PLACE: PlaceMembers = PlaceMembers { subnet: "DefaultSu
 pub(super) struct Members {
     /// The name that is shown, at most 64 characters; it need not be unique.
     #[schemars(required)]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// The stack's region. Default: the installation's, which is the only one that it serves.
-    region: Option<String>,
+    pub(super) region: Option<String>,
     /// The stack's VPC; it never changes. Default: the default VPC.
-    vpc_id: Option<String>,
+    pub(super) vpc_id: Option<String>,
     /// Attributes; the only one is `Color`.
-    attributes: Option<BTreeMap<String, Option<String>>>,
+    pub(super) attributes: Option<BTreeMap<String, Option<String>>>,
     /// The role under which EC2, ECS and the like are called for this stack.
     #[schemars(required)]
-    service_role_arn: Option<String>,
+    pub(super) service_role_arn: Option<String>,
     /// The instance profile of the stack's machines, where the layer has none.
     #[schemars(required)]
-    default_instance_profile_arn: Option<String>,
+    pub(super) default_instance_profile_arn: Option<String>,
     /// The operating system of new instances. Default: `Amazon Linux 2023`.
-    default_os: Option<String>,
+    pub(super) default_os: Option<String>,
     /// How host names are made up. Default: `Layer_Dependent`.
-    hostname_theme: Option<String>,
+    pub(super) hostname_theme: Option<String>,
     /// The zone of new instances. Default: that of the subnet.
-    default_availability_zone: Option<String>,
+    pub(super) default_availability_zone: Option<String>,
     /// The subnet of new instances. Required in a VPC that is not the default one.
-    default_subnet_id: Option<String>,
+    pub(super) default_subnet_id: Option<String>,
     /// A JSON object as text, at most 120 KB. The key `strata` holds settings that OpsWorks had no member for.
-    custom_json: Option<String>,
+    pub(super) custom_json: Option<String>,
     /// The Chef version that is claimed. Default: Chef 12.
-    configuration_manager: Option<ConfigurationManager>,
+    pub(super) configuration_manager: Option<ConfigurationManager>,
     /// Berkshelf settings; they are kept and shown.
-    chef_configuration: Option<ChefConfigurationMembers>,
+    pub(super) chef_configuration: Option<ChefConfigurationMembers>,
     /// Whether the stack has cookbooks of its own. Default: false.
-    use_custom_cookbooks: Option<bool>,
+    pub(super) use_custom_cookbooks: Option<bool>,
     /// The repository that custom cookbooks come from.
-    custom_cookbooks_source: Option<SourceMembers>,
+    pub(super) custom_cookbooks_source: Option<SourceMembers>,
     /// Whether layers get the built-in security groups. Default: true.
-    use_opsworks_security_groups: Option<bool>,
+    pub(super) use_opsworks_security_groups: Option<bool>,
     /// The EC2 key pair of new instances.
-    default_ssh_key_name: Option<String>,
+    pub(super) default_ssh_key_name: Option<String>,
     /// The root device of new instances. Default: `ebs`.
     #[schemars(extend("enum" = ["ebs", "instance-store"]))]
-    default_root_device_type: Option<String>,
+    pub(super) default_root_device_type: Option<String>,
     /// The agent version that is claimed. Default: `LATEST`.
-    agent_version: Option<String>,
+    pub(super) agent_version: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -92,26 +92,56 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     permission::check_pass_role(call, "ServiceRoleArn", &stack.service_role_arn).await?;
     let entries = call.store().list(&Listing::of(keys::STACKS_PK, "")).await?;
     checks::quota("stacks", entries.len(), call.config.max_stacks)?;
-    stand(call, &mut stack, &asked).await?;
-    Ok(Answer::of(&Output { stack_id: stack.id.as_str() }).with(vec![
-        Change::put(keys::stack(&stack.id), &stack, Expect::Absent),
-        Change::put(keys::stack_entry(&stack.id), &BTreeMap::<String, String>::new(), Expect::Absent),
-    ]))
+    stand(call, &mut stack, &asked, None).await?;
+    Ok(Answer::of(&Output { stack_id: stack.id.as_str() })
+        .with(vec![Change::put(keys::stack(&stack.id), &stack, Expect::Absent), entry(&stack.id)]))
+}
+
+/// The new stack's entry in the list of stacks.
+pub(super) fn entry(stack: &StackId) -> Change {
+    Change::put(keys::stack_entry(stack), &BTreeMap::<String, String>::new(), Expect::Absent)
+}
+
+/// Checks the values that were sent, each by itself.
+pub(super) fn check_values(call: &Call<'_>, m: &Members) -> Result<(), ApiError> {
+    let config = call.config;
+    if let Some(name) = &m.name {
+        checks::name("Name", name, 64)?;
+    }
+    if let Some(region) = m.region.as_ref().filter(|region| **region != config.region) {
+        let text = format!("\"{region}\" is not served here; this installation serves {}", config.region);
+        return Err(ApiError::field("Region", text));
+    }
+    checks::iam_arn("ServiceRoleArn", required(m.service_role_arn.as_deref(), "ServiceRoleArn")?, "role", &config.account)?;
+    if let Some(profile) = &m.default_instance_profile_arn {
+        checks::iam_arn("DefaultInstanceProfileArn", profile, "instance-profile", &config.account)?;
+    }
+    if let Some(os) = &m.default_os {
+        checks::os("DefaultOs", os)?;
+    }
+    check_agent_fits(m.agent_version.as_deref(), m.configuration_manager.as_ref())?;
+    checks::custom_json_with_settings(m.custom_json.as_deref())
 }
 
 /// Where the stack is asked to stand.
-struct Asked {
-    vpc: Option<String>,
-    subnet: Option<String>,
-    zone: Option<String>,
+pub(super) struct Asked {
+    pub(super) vpc: Option<String>,
+    pub(super) subnet: Option<String>,
+    pub(super) zone: Option<String>,
 }
 
-/// Looks up what the stack refers to, under its own service role [VAL-7], and puts it into its place [STK-3, 4].
-async fn stand(call: &Call<'_>, stack: &mut Stack, asked: &Asked) -> Result<(), ApiError> {
-    call.check_role(&stack.service_role_arn, &LOOKS_UP, "CreateStack needs").await?;
+/// Looks up what the stack refers to, under its own service role [VAL-7], and puts it into its place [STK-3, 4]; a clone's source has a
+/// place to fall back to.
+pub(super) async fn stand(
+    call: &Call<'_>,
+    stack: &mut Stack,
+    asked: &Asked,
+    fallback: Option<Place>,
+) -> Result<(), ApiError> {
+    call.check_role(&stack.service_role_arn, &LOOKS_UP, &format!("{} needs", call.action.name)).await?;
     let scope = call.scope(stack);
     let vpc = call.vpc(&scope, asked.vpc.as_deref()).await?;
-    let default = place(&vpc, DEFAULT_PLACE, (asked.subnet.as_deref(), asked.zone.as_deref()), None)?;
+    let default = place(&vpc, DEFAULT_PLACE, (asked.subnet.as_deref(), asked.zone.as_deref()), fallback)?;
     stack.vpc_id = vpc.id;
     (stack.default_subnet_id, stack.default_availability_zone) = (Some(default.subnet_id), Some(default.zone));
     call.check_key_pair(&scope, "DefaultSshKeyName", stack.default_ssh_key_name.as_deref()).await
@@ -120,29 +150,18 @@ async fn stand(call: &Call<'_>, stack: &mut Stack, asked: &Asked) -> Result<(), 
 fn read(call: &Call<'_>, input: &Input) -> Result<(Stack, Asked), ApiError> {
     let m: Members = input.read()?;
     let config = call.config;
+    required(m.name.as_deref(), "Name")?;
+    check_values(call, &m)?;
     let name = required(m.name, "Name")?;
-    checks::name("Name", &name, 64)?;
-    // Our model leaves it out of the required ones: the newest CLI takes `--region` for its own.
-    let region = m.region.unwrap_or_else(|| config.region.clone());
-    if region != config.region {
-        return Err(ApiError::field(
-            "Region",
-            format!("\"{region}\" is not served here; this installation serves {}", config.region),
-        ));
-    }
     let service_role_arn = required(m.service_role_arn, "ServiceRoleArn")?;
-    checks::iam_arn("ServiceRoleArn", &service_role_arn, "role", &config.account)?;
     let profile = required(m.default_instance_profile_arn, "DefaultInstanceProfileArn")?;
-    checks::iam_arn("DefaultInstanceProfileArn", &profile, "instance-profile", &config.account)?;
     let default_os = m.default_os.unwrap_or_else(|| DEFAULT_OS.to_owned());
-    checks::os("DefaultOs", &default_os)?;
-    checks::custom_json_with_settings(m.custom_json.as_deref())?;
-    check_agent_fits(m.agent_version.as_deref(), m.configuration_manager.as_ref())?;
     let asked = Asked { vpc: m.vpc_id, subnet: m.default_subnet_id, zone: m.default_availability_zone };
     let stack = Stack {
         id: StackId::from(call.ports.ids.uuid()),
         name,
-        region,
+        // Our model leaves Region out of the required ones: the newest CLI takes `--region` for its own.
+        region: config.region.clone(),
         account: config.account.clone(),
         vpc_id: String::new(),
         default_subnet_id: None,

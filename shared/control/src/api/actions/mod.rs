@@ -5,6 +5,7 @@ mod assign_instance;
 mod assign_volume;
 mod associate_elastic_ip;
 mod attach_elastic_load_balancer;
+mod clone_stack;
 mod create_deployment;
 mod create_instance;
 mod create_layer;
@@ -97,11 +98,12 @@ pub(crate) struct Operation {
 /// The table of actions, one line each: name, file, what it reads, what it answers (`()`: an empty body).
 macro_rules! actions {
     ($($name:literal => $module:ident($input:ident) -> $output:tt,)*) => {
-        /// Runs the action that the call names. What the catalogue has and the table has not is in scope, but not built yet.
+        /// Runs the action that the call names.
         pub(crate) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiError> {
             match call.action.name {
                 $($name => $module::run(call, input).await,)*
-                name => Err(ApiError::not_yet(name)),
+                // A test holds the table against the catalogue.
+                name => Err(ApiError::Internal(format!("{name} is in the catalogue and not in the table"))),
             }
         }
 
@@ -123,6 +125,7 @@ actions! {
     "AssignVolume" => assign_volume(Members) -> (),
     "AssociateElasticIp" => associate_elastic_ip(Members) -> (),
     "AttachElasticLoadBalancer" => attach_elastic_load_balancer(Members) -> (),
+    "CloneStack" => clone_stack(Members) -> Output,
     "CreateDeployment" => create_deployment(Members) -> Output,
     "CreateInstance" => create_instance(Members) -> Output,
     "CreateLayer" => create_layer(Members) -> Output,
@@ -201,11 +204,10 @@ mod tests {
     use crate::api::catalogue::{ACTIONS, Scope};
 
     #[test]
-    fn the_table_has_only_actions_of_the_catalogue_in_its_order_and_none_that_is_refused() {
+    fn scp_1_the_table_has_every_action_in_scope_in_the_catalogues_order() {
         let built: Vec<&str> = operations().iter().map(|o| o.name).collect();
         let served = ACTIONS.iter().filter(|a| !matches!(a.scope, Scope::OutWriter(_))).map(|a| a.name);
-        let expected: Vec<&str> = served.filter(|name| built.contains(name)).collect();
-        assert_eq!(built, expected);
+        assert_eq!(built, served.collect::<Vec<_>>());
     }
 
     #[test]

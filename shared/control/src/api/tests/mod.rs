@@ -1,6 +1,7 @@
 //! The API as its callers see it: over a small store that keeps the conditions and can be told to interfere.
 
 mod actions;
+mod cloning;
 mod clusters;
 mod crowd;
 mod deployments;

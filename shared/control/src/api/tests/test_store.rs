@@ -29,6 +29,12 @@ impl TestStore {
         records.iter().map(|(key, (version, value))| Item { key: key.clone(), version: *version, value: value.clone() }).collect()
     }
 
+    /// Where records stand, repeats' receipts apart.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        let records = self.records.lock().unwrap();
+        records.keys().filter(|key| key.pk != strata_ports::keys::REPEATS_PK).cloned().collect()
+    }
+
     /// All records of a partition.
     pub(super) fn partition(&self, pk: &str) -> Vec<Item> {
         let records = self.records.lock().unwrap();
