@@ -10,6 +10,7 @@ mod catalogue;
 mod checks;
 mod config;
 mod error;
+pub mod extension;
 mod front;
 mod input;
 mod installer;
@@ -19,6 +20,7 @@ mod references;
 mod remembered;
 mod repeat;
 mod resources;
+pub mod status;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -35,6 +37,7 @@ pub use config::ApiConfig;
 
 use call::Call;
 use error::ApiError;
+use extension::Extension;
 use input::Input;
 use permission::{IamMemory, Principal};
 use references::AccountMemory;
@@ -77,7 +80,9 @@ impl Api {
             return Err(ApiError::UnknownOperation(format!("Unknown operation: {} /", request.method())));
         }
         check_content_type(header("content-type"))?;
-        let action = catalogue::of_target(header("x-amz-target"))?;
+        let target = header("x-amz-target");
+        let extension = Extension::of_target(target);
+        let action = extension.map_or_else(|| catalogue::of_target(target), Extension::permission)?;
         let input = Input::parse(request.body())?;
         action.refuse_out_of_scope()?;
         let principal = Principal::of(&caller.arn, &self.config.controllers_role_arn);
@@ -90,6 +95,9 @@ impl Api {
             iam: &self.iam,
             account: &self.account,
         };
+        if let Some(extension) = extension {
+            return Ok(extension.run(&call, &input).await?.body);
+        }
         if action.is_read() {
             let answer = actions::run(&call, &input).await?;
             if answer.changes.is_empty() {

@@ -35,7 +35,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
             return Err(ApiError::Validation("Please provide no arguments or, one or more stack IDs".to_owned()));
         }
         Some(ids) => named_stacks(call, &ids).await?,
-        None => permission::visible(call, all_stacks(call).await?).await?,
+        None => visible(call).await?,
     };
     stacks.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(Answer::of(&Output { stacks: stacks.iter().map(StackShape::of).collect() }))
@@ -59,5 +59,12 @@ pub(super) async fn all_stacks(call: &Call<'_>) -> Result<Vec<Stack>, ApiError> 
     for entry in entries {
         stacks.extend(call.find::<Stack>(&keys::stack(&entry.key.sk.into())).await?.map(|stack| stack.record));
     }
+    Ok(stacks)
+}
+
+/// All that the caller may see, oldest first.
+pub(in crate::api) async fn visible(call: &Call<'_>) -> Result<Vec<Stack>, ApiError> {
+    let mut stacks = permission::visible(call, all_stacks(call).await?).await?;
+    stacks.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(stacks)
 }

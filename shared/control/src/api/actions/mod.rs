@@ -78,6 +78,7 @@ mod update_volume;
 mod user_profiles;
 mod volume_members;
 
+pub(super) use describe_stacks::visible as visible_stacks;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 

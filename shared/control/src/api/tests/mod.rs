@@ -22,6 +22,7 @@ mod resource_calls;
 mod scaling;
 mod sdk;
 mod stacks;
+mod status;
 mod status_matrix;
 mod support;
 mod tags;

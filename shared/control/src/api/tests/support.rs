@@ -106,7 +106,7 @@ impl TestApi {
             alarms: cloud.clone(),
             pager: cloud.clone(),
             events: cloud.clone(),
-            modes: cloud.clone(),
+            modes: account.clone(),
             clock: cloud.clone(),
             ids: cloud.clone(),
         };

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use strata_domain::decision::Page;
-use strata_domain::mode::Mode;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, ServiceArn, SsmCommandId, TaskArn};
 use strata_ports::*;
 
@@ -87,13 +86,6 @@ impl Events for TestCloud {
 #[async_trait]
 impl Pager for TestCloud {
     async fn publish(&self, _: &Page) -> Result<(), CloudError> {
-        unused()
-    }
-}
-
-#[async_trait]
-impl Modes for TestCloud {
-    async fn read(&self, _: &ModeScope) -> Result<Option<Mode>, CloudError> {
         unused()
     }
 }

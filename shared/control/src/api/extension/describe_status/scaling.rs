@@ -1,0 +1,123 @@
+//! Load-based scaling of a layer: its alarms, and what load-scaling would decide now, by the very rule that it asks.
+
+use serde::Deserialize;
+use strata_domain::load_based::{
+    self, AlarmKind, AlarmState, AlarmView, Candidate, Configuration, Decision, Direction, HoldReason, Input, ScalingEvent,
+};
+use strata_domain::model::{Instance, Layer, Stack};
+use strata_ports::keys::{self, LastStart};
+use strata_ports::{AlarmObservation, CloudError};
+
+use super::Records;
+use crate::api::call::Call;
+use crate::api::error::ApiError;
+use crate::api::status::{AlarmStatus, ScalingStatus};
+
+/// Load-based scaling, and what keeps it from going on.
+pub(super) struct Scaling {
+    pub(super) status: ScalingStatus,
+    pub(super) blocked: Option<String>,
+}
+
+/// The last scaling event as load-scaling stores it.
+#[derive(Deserialize)]
+struct LastEvent {
+    event: ScalingEvent,
+}
+
+/// `None` for a layer that was never configured.
+pub(super) async fn of_layer(
+    call: &Call<'_>,
+    stack: &Stack,
+    layer: &Layer,
+    members: &[&Instance],
+    records: &Records,
+) -> Result<Option<Scaling>, ApiError> {
+    let Some(stored) = call.find::<Configuration>(&keys::load_based(&stack.id, &layer.id)).await? else { return Ok(None) };
+    let configuration = stored.record;
+    if !configuration.enable {
+        let says = HoldReason::Disabled.to_string();
+        return Ok(Some(Scaling { status: ScalingStatus { enabled: false, says, alarms: Some(Vec::new()) }, blocked: None }));
+    }
+    let views = match alarms(call, stack, layer, &configuration).await {
+        Ok(views) => views,
+        Err(error) => {
+            let says = format!("scaling is blocked: the alarms cannot be read: {error}");
+            let status = ScalingStatus { enabled: true, says: says.clone(), alarms: None };
+            return Ok(Some(Scaling { status, blocked: Some(says) }));
+        }
+    };
+    let last = call.find::<LastEvent>(&keys::scaling(&layer.id, "last-event")).await?;
+    let is_torn_down = call.store().get(&keys::teardown_mark(&stack.id, &layer.id)).await?.is_some();
+    let candidates: Vec<Candidate> = members.iter().map(|i| candidate(i, records, is_torn_down, call)).collect();
+    let last_event = last.as_ref().map(|l| &l.record.event);
+    let input = Input { config: &configuration, alarms: &views, members: &candidates, last_event };
+    let (says, blocked) = words(&load_based::decide(&input, call.now));
+    let status = ScalingStatus { enabled: true, says, alarms: Some(views.iter().map(alarm_status).collect()) };
+    Ok(Some(Scaling { status, blocked }))
+}
+
+fn words(decision: &Decision) -> (String, Option<String>) {
+    match decision {
+        Decision::Scale { reason, .. } => (reason.clone(), None),
+        Decision::Hold(reason) => {
+            let is_blocked = matches!(reason, HoldReason::InsufficientData { .. } | HoldReason::NoCandidates { .. });
+            (reason.to_string(), is_blocked.then(|| reason.to_string()))
+        }
+    }
+}
+
+async fn alarms(
+    call: &Call<'_>,
+    stack: &Stack,
+    layer: &Layer,
+    configuration: &Configuration,
+) -> Result<Vec<AlarmView>, CloudError> {
+    let managed = load_based::managed_alarms(configuration, &stack.name, &layer.shortname);
+    let custom = |direction: Direction| configuration.thresholds(direction).alarms.iter().map(move |name| (direction, name));
+    let mut names: Vec<String> = managed.iter().map(|m| m.name.clone()).collect();
+    names.extend(Direction::ALL.into_iter().flat_map(custom).map(|(_, name)| name.clone()));
+    names.dedup();
+    let seen = if names.is_empty() { Vec::new() } else { call.ports.alarms.describe(&call.scope(stack), &names).await? };
+    let mut views: Vec<AlarmView> =
+        managed.iter().map(|m| view(&m.name, m.direction, AlarmKind::Managed(m.metric), &seen)).collect();
+    views.extend(Direction::ALL.into_iter().flat_map(custom).map(|(d, name)| view(name, d, AlarmKind::Custom, &seen)));
+    Ok(views)
+}
+
+fn view(name: &str, direction: Direction, kind: AlarmKind, seen: &[AlarmObservation]) -> AlarmView {
+    let found = seen.iter().find(|alarm| alarm.name == name);
+    let state = found.map_or(AlarmState::Missing, |alarm| match alarm.state {
+        strata_ports::AlarmState::Ok => AlarmState::Ok,
+        strata_ports::AlarmState::Alarm => AlarmState::Alarm,
+        strata_ports::AlarmState::InsufficientData => AlarmState::InsufficientData,
+    });
+    AlarmView { name: name.to_owned(), direction, kind, state, since: found.map_or(jiff::Timestamp::MIN, |alarm| alarm.since) }
+}
+
+fn alarm_status(view: &AlarmView) -> AlarmStatus {
+    AlarmStatus {
+        name: view.name.clone(),
+        direction: view.direction,
+        is_custom: view.kind == AlarmKind::Custom,
+        state: view.state,
+        since: (view.state != AlarmState::Missing).then_some(view.since),
+    }
+}
+
+fn candidate(instance: &Instance, records: &Records, is_torn_down: bool, call: &Call<'_>) -> Candidate {
+    let key = keys::last_start(&instance.stack_id, &instance.id);
+    let start = records.starts.iter().find(|item| item.key == key).and_then(|item| item.decode::<LastStart>().ok());
+    let holds = records.holds.iter().any(|h| h.is_in_force(call.now) && h.covers(&instance.id, &instance.layer_ids));
+    let claims = records.claims.iter().any(|c| c.is_in_force(call.now) && c.instance_id == instance.id);
+    Candidate {
+        id: instance.id.clone(),
+        hostname: instance.hostname.clone(),
+        scaling: instance.scaling,
+        status: instance.status,
+        availability_zone: instance.availability_zone.clone(),
+        created_at: instance.created_at,
+        started_at: start.map(|s| s.at),
+        is_held: is_torn_down || holds || claims,
+    }
+}
