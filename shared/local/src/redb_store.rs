@@ -4,9 +4,10 @@
 //! at all. Calls block for as long as the disk takes (a commit: one or two syncs, some milliseconds); they are made where the caller
 //! runs, since handing each to another thread costs more than most of them take and would leave the simulation's order to chance.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -73,6 +74,8 @@ pub struct RedbStore {
     changed: Notify,
     /// Stamps commits.
     clock: OnceLock<Arc<dyn Clock>>,
+    /// For each partition that was written since the store was opened: one more than the number of its last change.
+    stamps: Mutex<BTreeMap<String, u64>>,
 }
 
 impl std::fmt::Debug for RedbStore {
@@ -96,7 +99,7 @@ impl RedbStore {
         let next_change = prepare(&db).map_err(unusable)?;
         let (committed, next_change) = (AtomicU64::new(next_change), AtomicU64::new(next_change));
         let (next_taken, changed, clock) = (AtomicU64::new(0), Notify::new(), OnceLock::new());
-        Ok(Self { db, next_change, committed, next_taken, changed, clock })
+        Ok(Self { db, next_change, committed, next_taken, changed, clock, stamps: Mutex::default() })
     }
 
     /// Has every commit carry the time of `clock`, so that a world whose time is its own can go on where it was. Once only.
@@ -164,7 +167,19 @@ impl RedbStore {
                 }
             }
         }
-        self.finish(transaction, number)
+        let done = self.finish(transaction, number);
+        // Also when it failed: whether it happened is then unknown.
+        self.stamp_anew(changes, number);
+        done
+    }
+
+    /// Numbers only grow, so whichever of two commits gets here last, the greater one counts.
+    fn stamp_anew(&self, changes: &[Change], number: u64) {
+        let mut stamps = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
+        for change in changes.iter().filter(|change| !matches!(change, Change::Check { .. })) {
+            let stamp = stamps.entry(change.key().pk.clone()).or_default();
+            *stamp = number.max(*stamp);
+        }
     }
 
     /// Makes the commit durable, unless it changes nothing.
@@ -281,6 +296,10 @@ impl Store for RedbStore {
             WriteError::Refused(error) => error,
             WriteError::Before(error) => CommitError::Unavailable { why: error.to_string() },
         })
+    }
+
+    fn stamp(&self, pk: &str) -> Option<u64> {
+        Some(self.stamps.lock().unwrap_or_else(PoisonError::into_inner).get(pk).copied().unwrap_or(0))
     }
 }
 

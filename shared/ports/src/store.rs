@@ -167,4 +167,11 @@ pub trait Store: Send + Sync {
     async fn list(&self, listing: &Listing) -> Result<Vec<Item>, StoreError>;
     /// Writes all changes or none. Every change is conditional on the version read.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError>;
+    /// A mark of what a partition holds: as long as it is the same, nothing in the partition was written or removed. What was made of the
+    /// partition after the mark was read may be used again under the same mark. `None` where telling costs as much as reading.
+    ///
+    /// A commit that was answered has changed the mark; one that is not answered yet may not have.
+    fn stamp(&self, _pk: &str) -> Option<u64> {
+        None
+    }
 }

@@ -9,6 +9,7 @@ use strata_ports::store::Listing;
 use strata_ports::{Key, Ports, StackScope, Store, keys};
 
 use super::ApiConfig;
+use super::answer_memory::AnswerMemory;
 use super::catalogue::Action;
 use super::error::ApiError;
 use super::permission::{self, IamMemory, Principal};
@@ -24,6 +25,7 @@ pub(crate) struct Call<'a> {
     pub(crate) now: Timestamp,
     pub(crate) iam: &'a IamMemory,
     pub(crate) account: &'a AccountMemory,
+    pub(crate) answers: &'a AnswerMemory,
 }
 
 impl Call<'_> {

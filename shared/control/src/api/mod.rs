@@ -5,6 +5,7 @@
 //! state rules. The first four stand in this file, the rest in each action, in that order.
 
 mod actions;
+mod answer_memory;
 mod call;
 mod catalogue;
 mod checks;
@@ -35,6 +36,7 @@ use strata_ports::{HttpService, Ports};
 
 pub use config::ApiConfig;
 
+use answer_memory::AnswerMemory;
 use call::Call;
 use error::ApiError;
 use extension::Extension;
@@ -55,12 +57,14 @@ pub struct Api {
     sweeper: Sweeper,
     iam: IamMemory,
     account: AccountMemory,
+    answers: AnswerMemory,
 }
 
 impl Api {
     /// An API over these ports.
     pub fn new(ports: Ports, config: ApiConfig) -> Self {
-        Self { ports, config, sweeper: Sweeper::default(), iam: IamMemory::default(), account: AccountMemory::default() }
+        let (iam, account, answers) = (IamMemory::default(), AccountMemory::default(), AnswerMemory::default());
+        Self { ports, config, sweeper: Sweeper::default(), iam, account, answers }
     }
 
     /// What every answer has.
@@ -94,6 +98,7 @@ impl Api {
             now: self.ports.clock.now(),
             iam: &self.iam,
             account: &self.account,
+            answers: &self.answers,
         };
         if let Some(extension) = extension {
             return Ok(extension.run(&call, &input).await?.body);

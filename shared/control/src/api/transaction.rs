@@ -54,6 +54,11 @@ impl Answer {
         Self { body: wire::body(body), ..Self::default() }
     }
 
+    /// An answer whose body is there already.
+    pub(crate) fn again(body: Bytes) -> Self {
+        Self { body, ..Self::default() }
+    }
+
     /// An empty body [WIRE-5] and these changes.
     pub(crate) fn done(changes: Vec<Change>) -> Self {
         Self { changes, ..Self::default() }

@@ -232,6 +232,10 @@ impl Store for Wrapped<dyn Store> {
         }
     }
 
+    fn stamp(&self, pk: &str) -> Option<u64> {
+        self.inner.stamp(pk)
+    }
+
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
         let Some(fault) = self.faulty.decide("store:commit", Kind::Writes) else { return self.inner.commit(changes).await };
         let why = fault.effect().to_owned();

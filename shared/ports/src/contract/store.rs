@@ -15,6 +15,7 @@ pub async fn store_contract(store: &dyn Store) {
     lists_by_prefix(store).await;
     keeps_partitions_apart(store).await;
     keeps_to_limits(store).await;
+    stamps_what_changes(store).await;
 }
 
 /// Adds one to the number at `key` by optimistic retry, reading again after each conflict. Returns how often it had to try.
@@ -32,6 +33,23 @@ pub async fn add_one(store: &dyn Store, key: &Key) -> u32 {
         }
     }
     unreachable!("a conflict means that another one was written, so this ends")
+}
+
+/// A store that stamps its partitions does so whenever one is written, and only then.
+async fn stamps_what_changes(store: &dyn Store) {
+    let stamps = || (store.stamp("stamped"), store.stamp("other"));
+    let Some(before) = store.stamp("stamped") else { return };
+    let other = store.stamp("other");
+    assert_eq!(stamps(), (Some(before), other), "nothing was written");
+    write(store, vec![put("stamped", "a", b"1", Expect::Absent)]).await;
+    let written = stamps();
+    assert!(written.0 != Some(before) && written.1 == other, "{written:?}");
+    conflict(store, "stamped", "a", vec![put("stamped", "a", b"2", Expect::Absent)]).await;
+    write(store, vec![check("stamped", "a", Expect::Version(1))]).await;
+    assert_eq!(stamps(), written, "nothing was changed");
+    write(store, vec![delete("stamped", "a", Expect::Version(1)), put("other", "b", b"1", Expect::Absent)]).await;
+    let removed = stamps();
+    assert!(removed.0 != written.0 && removed.1 != written.1, "{removed:?}");
 }
 
 fn put(pk: &str, sk: &str, value: &'static [u8], expect: Expect) -> Change {

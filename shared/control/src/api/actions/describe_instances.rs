@@ -45,23 +45,27 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         &[m.stack_id.is_some(), m.layer_id.is_some(), ids.is_some()],
         "Please provide either one or more instance IDs or one stack ID or one layer ID",
     )?;
-    let mut of_layer: Option<LayerId> = None;
-    let items = match (m.stack_id, m.layer_id, ids) {
-        (Some(id), _, _) => items_of(call, &call.stack(&id).await?.record.id).await?,
+    match (m.stack_id, m.layer_id, ids) {
+        (Some(id), _, _) => of_stack(call, call.stack(&id).await?.record.id, None).await,
         (_, Some(id), _) => {
             let layer = call.layer(&id).await?.record;
-            of_layer = Some(layer.id);
-            items_of(call, &layer.stack_id).await?
+            of_stack(call, layer.stack_id, Some(layer.id)).await
         }
-        (_, _, ids) => by_ids(call, &ids.unwrap_or_default()).await?,
-    };
-    let mut rows = items.iter().map(InstanceRow::of).collect::<Result<Vec<_>, _>>()?;
-    if let Some(layer) = &of_layer {
-        rows.retain(|row| row.is_in(layer));
+        (_, _, ids) => answer(call, &by_ids(call, &ids.unwrap_or_default()).await?, None).await,
     }
-    rows.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-    rows.dedup_by(|a, b| a.id == b.id);
-    answer(call, &rows).await
+}
+
+/// All of a stack, or of one of its layers; everything that the answer is made of stands in the stack's partition.
+async fn of_stack(call: &Call<'_>, stack: StackId, layer: Option<LayerId>) -> Result<Answer, ApiError> {
+    call.permit(Some(&stack)).await?;
+    let question = format!("{stack}/{}", layer.as_ref().map_or("", LayerId::as_str));
+    let stamp = call.store().stamp(&keys::stack_pk(&stack));
+    if let Some(body) = call.answers.recall(&question, stamp) {
+        return Ok(Answer::again(body));
+    }
+    let answer = answer(call, &items_of(call, &stack).await?, layer.as_ref()).await?;
+    call.answers.keep(question, stamp, &answer.body);
+    Ok(answer)
 }
 
 async fn items_of(call: &Call<'_>, stack: &StackId) -> Result<Vec<Item>, ApiError> {
@@ -90,9 +94,13 @@ async fn by_ids(call: &Call<'_>, ids: &[String]) -> Result<Vec<Item>, ApiError> 
     Ok(found)
 }
 
-async fn answer(call: &Call<'_>, rows: &[InstanceRow<'_>]) -> Result<Answer, ApiError> {
+async fn answer(call: &Call<'_>, items: &[Item], layer: Option<&LayerId>) -> Result<Answer, ApiError> {
+    let mut rows = items.iter().map(InstanceRow::of).collect::<Result<Vec<_>, _>>()?;
+    rows.retain(|row| layer.is_none_or(|layer| row.is_in(layer)));
+    rows.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    rows.dedup_by(|a, b| a.id == b.id);
     let mut stacks: BTreeMap<&str, (Stack, Vec<Layer>)> = BTreeMap::new();
-    for row in rows {
+    for row in &rows {
         let id = row.stack_id.as_str();
         if !stacks.contains_key(id) {
             let stack = call.stack(id).await?.record;

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 use strata_domain::InstanceStatus;
 use strata_domain::holds::{Hold, HoldKind};
+use strata_local::cloud::Policy;
 use strata_ports::keys;
 
 use super::TestApi;
-use super::support::{CONTROLLERS, USER, text};
+use super::support::{ACCOUNT, CONTROLLERS, USER, text};
 
 async fn hold(app: &TestApi, instance: &str) -> Option<Hold> {
     let record = app.record(instance).await.record;
@@ -332,4 +333,24 @@ async fn an_event_that_cannot_be_sent_waits_in_the_outbox() {
     app.cloud.events_fail.store(true, std::sync::atomic::Ordering::Relaxed);
     app.call("StartInstance", json!({ "InstanceId": id })).await.good();
     assert_eq!(app.store.partition(keys::OUTBOX_PK).len(), 1);
+}
+
+/// [DSC-9] [VAL-5]: an answer that was kept is given again only as long as nothing it is made of has changed.
+#[tokio::test]
+async fn dsc_9_a_kept_answer_shows_every_write_that_was_answered() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let id = app.instance(&stack, &layer, json!({})).await;
+    let all = async || app.call("DescribeInstances", json!({ "StackId": stack })).await.good()["Instances"].clone();
+    let of_layer = async || app.call("DescribeInstances", json!({ "LayerId": layer })).await.good()["Instances"].clone();
+    assert_eq!((all().await, of_layer().await), (all().await, of_layer().await));
+    app.call("UpdateInstance", json!({ "InstanceId": id, "InstanceType": "c7i.large" })).await.good();
+    assert_eq!(all().await[0]["InstanceType"], "c7i.large");
+    assert_eq!(of_layer().await[0]["InstanceType"], "c7i.large");
+    let profile = format!("arn:aws:iam::{ACCOUNT}:instance-profile/other");
+    app.call("UpdateLayer", json!({ "LayerId": layer, "CustomInstanceProfileArn": profile })).await.good();
+    assert_eq!(all().await[0]["InstanceProfileArn"], profile, "what it takes from the layer counts too");
+    app.account.set_policy(USER, Policy { deny: vec!["opsworks:DescribeInstances".into()], ..Policy::administrator() });
+    app.cloud.advance(60);
+    app.call("DescribeInstances", json!({ "StackId": stack })).await.error("AccessDeniedException");
 }

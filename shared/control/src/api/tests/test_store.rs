@@ -20,6 +20,8 @@ pub(super) struct TestStore {
     pub(super) conflicts: AtomicU32,
     /// Commits that took effect.
     pub(super) commits: AtomicU32,
+    /// Writes by partition, so that answers are kept and given again as over the store in a file.
+    stamps: Mutex<BTreeMap<String, u64>>,
 }
 
 impl TestStore {
@@ -62,7 +64,9 @@ impl TestStore {
                 return Err(CommitError::Conflict { key: key.clone() });
             }
         }
+        let mut stamps = self.stamps.lock().unwrap();
         for change in changes {
+            *stamps.entry(change.key().pk.clone()).or_default() += 1;
             match change {
                 Change::Put { key, value, .. } => {
                     let version = records.get(&key).map_or(1, |(version, _)| version + 1);
@@ -110,5 +114,9 @@ impl Store for TestStore {
             Err(_) => self.conflicts.fetch_add(1, Ordering::Relaxed),
         };
         if result.is_ok() && is_due(&self.lose_answers) { unknown() } else { result }
+    }
+
+    fn stamp(&self, pk: &str) -> Option<u64> {
+        Some(self.stamps.lock().unwrap().get(pk).copied().unwrap_or(0))
     }
 }
