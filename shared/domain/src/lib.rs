@@ -23,6 +23,7 @@ pub mod permissions;
 pub mod registration;
 pub mod resources;
 pub mod secret;
+pub mod service_role;
 pub mod settings;
 pub mod status;
 pub mod tags;

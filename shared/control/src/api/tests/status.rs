@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use strata_domain::holds::{Hold, HoldKind, HoldTarget};
 use strata_domain::{InstanceStatus, ScalingType};
-use strata_local::cloud::Policy;
+use strata_local::cloud::{Policy, Role};
 use strata_ports::{Change, Expect, keys};
 
 use super::TestApi;
@@ -11,10 +11,14 @@ use super::support::{Reply, USER};
 use crate::api::extension::TARGET_PREFIX;
 use crate::api::status::Status;
 
-async fn ask(app: &TestApi, members: Value) -> Reply {
+async fn ask_for(app: &TestApi, action: &str, members: Value) -> Reply {
     let mut request = TestApi::request("any", members.to_string());
-    request.headers_mut().insert("x-amz-target", format!("{TARGET_PREFIX}DescribeStatus").parse().unwrap());
+    request.headers_mut().insert("x-amz-target", format!("{TARGET_PREFIX}{action}").parse().unwrap());
     app.send(request).await
+}
+
+async fn ask(app: &TestApi, members: Value) -> Reply {
+    ask_for(app, "DescribeStatus", members).await
 }
 
 async fn status(app: &TestApi) -> Status {
@@ -93,7 +97,24 @@ async fn perm_3_nobody_sees_the_status_of_a_stack_that_they_may_not_describe() {
 #[tokio::test]
 async fn an_action_of_ours_that_does_not_exist_is_unknown() {
     let app = TestApi::new();
-    let mut request = TestApi::request("any", "{}");
-    request.headers_mut().insert("x-amz-target", format!("{TARGET_PREFIX}Nonsense").parse().unwrap());
-    app.send(request).await.error("UnknownOperationException");
+    ask_for(&app, "Nonsense", json!({})).await.error("UnknownOperationException");
+}
+
+/// [ECS-30] [ECS-31] [ECS-32]: what the role lacks is named, with the policy that adds it; `ecs:*` lacks nothing.
+#[tokio::test]
+async fn ecs_31_what_the_service_role_lacks_is_named_with_the_policy_that_adds_it() {
+    let app = TestApi::new();
+    let stack = app.stack("shop").await;
+    let role = "arn:aws:iam::123456789012:role/service";
+    let check = async || ask_for(&app, "CheckServiceRole", json!({ "StackId": stack })).await.good();
+    for (allow, missing) in [(vec!["ec2:*"], 12), (vec!["ec2:*", "ecs:Describe*"], 8), (vec!["ecs:*"], 0)] {
+        let policy = Policy { allow: allow.iter().map(ToString::to_string).collect(), ..Policy::default() };
+        app.account.put_role(role, Role { trusts_us: true, policy });
+        let told = check().await;
+        assert_eq!(told["missing"].as_array().unwrap().len(), missing, "{allow:?}");
+        assert_eq!(told["policy"].is_null(), missing == 0);
+        assert_eq!((told["role_arn"].as_str(), told["is_trusted"].as_bool()), (Some(role), Some(true)));
+    }
+    app.account.put_role(role, Role::default());
+    assert_eq!(check().await["is_trusted"], false);
 }
