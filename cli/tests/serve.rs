@@ -241,7 +241,7 @@ fn with_a_keys_file_the_access_key_is_the_caller_and_policies_count() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys.toml");
     let text = "[keys]\nAKIAADA = \"arn:aws:iam::123456789012:user/ada\"\nAKIABOB = \"arn:aws:iam::123456789012:user/bob\"\n\
-                [policies.\"arn:aws:iam::123456789012:user/ada\"]\nallow = [\"opsworks:*\"]\n";
+                [policies.\"arn:aws:iam::123456789012:user/ada\"]\nallow = [\"opsworks:*\", \"iam:PassRole\"]\n";
     std::fs::write(&keys, text).unwrap();
     let server = Server::start(&folder.path().join("world"), &["--keys", keys.to_str().unwrap()]);
     let kind = |scope: Option<&str>| {

@@ -5,11 +5,11 @@ use std::sync::{Arc, PoisonError};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use axum::routing::get;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use strata_control::{Api, MAX_BODY_BYTES, Refusal};
+use strata_control::{Api, INSTALLER_PATH, MAX_BODY_BYTES, Refusal};
 use strata_local::SimCloud;
 use strata_ports::HttpService;
 
@@ -37,6 +37,10 @@ pub(super) fn router(served: Arc<Served>) -> Router {
 /// A call of the API. The caller is told by the front door, never by the client.
 async fn api(State(served): State<Arc<Served>>, request: Request) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
+    if parts.method == Method::GET && parts.uri.path() == INSTALLER_PATH {
+        // Machines fetch it before they have any credentials.
+        return served.api.call(Request::from_parts(parts, Bytes::new())).await.map(Body::from);
+    }
     let answer = match (served.door.caller(&parts.headers), read(body).await) {
         (Err(refusal), _) | (Ok(_), Ok(Err(refusal))) => served.api.refuse(&refusal),
         // Nobody is there to read an answer.

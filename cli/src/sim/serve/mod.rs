@@ -71,7 +71,7 @@ async fn run(args: &ServeArgs, address: SocketAddr, keys: Option<Keys>) -> Resul
     let endpoint = format!("http://{}", listener.local_addr().map_err(|e| CliError::Failed(e.into()))?);
     // The signals are caught before anything is announced, so that who reads the announcement can end it cleanly.
     let mut stop = Stop::new().map_err(|e| CliError::Failed(e.into()))?;
-    let (served, motor) = open(args, keys).await?;
+    let (served, motor) = open(args, keys, &endpoint).await?;
     served.folder.announce(&endpoint)?;
     let (tell, mut told) = tokio::sync::watch::channel(false);
     let graceful = async move { drop(told.wait_for(|stopped| *stopped).await) };
@@ -142,7 +142,7 @@ impl Stop {
 }
 
 /// Opens the folder and wakes what is in it, or makes a fresh world.
-async fn open(args: &ServeArgs, keys: Option<Keys>) -> Result<(Arc<Served>, Motor), CliError> {
+async fn open(args: &ServeArgs, keys: Option<Keys>, endpoint: &str) -> Result<(Arc<Served>, Motor), CliError> {
     let failed = |e: anyhow::Error| CliError::Failed(e);
     let folder = Folder::open(&args.data)?;
     let saved = folder.saved()?;
@@ -163,7 +163,7 @@ async fn open(args: &ServeArgs, keys: Option<Keys>) -> Result<(Arc<Served>, Moto
     cloud.keep_in(folder.cloud.clone());
     cloud.keep().await.map_err(|e| failed(anyhow::Error::new(e).context("the cloud cannot be saved")))?;
     let demand = Arc::new(Mutex::new(folder.demand()?));
-    let (api, functions) = wire(&ports(&clock, &folder.store, &cloud), clock.clone());
+    let (api, functions) = wire(&ports(&clock, &folder.store, &cloud), clock.clone(), endpoint);
     let door = FrontDoor::new(REGION, &account::root_arn(), keys);
     let motor = Motor::new(clock, cloud.clone(), folder.store.clone(), functions, demand.clone());
     Ok((Arc::new(Served { api, door, cloud, demand, folder }), motor))
@@ -179,8 +179,8 @@ fn grant_policies(cloud: &SimCloud, keys: Option<&Keys>) {
 }
 
 /// The API, and the functions that reach it in process.
-fn wire(ports: &Ports, clock: Arc<VirtualClock>) -> (Arc<Api>, Functions) {
-    let config = ApiConfig::default();
+fn wire(ports: &Ports, clock: Arc<VirtualClock>, endpoint: &str) -> (Arc<Api>, Functions) {
+    let config = ApiConfig { public_url: Some(endpoint.to_owned()), ..ApiConfig::default() };
     let controllers = config.controllers_role_arn.clone();
     let api = Arc::new(Api::new(ports.clone(), config));
     let service: Arc<dyn HttpService> = api.clone();

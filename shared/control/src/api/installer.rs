@@ -14,7 +14,7 @@ pub(crate) const FOLDER: &str = "/installer";
 /// The file's name.
 pub(crate) const FILE: &str = "opsworks-agent-installer.tgz";
 /// The file's whole path.
-pub(crate) const PATH: &str = "/installer/opsworks-agent-installer.tgz";
+pub const PATH: &str = "/installer/opsworks-agent-installer.tgz";
 
 /// What is executed, by its path in the archive.
 const SCRIPT: (&str, &[u8]) = ("opsworks-agent-installer/boot-registration", include_bytes!("installer/boot-registration"));

@@ -46,6 +46,7 @@ use references::AccountMemory;
 use repeat::{RequestKey, Sweeper};
 
 pub use front::{MAX_BODY_BYTES, Refusal};
+pub use installer::PATH as INSTALLER_PATH;
 
 /// AWS JSON 1.1.
 const AMZ_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");

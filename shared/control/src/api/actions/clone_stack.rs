@@ -65,7 +65,8 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         zone: settings.default_availability_zone.clone(),
     };
     let present = source.default_subnet_id.clone().zip(source.default_availability_zone.clone());
-    let present = present.filter(|_| asked.vpc.as_ref() == Some(&source.vpc_id)).map(|(subnet_id, zone)| Place { subnet_id, zone });
+    let present =
+        present.filter(|_| asked.vpc.as_ref() == Some(&source.vpc_id)).map(|(subnet_id, zone)| Place { subnet_id, zone });
     let mut stack = overridden(call, input, &source, settings)?;
     create_stack::stand(call, &mut stack, &asked, present).await?;
     let mut portions = layers(call, &source, &stack).await?;

@@ -132,12 +132,7 @@ pub(super) struct Asked {
 
 /// Looks up what the stack refers to, under its own service role [VAL-7], and puts it into its place [STK-3, 4]; a clone's source has a
 /// place to fall back to.
-pub(super) async fn stand(
-    call: &Call<'_>,
-    stack: &mut Stack,
-    asked: &Asked,
-    fallback: Option<Place>,
-) -> Result<(), ApiError> {
+pub(super) async fn stand(call: &Call<'_>, stack: &mut Stack, asked: &Asked, fallback: Option<Place>) -> Result<(), ApiError> {
     call.check_role(&stack.service_role_arn, &LOOKS_UP, &format!("{} needs", call.action.name)).await?;
     let scope = call.scope(stack);
     let vpc = call.vpc(&scope, asked.vpc.as_deref()).await?;
