@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strata_domain::decision::Function;
 
+use crate::client::ApiOptions;
+
 /// `strata`.
 #[derive(Debug, Parser)]
 #[command(
@@ -46,6 +48,17 @@ pub enum Command {
     /// Let clients that sign for `opsworks` only (Terraform, old scripts) reach a deployed API
     #[command(after_help = PROXY_EXAMPLES)]
     Proxy(ProxyArgs),
+    /// One screen: stacks, layers, instances, alarms, holds, jobs, and what is blocked and why
+    #[command(
+        after_help = "Examples:\n  strata status\n  strata status --watch\n  strata status --endpoint http://127.0.0.1:4280 --json"
+    )]
+    Status(StatusArgs),
+    /// ECS Cluster layers, in one step instead of several
+    Layer {
+        /// What to do.
+        #[command(subcommand)]
+        command: LayerCommand,
+    },
     /// Print the completion script of a shell
     #[command(after_help = "Example:\n  strata completions zsh > ~/.zfunc/_strata")]
     Completions {
@@ -80,6 +93,68 @@ pub struct ProxyArgs {
     /// Profile whose credentials to use [default: as the AWS CLI chooses]
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
+}
+
+/// `strata status`.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// How to reach the API.
+    #[command(flatten)]
+    pub api: ApiOptions,
+    /// Only the stack of this id
+    #[arg(long, value_name = "ID")]
+    pub stack: Option<String>,
+    /// Ask again every so many seconds, until interrupted
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub watch: Option<u64>,
+    /// Print one object; same as `--output json`
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `strata layer`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LayerCommand {
+    /// Register an ECS cluster with a stack and create its layer; on failure everything is left as it was
+    #[command(after_help = "Example:\n  strata layer add --cluster arn:aws:ecs:us-east-1:123456789012:cluster/shop --stack shop")]
+    Add(LayerAddArgs),
+    /// Delete a stack's ECS Cluster layer and deregister its cluster, which stays in ECS
+    #[command(after_help = "Example:\n  strata layer delete --stack shop")]
+    Delete(LayerDeleteArgs),
+}
+
+/// `strata layer add`.
+#[derive(Clone, Debug, Args)]
+pub struct LayerAddArgs {
+    /// How to reach the API.
+    #[command(flatten)]
+    pub api: ApiOptions,
+    /// The ECS cluster: its ARN, or its name in the stack's region
+    #[arg(long, value_name = "ARN|NAME")]
+    pub cluster: String,
+    /// The stack: its id or its name [default: the only one]
+    #[arg(long, value_name = "ID|NAME")]
+    pub stack: Option<String>,
+    /// The layer's name
+    #[arg(long, value_name = "NAME", default_value = "ECS Cluster")]
+    pub name: String,
+    /// The EC2 instance profile [default: aws-opsworks-ec2-role-with-ecs, made where that can be done]
+    #[arg(long, value_name = "ARN")]
+    pub instance_profile: Option<String>,
+    /// Widen the service role without asking
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `strata layer delete`.
+#[derive(Clone, Debug, Args)]
+pub struct LayerDeleteArgs {
+    /// How to reach the API.
+    #[command(flatten)]
+    pub api: ApiOptions,
+    /// The stack: its id or its name [default: the only one]
+    #[arg(long, value_name = "ID|NAME")]
+    pub stack: Option<String>,
 }
 
 /// The commands of the laptop world.
@@ -274,6 +349,14 @@ pub enum WorldCommand {
 /// What can be added.
 #[derive(Clone, Debug, Subcommand)]
 pub enum WorldAdd {
+    /// A role that can be assumed for stacks and allows these actions
+    Role {
+        /// Name
+        name: String,
+        /// Action that it allows, such as `ec2:*`; may be given more than once
+        #[arg(long = "allow", value_name = "ACTION")]
+        allow: Vec<String>,
+    },
     /// An ECS cluster
     Cluster {
         /// Its name

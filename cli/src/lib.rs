@@ -11,9 +11,11 @@ pub mod credentials;
 pub mod endpoint;
 pub mod environment;
 pub mod error;
+pub mod layer;
 pub mod proxy;
 mod signing;
 pub mod sim;
+pub mod status;
 mod transport;
 
 use std::io::Write;
@@ -37,6 +39,8 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Sim { command: SimCommand::Scenario(args) } => sim::scenario::show(args, cli.output),
         Command::AwsModel(args) => aws_model::run(args, cli.output),
         Command::Proxy(args) => proxy::run(args, cli.output),
+        Command::Status(args) => status::run(args, cli.output),
+        Command::Layer { command } => layer::run(command, cli.output),
         Command::Completions { shell } => {
             // Into a buffer first: the generator panics when it cannot write, and a closed pipe is no reason for that.
             let mut script = Vec::new();

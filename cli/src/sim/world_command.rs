@@ -39,9 +39,8 @@ pub fn world(args: &WorldArgs, output: Output) -> Result<Exit, CliError> {
             if json { serde_json::to_string(&listing).map_err(|e| CliError::Failed(e.into()))? + "\n" } else { table(&listing) }
         }
         Some(command) => {
-            let wish = serde_json::to_string(&wish(command)).map_err(|e| CliError::Failed(e.into()))?;
-            let made: Made = ask(&endpoint, "POST", &wish)?;
-            if json { serde_json::json!({ "made": made.made }).to_string() + "\n" } else { made.made + "\n" }
+            let made = make(&endpoint, &wish(command))?;
+            if json { serde_json::json!({ "made": made }).to_string() + "\n" } else { made + "\n" }
         }
     };
     crate::write_stdout(text.as_bytes())?;
@@ -57,10 +56,25 @@ fn wish(command: &WorldCommand) -> Wish {
             WorldAdd::ElasticIp => Wish::ElasticIp {},
             WorldAdd::LoadBalancer { name } => Wish::LoadBalancer { name },
             WorldAdd::User { name } => Wish::User { name },
+            WorldAdd::Role { name, allow } => Wish::Role { name, allow },
             WorldAdd::Service { cluster, name, count } => Wish::Service { cluster, name, count },
             WorldAdd::Task { cluster, count } => Wish::Task { cluster, count },
         },
     }
+}
+
+/// Has a running server make something, and gives what it made.
+///
+/// # Errors
+/// Bad input: it cannot be. Failed: no server is running there, or it failed.
+pub(crate) fn make(authority: &str, wish: &Wish) -> Result<String, CliError> {
+    let wish = serde_json::to_string(wish).map_err(|e| CliError::Failed(e.into()))?;
+    Ok(ask::<Made>(authority, "POST", &wish)?.made)
+}
+
+/// Whether a world is served there.
+pub(crate) fn is_served(authority: &str) -> bool {
+    ask::<Listing>(authority, "GET", "").is_ok()
 }
 
 /// Host and port of the running server.

@@ -81,6 +81,9 @@ pub(crate) enum Wish {
     ElasticIp {},
     LoadBalancer { name: String },
     User { name: String },
+    Role { name: String, allow: Vec<String> },
+    Allow { role: String, actions: Vec<String> },
+    InstanceProfile { name: String },
     Service { cluster: String, name: String, count: u32 },
     Task { cluster: String, count: u32 },
     Cpu { layer: LayerId, percent: f64 },
@@ -120,6 +123,15 @@ pub(super) fn grant(cloud: &SimCloud, wish: &Wish) -> Result<String, String> {
             Ok(name.clone())
         }
         Wish::User { name } => check_name(name).map(|()| cloud.add_user(name)),
+        Wish::Role { name, allow } => {
+            check_name(name)?;
+            let arn = format!("arn:aws:iam::{ACCOUNT}:role/{name}");
+            let policy = Policy { allow: allow.clone(), ..Policy::default() };
+            cloud.put_role(&arn, Role { trusts_us: true, policy });
+            Ok(arn)
+        }
+        Wish::Allow { role, actions } => widen(cloud, role, actions),
+        Wish::InstanceProfile { name } => check_name(name).map(|()| cloud.add_instance_profile(name)),
         Wish::Service { cluster, name, count } => {
             check_name(name).and_then(|()| check_count(*count))?;
             let cluster = known_cluster(cloud, cluster)?;
@@ -133,6 +145,14 @@ pub(super) fn grant(cloud: &SimCloud, wish: &Wish) -> Result<String, String> {
         }
         Wish::Cpu { .. } => Err("the CPU of a layer is not the account's".to_owned()),
     }
+}
+
+/// Adds to what a role allows; what it allows already stays.
+fn widen(cloud: &SimCloud, arn: &str, actions: &[String]) -> Result<String, String> {
+    let mut role = cloud.role(arn).ok_or_else(|| format!("role {arn}: there is none of that ARN"))?;
+    role.policy.allow.extend(actions.iter().filter(|a| !role.policy.allow.contains(a)).cloned().collect::<Vec<_>>());
+    cloud.put_role(arn, role);
+    Ok(arn.to_owned())
 }
 
 fn add_volume(cloud: &SimCloud, zone: &str, size: u32) -> Result<String, String> {
