@@ -1,6 +1,7 @@
-//! Chores: `cargo xtask test`, `cargo xtask sweep`, `cargo xtask rules`.
+//! Chores: `cargo xtask test`, `cargo xtask clients`, `cargo xtask sweep`, `cargo xtask rules`.
 #![expect(clippy::print_stdout, reason = "a chore tells the person who runs it what it does")]
 
+mod clients;
 mod rules;
 mod steps;
 
@@ -9,7 +10,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
 
-  test [ARGS]               formatting, clippy, all tests, doc tests; ARGS go to the test runner
+  test [ARGS]               formatting, clippy, all tests, doc tests, clients; ARGS go to the test runner
+  clients [--only NAME]     boto3, the AWS CLI and Terraform's calls against `strata sim serve`; needs python3 with venv
   sweep [ARGS]              the long seeds and crash sweeps, in release; ARGS go to the test runner
   rules [--missing] [--area AREA]
                             which rules of docs/spec a test names; fails if SEMANTICS.md or a test names a rule that does not exist";
@@ -23,21 +25,19 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "test" => steps::test(rest),
         "sweep" => steps::sweep(rest),
+        "clients" => match clients::Options::from_args(rest) {
+            Ok(options) => clients::run(&options),
+            Err(problem) => return misused(&problem),
+        },
         "rules" => match rules::Options::from_args(rest) {
             Ok(options) => rules::report(&root(), &options),
-            Err(problem) => {
-                eprintln!("{problem}\n\n{USAGE}");
-                return ExitCode::from(2);
-            }
+            Err(problem) => return misused(&problem),
         },
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())
         }
-        other => {
-            eprintln!("unknown command `{other}`\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
+        other => return misused(&format!("unknown command `{other}`")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,6 +46,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn misused(problem: &str) -> ExitCode {
+    eprintln!("{problem}\n\n{USAGE}");
+    ExitCode::from(2)
 }
 
 /// The repository's top folder, wherever the command was called.

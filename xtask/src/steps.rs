@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-/// Formatting, clippy without a warning, all tests, doc tests. `args` go to the test runner.
+/// Formatting, clippy without a warning, all tests, doc tests, existing clients. `args` go to the test runner.
 pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
@@ -15,6 +15,7 @@ pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
         cargo(&["test", "--workspace", "--lib", "--bins", "--tests"], args)?;
     }
     cargo(&["test", "--workspace", "--doc"], &[])?;
+    crate::clients::run(&crate::clients::Options::default())?;
     println!("\nxtask test: all steps passed");
     Ok(())
 }
@@ -38,7 +39,7 @@ fn has_nextest() -> bool {
     found.is_ok_and(|status| status.success())
 }
 
-fn cargo(args: &[&str], more: &[String]) -> anyhow::Result<()> {
+pub(crate) fn cargo(args: &[&str], more: &[String]) -> anyhow::Result<()> {
     let shown: Vec<&str> = args.iter().copied().chain(more.iter().map(String::as_str)).collect();
     let line = format!("cargo {}", shown.join(" "));
     println!("\n==> {line}");
