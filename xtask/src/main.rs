@@ -1,4 +1,4 @@
-//! Chores: `cargo xtask test`, `cargo xtask clients`, `cargo xtask sweep`, `cargo xtask rules`.
+//! Chores: `cargo xtask test`, `clients`, `sweep`, `bench`, `fuzz`, `rules`.
 #![expect(clippy::print_stdout, reason = "a chore tells the person who runs it what it does")]
 
 mod clients;
@@ -13,6 +13,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
   test [ARGS]               formatting, clippy, all tests, doc tests, clients; ARGS go to the test runner
   clients [--only NAME]     boto3, the AWS CLI and Terraform's calls against `strata sim serve`; needs python3 with venv
   sweep [ARGS]              the long seeds and crash sweeps, in release; ARGS go to the test runner
+  bench api [ARGS]          DescribeInstances over loopback beside a server with the same bytes ready, StartInstance, and memory over
+                            a million requests; in release; ARGS go to the bench, see --help
+  fuzz [ARGS]               fuzzes the API until it is stopped; needs cargo-fuzz; ARGS go to libFuzzer, for example -max_total_time=600
   rules [--missing] [--area AREA]
                             which rules of docs/spec a test names; fails if SEMANTICS.md or a test names a rule that does not exist";
 
@@ -25,6 +28,9 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "test" => steps::test(rest),
         "sweep" => steps::sweep(rest),
+        "bench" if rest.first().is_some_and(|what| what == "api") => steps::bench_api(&rest[1..]),
+        "bench" => return misused("bench: expected `bench api`"),
+        "fuzz" => steps::fuzz(rest),
         "clients" => match clients::Options::from_args(rest) {
             Ok(options) => clients::run(&options),
             Err(problem) => return misused(&problem),

@@ -34,6 +34,20 @@ pub(crate) fn sweep(args: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How fast the API answers, in release. `args` go to the bench.
+pub(crate) fn bench_api(args: &[String]) -> anyhow::Result<()> {
+    cargo(&["build", "--release", "-p", "strata-cli", "-p", "strata-tests"], &[])?;
+    let strata = format!("target/release/strata{}", std::env::consts::EXE_SUFFIX);
+    cargo(&["run", "--release", "-p", "strata-tests", "--bin", "bench-api", "--", "--strata", &strata], args)
+}
+
+/// Fuzzes the API with libFuzzer; its crate is a workspace of its own. `args` go to libFuzzer.
+pub(crate) fn fuzz(args: &[String]) -> anyhow::Result<()> {
+    let mut line = vec!["fuzz", "run", "--sanitizer", "none", "api", "--"];
+    line.extend(args.iter().map(String::as_str));
+    cargo(&line, &[])
+}
+
 fn has_nextest() -> bool {
     let found = Command::new("cargo").args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     found.is_ok_and(|status| status.success())
