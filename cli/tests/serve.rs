@@ -310,3 +310,69 @@ fn what_cannot_be_served_ends_with_one_sentence_and_its_exit_code() {
     server.kill_9();
     refused(&strata(&["sim", "world"], &data), 1, &["no world is served at http://127.0.0.1:", "strata sim serve"]);
 }
+
+/// A command of `strata` against the served API: exit code, stdout, stderr.
+fn tool(server: &Server, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_strata"))
+        .args(arguments)
+        .args(["--endpoint", &format!("http://{}", server.address)])
+        .env("AWS_ACCESS_KEY_ID", "AKIAROOT")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// [ECS-23] [ECS-31] [ECS-41] [ECS-78] [ECS-92]: the page's console steps, and what is undone when one of them fails.
+#[test]
+fn ecs_23_a_layer_is_added_in_one_step_or_everything_is_left_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let role = world(&["add", "role", "narrow", "--allow", "ec2:*"], folder.path())["made"].as_str().unwrap().to_owned();
+    let stack = server.call(
+        "CreateStack",
+        json!({
+            "Name": "shop", "Region": "us-east-1", "ServiceRoleArn": role,
+            "DefaultInstanceProfileArn": "arn:aws:iam::123456789012:instance-profile/plain",
+        }),
+    );
+    let clusters = || server.call("DescribeEcsClusters", json!({ "StackId": stack["StackId"] }))["EcsClusters"].clone();
+
+    let (code, told, why) = tool(&server, &["layer", "add", "--cluster", "shop"]);
+    assert_eq!(code, Some(2), "{why}");
+    assert!(told.contains("does not allow ecs:DescribeClusters") && why.contains("--yes"), "nobody agreed: {told}{why}");
+    let too_long = "x".repeat(33);
+    let (code, _, why) = tool(&server, &["layer", "add", "--cluster", "shop", "--yes", "--name", &too_long]);
+    assert!(code == Some(1) && why.contains("Name:") && why.contains("nothing has changed"), "{why}");
+    assert_eq!(clusters(), json!([]), "the registration is undone");
+
+    let (code, told, why) = tool(&server, &["layer", "add", "--cluster", "shop", "--output", "json"]);
+    assert_eq!(code, Some(0), "{why}");
+    let added: Value = serde_json::from_str(&told).unwrap();
+    let layer = &server.call("DescribeLayers", json!({ "StackId": stack["StackId"] }))["Layers"][0];
+    assert_eq!(layer["LayerId"], added["layer_id"]);
+    assert_eq!(layer["CustomInstanceProfileArn"], "arn:aws:iam::123456789012:instance-profile/aws-opsworks-ec2-role-with-ecs");
+    assert!(added["console"].as_str().unwrap().contains("/clusters/shop/"), "{added}");
+    let (code, _, why) = tool(&server, &["layer", "add", "--cluster", "jobs"]);
+    assert!(code == Some(2) && why.contains("has an ECS Cluster layer already"), "{why}");
+
+    let instance = json!({ "StackId": stack["StackId"], "LayerIds": [layer["LayerId"]], "InstanceType": "c7i.large" });
+    let instance = server.call("CreateInstance", instance)["InstanceId"].as_str().unwrap().to_owned();
+    let (code, told, _) = tool(&server, &["status"]);
+    assert!(code == Some(0) && told.contains("24/7         1 stopped") && told.contains("ECS cluster shop"), "{told}");
+    let (code, _, why) = tool(&server, &["layer", "delete", "--stack", "shop"]);
+    let next = format!("aws opsworks delete-instance --instance-id {instance}");
+    assert!(code == Some(2) && why.contains(&next), "{why}");
+    assert_eq!(clusters().as_array().unwrap().len(), 1, "what was refused changed nothing");
+    server.call("DeleteInstance", json!({ "InstanceId": instance }));
+    while server.send("DescribeInstances", json!({ "InstanceIds": [instance] }).to_string().as_bytes(), None).0 == 200 {
+        std::thread::yield_now();
+    }
+    let (code, told, why) = tool(&server, &["layer", "delete"]);
+    assert!(code == Some(0) && told.contains("it stays in ECS"), "{told}{why}");
+    assert_eq!(clusters(), json!([]));
+    let (code, _, why) = tool(&server, &["layer", "delete", "--stack", "nonsense"]);
+    assert!(code == Some(2) && why.contains("no stack that you may see"), "{why}");
+}

@@ -335,7 +335,7 @@ async fn an_event_that_cannot_be_sent_waits_in_the_outbox() {
     assert_eq!(app.store.partition(keys::OUTBOX_PK).len(), 1);
 }
 
-/// [DSC-9] [VAL-5]: an answer that was kept is given again only as long as nothing it is made of has changed.
+/// [DSC-9]: an answer that was kept is given again only as long as nothing it is made of has changed.
 #[tokio::test]
 async fn dsc_9_a_kept_answer_shows_every_write_that_was_answered() {
     let app = TestApi::new();
