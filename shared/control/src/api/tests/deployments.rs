@@ -110,7 +110,7 @@ async fn cmd_14_names_and_arguments_are_checked() {
     }
 }
 
-/// [DSC-6] [DSC-7]
+/// [DSC-6] [CMD-30] [DSC-7]
 #[tokio::test]
 async fn dsc_6_deployments_and_commands_come_newest_first() {
     let app = TestApi::new();

@@ -354,3 +354,26 @@ async fn dsc_9_a_kept_answer_shows_every_write_that_was_answered() {
     app.cloud.advance(60);
     app.call("DescribeInstances", json!({ "StackId": stack })).await.error("AccessDeniedException");
 }
+
+/// [INST-34] [ECS-61]: members of all three scaling types, each taken out of one of its layers, and none out of its last.
+#[tokio::test]
+async fn inst_34_a_stopped_instance_may_leave_one_of_its_layers_but_not_the_last() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let custom = app.custom_layer(&stack, "extra").await;
+    let mut ids = Vec::new();
+    for scaling in [json!({}), json!({ "AutoScalingType": "load" }), json!({ "AutoScalingType": "timer" })] {
+        ids.push(app.instance(&stack, &layer, scaling).await);
+    }
+    let members = app.call("DescribeInstances", json!({ "LayerId": layer })).await.good()["Instances"].clone();
+    let types: Vec<&Value> = members.as_array().unwrap().iter().map(|i| &i["AutoScalingType"]).collect();
+    assert_eq!(types, [&Value::Null, &json!("load"), &json!("timer")]);
+    for id in ids {
+        for (sent, shown) in
+            [([&layer, &custom].as_slice(), json!([layer, custom])), (&[&custom], json!([custom])), (&[], json!([custom]))]
+        {
+            app.call("UpdateInstance", json!({ "InstanceId": id, "LayerIds": sent })).await.good();
+            assert_eq!(app.described(&id).await["LayerIds"], shown, "an empty list counts as absent");
+        }
+    }
+}
