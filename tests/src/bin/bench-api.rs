@@ -123,11 +123,11 @@ async fn measure_in(args: &Args, folder: &Path) -> anyhow::Result<()> {
     std::fs::write(&file, &body)?;
     let same = Server::start(Command::new(std::env::current_exe()?).arg("--strata=-").arg("--same-bytes").arg(&file))?;
     compare(args, &api, &same, question).await?;
-    starts(args, &api, &ids).await?;
     if args.requests > 0 {
+        // Before anything is started: machines that come up take memory of their own.
         memory(args, &api, &stack, &layer, &ids).await?;
     }
-    Ok(())
+    starts(args, &api, &ids).await
 }
 
 async fn compare(args: &Args, api: &Server, same: &Server, question: Question) -> anyhow::Result<()> {
