@@ -47,7 +47,7 @@ pub(super) fn environment(home: &Path, packages: Packages) -> anyhow::Result<Pat
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(&listed);
     if !pip.status().with_context(|| format!("cannot start {}", python.display()))?.success() {
         bail!(
-            "pip could not install {}: it needs Python 3.10 or newer, and the Python package registry (pypi.org, or where pip's own \
+            "pip could not install {}: it needs Python 3.10 or newer, and the Python package registry (where pip's own \
              settings point); its words stand above",
             listed.join(" and ")
         );
