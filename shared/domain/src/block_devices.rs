@@ -8,7 +8,7 @@ use crate::volume_configurations::{self, VolumeError};
 /// The name that stands for the root device, whatever it is called.
 pub const ROOT_DEVICE: &str = "ROOT_DEVICE";
 /// So many mappings an instance may have; with it the largest answer of DescribeInstances fits [QTA-1].
-pub const MOST_MAPPINGS: usize = 3;
+pub const MOST_MAPPINGS: usize = 2;
 /// IOPS of an `io1` root volume [EBS-14].
 const ROOT_IOPS: std::ops::RangeInclusive<u32> = 100..=240;
 /// The smallest root volume in GiB [EBS-14].

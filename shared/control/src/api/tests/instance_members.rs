@@ -12,13 +12,14 @@ async fn ebs_14_block_devices_are_checked_stored_and_shown() {
     let (stack, layer) = app.shop().await;
     let root =
         json!({ "DeviceName": "ROOT_DEVICE", "Ebs": { "VolumeSize": 50, "VolumeType": "gp2", "DeleteOnTermination": true } });
-    let mappings = json!([
-        root,
-        { "DeviceName": "/dev/sdh", "Ebs": { "SnapshotId": "snap-0123456789abcdef0", "VolumeSize": 20, "VolumeType": "io1", "Iops": 500 } },
-        { "DeviceName": "/dev/sdc", "NoDevice": "" },
-    ]);
-    let id = app.instance(&stack, &layer, json!({ "BlockDeviceMappings": mappings })).await;
-    assert_eq!(app.described(&id).await["BlockDeviceMappings"], mappings);
+    let data = json!({
+        "DeviceName": "/dev/sdh", "Ebs": { "SnapshotId": "snap-0123456789abcdef0", "VolumeSize": 20, "VolumeType": "io1", "Iops": 500 },
+    });
+    let dropped = json!({ "DeviceName": "/dev/sdc", "NoDevice": "" });
+    for mappings in [json!([root, data]), json!([dropped])] {
+        let id = app.instance(&stack, &layer, json!({ "BlockDeviceMappings": mappings })).await;
+        assert_eq!(app.described(&id).await["BlockDeviceMappings"], mappings);
+    }
     let create = async |mapping: Value| {
         let members = json!({ "StackId": stack, "LayerIds": [layer], "InstanceType": "t", "BlockDeviceMappings": [mapping] });
         app.call("CreateInstance", members).await
