@@ -9,6 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+/// So often a state is looked for before the world is taken to stand still.
+const POLLS: u32 = 200_000;
 const ROOT_SCOPE: &str = "AKIAROOT/20260301/us-east-1/opsworks/aws4_request";
 
 /// A running server; it is stopped when this is dropped.
@@ -58,7 +60,7 @@ impl Server {
 
     /// Asks again and again, until the instance has that status.
     fn wait_for(&self, instance: &str, status: &str) -> Value {
-        loop {
+        for _ in 0..POLLS {
             let seen = self.status_of(instance);
             if seen["Status"] == status {
                 return seen;
@@ -66,6 +68,7 @@ impl Server {
             assert!(!seen["Status"].as_str().unwrap().ends_with("failed"), "{seen}");
             std::thread::yield_now();
         }
+        panic!("{instance} does not become {status}: {}", self.status_of(instance));
     }
 
     fn kill_9(mut self) {
@@ -367,9 +370,8 @@ fn ecs_23_a_layer_is_added_in_one_step_or_everything_is_left_as_it_was() {
     assert!(code == Some(2) && why.contains(&next), "{why}");
     assert_eq!(clusters().as_array().unwrap().len(), 1, "what was refused changed nothing");
     server.call("DeleteInstance", json!({ "InstanceId": instance }));
-    while server.send("DescribeInstances", json!({ "InstanceIds": [instance] }).to_string().as_bytes(), None).0 == 200 {
-        std::thread::yield_now();
-    }
+    let is_gone = || server.send("DescribeInstances", json!({ "InstanceIds": [instance] }).to_string().as_bytes(), None).0 == 400;
+    assert!((0..POLLS).any(|_| is_gone()), "a stopped instance's deletion comes to its end");
     let (code, told, why) = tool(&server, &["layer", "delete"]);
     assert!(code == Some(0) && told.contains("it stays in ECS"), "{told}{why}");
     assert_eq!(clusters(), json!([]));

@@ -28,8 +28,8 @@ use crate::sim::log::LogLine;
 /// The table's stream gathers changes for so long before it wakes the function.
 pub(crate) const STREAM_WINDOW: SignedDuration = SignedDuration::from_millis(500);
 /// Lambda waits so long before it repeats a failed asynchronous invocation, and repeats it twice.
-pub(crate) const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
-pub(crate) const RETRIES: u8 = 2;
+const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
+const RETRIES: u8 = 2;
 
 /// Why a function runs.
 #[derive(Clone, Debug)]
