@@ -1,0 +1,26 @@
+//! The ports on AWS, a cargo feature per service: one file per port, named after it.
+//!
+//! All of them are made from one [`Base`]: region, credentials, connector, endpoints, retries and deadlines. Calls about a stack go out
+//! under that stack's service role. What a failed call means is decided in one place, [`error`].
+
+pub mod base;
+pub mod calls;
+pub mod error;
+#[cfg(feature = "sts")]
+mod per_stack;
+pub mod settings;
+#[cfg(feature = "sts")]
+mod stack_roles;
+pub mod uses;
+
+#[cfg(feature = "cloudwatch")]
+pub mod alarms;
+#[cfg(feature = "eventbridge")]
+pub mod events;
+#[cfg(feature = "sns")]
+pub mod pager;
+
+pub use base::Base;
+pub use calls::{CallLog, SeenCall};
+pub use settings::{Settings, SettingsError};
+pub use uses::{Role, Uses};

@@ -1,0 +1,55 @@
+//! A server that speaks AWS's protocols, for tests that are run by `cargo xtask wire`: moto, with a proxy before it that holds each
+//! request against the service's own model.
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::collections::BTreeSet;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use strata_aws::{Base, Settings, Uses};
+use strata_ports::StackScope;
+
+/// Where the server is; `cargo xtask wire` sets it.
+pub(crate) const VARIABLE: &str = "STRATA_WIRE_ENDPOINT";
+pub(crate) const REGION: &str = "us-east-1";
+pub(crate) const ACCOUNT: &str = "123456789012";
+
+/// Clients of the server, with a log of their calls. `more` are settings beside region and endpoint.
+pub(crate) fn base(more: &[(&str, &str)]) -> Base {
+    #[expect(clippy::disallowed_methods, reason = "only whoever runs the tests knows where the server is")]
+    let endpoint =
+        std::env::var(VARIABLE).unwrap_or_else(|_| panic!("{VARIABLE} is not set: these tests are run by `cargo xtask wire`"));
+    let settings = Settings::read(|name| match name {
+        "AWS_REGION" => Some(REGION.to_owned()),
+        "AWS_ENDPOINT_URL" => Some(endpoint.clone()),
+        other => more.iter().find(|(n, _)| *n == other).map(|(_, value)| (*value).to_owned()),
+    });
+    let base = Base::new(settings.expect("settings"), keys());
+    base.log().keep();
+    base
+}
+
+/// Any key will do.
+pub(crate) fn keys() -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret", None, None, "test"))
+}
+
+/// A stack with a service role that the server lets anybody assume.
+pub(crate) fn scope() -> StackScope {
+    StackScope {
+        stack_id: "2f18b4cb-4de5-4429-a149-ff7da9f0d8ee".into(),
+        region: REGION.to_owned(),
+        service_role_arn: format!("arn:aws:iam::{ACCOUNT}:role/strata-service"),
+    }
+}
+
+/// Holds what `method` was just seen to call against its line of the table.
+///
+/// # Panics
+/// When they differ. AssumeRole is left out: every method of a stack's calls it when a session is due.
+pub(crate) fn check_uses(base: &Base, table: &[Uses], method: &str) {
+    let seen: BTreeSet<String> = base.log().take().iter().map(|call| call.action()).filter(|a| a != "sts:AssumeRole").collect();
+    let uses = table.iter().find(|uses| uses.method == method).unwrap_or_else(|| panic!("no line for {method}"));
+    let listed: BTreeSet<String> = uses.actions.iter().map(|a| (*a).to_owned()).collect();
+    assert_eq!(seen, listed, "{method}");
+}
