@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::SignedDuration;
 use rand_chacha::ChaCha8Rng;
-use strata_ports::store::Listing;
+use strata_ports::store::{Listing, check_possible};
 use strata_ports::{Change, CommitError, Item, Key, Store, StoreError};
 use tokio::sync::Notify;
 
 use crate::change_feed::{ChangeFeed, Taken};
-use crate::store_rules::{check_conditions, check_possible, end_of_prefix, next_version};
+use crate::store_rules::{check_conditions, end_of_prefix, next_version};
 use crate::{VirtualClock, rng};
 
 /// How often a [`MemoryStore`] was asked.

@@ -16,13 +16,13 @@ use redb::{
     AccessGuard, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, Table,
     TableDefinition, WriteTransaction,
 };
-use strata_ports::store::Listing;
+use strata_ports::store::{Listing, check_possible};
 use strata_ports::{Change, Clock, CommitError, Item, Key, Store, StoreError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
 use crate::change_feed::{ChangeFeed, Taken};
-use crate::store_rules::{check_conditions, check_possible, end_of_prefix, next_version};
+use crate::store_rules::{check_conditions, end_of_prefix, next_version};
 
 /// Partition and sort key.
 type RecordKey = (&'static str, &'static str);

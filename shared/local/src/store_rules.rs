@@ -1,28 +1,6 @@
-//! What the local stores have in common: the limits of a commit, its conditions, and where a prefix ends.
+//! What the local stores have in common: the conditions of a commit, and where a prefix ends.
 
-use strata_ports::store::{MAX_CHANGES, MAX_VALUE_BYTES};
-use strata_ports::{Change, CommitError, Expect, Key};
-
-/// Refuses what DynamoDB would refuse: too many changes, too large a value, one key twice.
-pub(crate) fn check_possible(changes: &[Change]) -> Result<(), CommitError> {
-    let impossible = |why: String| Err(CommitError::Impossible { why });
-    if changes.len() > MAX_CHANGES {
-        return impossible(format!("{} changes, more than {MAX_CHANGES}", changes.len()));
-    }
-    for change in changes {
-        if let Change::Put { key, value, .. } = change
-            && value.len() > MAX_VALUE_BYTES
-        {
-            return impossible(format!("the value of {key} has {} bytes, more than {MAX_VALUE_BYTES}", value.len()));
-        }
-    }
-    let mut keys: Vec<&Key> = changes.iter().map(Change::key).collect();
-    keys.sort_unstable();
-    match keys.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => impossible(format!("{} is there twice", pair[0])),
-        None => Ok(()),
-    }
-}
+use strata_ports::{Change, Expect, Key};
 
 /// The first key whose condition does not hold, given the version that each key has now.
 pub(crate) fn check_conditions<E>(

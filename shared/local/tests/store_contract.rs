@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use strata_local::{ChangeFeed, MemoryStore, RedbStore};
-use strata_ports::contract::{Operation, add_one, change_feed_contract, check_against_model, store_contract};
+use strata_ports::contract::{Operation, add_one, change_feed_contract, check_against_model, random_operations, store_contract};
 use strata_ports::store::Listing;
 use strata_ports::{Change, Expect, Key, Store};
 use tempfile::TempDir;
@@ -116,6 +116,21 @@ fn of_64_tasks_adding_to_one_number_in_memory_none_is_lost() {
 async fn of_64_tasks_adding_to_one_number_in_a_file_none_is_lost() {
     let (_folder, store) = redb();
     adds_up(Arc::new(store), 10).await;
+}
+
+/// The operations that slower stores are held to.
+#[tokio::test]
+async fn seeded_operations_do_what_they_do_to_a_plain_map() {
+    for seed in 0..8 {
+        let operations = random_operations(seed, 200);
+        let committed = operations.iter().filter(|o| matches!(o, Operation::Commit(_))).count();
+        assert!((100..180).contains(&committed), "{committed} of 200");
+        let store = MemoryStore::new();
+        let model = check_against_model(&store, &operations).await;
+        assert!(model.changed().len() > 10, "a seed that writes nothing tests nothing");
+        let (_folder, file) = redb();
+        assert_eq!(check_against_model(&file, &operations).await, model);
+    }
 }
 
 /// Few keys, so that operations meet.

@@ -7,10 +7,11 @@ use serde::de::DeserializeOwned;
 
 use crate::Key;
 
-/// At most so many changes in one commit; DynamoDB's limit for a transaction.
-pub const MAX_CHANGES: usize = 100;
-/// At most so many bytes in one value; items are kept below DynamoDB's 400 KB.
-pub const MAX_VALUE_BYTES: usize = 380_000;
+mod limits;
+
+pub use limits::{
+    MAX_CHANGES, MAX_COMMIT_BYTES, MAX_PK_BYTES, MAX_SK_BYTES, MAX_VALUE_BYTES, check_possible, first_portion, fits_one_commit,
+};
 
 /// A stored record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +119,7 @@ pub enum CommitError {
         /// The first key whose condition failed.
         key: Key,
     },
-    /// More than [`MAX_CHANGES`], a value over [`MAX_VALUE_BYTES`], or one key twice: a mistake of the caller's.
+    /// What [`check_possible`] refuses: a mistake of the caller's.
     #[error("the commit is not possible: {why}")]
     Impossible {
         /// What is wrong.
@@ -161,11 +162,14 @@ impl Listing {
 /// The store. Reads are strongly consistent. The change feed is the adapter's: a DynamoDB stream, or a channel.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// One record.
+    /// One record. Where none can be, for want of a name or because it is too long, there is none.
     async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError>;
     /// Records of one partition, ordered by sort key.
     async fn list(&self, listing: &Listing) -> Result<Vec<Item>, StoreError>;
     /// Writes all changes or none. Every change is conditional on the version read.
+    ///
+    /// # Errors
+    /// [`CommitError`]. What [`check_possible`] refuses is [`CommitError::Impossible`] in every store.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError>;
     /// A mark of what a partition holds: as long as it is the same, nothing in the partition was written or removed. What was made of the
     /// partition after the mark was read may be used again under the same mark. `None` where telling costs as much as reading.

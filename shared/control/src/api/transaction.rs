@@ -5,7 +5,7 @@ use serde::Serialize;
 use strata_domain::StackId;
 use strata_domain::model::Stack;
 use strata_domain::permissions::Permission;
-use strata_ports::store::{Listing, MAX_CHANGES};
+use strata_ports::store::{Listing, MAX_CHANGES, MAX_COMMIT_BYTES, first_portion};
 use strata_ports::{AlarmSpec, Change, CommitError, EventOut, Expect, Key, Ports, StackScope, StoreError, Told, keys};
 
 use super::actions;
@@ -136,7 +136,7 @@ async fn commit(ports: &Ports, answer: &Answer, receipt: Option<Change>) -> Resu
     if changes.is_empty() {
         return Ok(Committed::Yes);
     }
-    changes.iter().try_for_each(check_size)?;
+    check_sizes(&changes)?;
     match ports.store.commit(changes).await {
         Ok(()) => Ok(Committed::Yes),
         Err(CommitError::Conflict { .. }) => Ok(Committed::Conflict),
@@ -146,14 +146,23 @@ async fn commit(ports: &Ports, answer: &Answer, receipt: Option<Change>) -> Resu
     }
 }
 
-/// What no rule of its own bounds, a long list for example, is bounded by what a record can hold.
-fn check_size(change: &Change) -> Result<(), ApiError> {
-    match change {
-        Change::Put { value, .. } if value.len() > MAX_RECORD => Err(ApiError::Validation(format!(
-            "The request is too large: what it describes would have {} bytes, and at most {MAX_RECORD} can be stored",
-            value.len()
-        ))),
-        Change::Put { .. } | Change::Delete { .. } | Change::Check { .. } => Ok(()),
+/// What no rule of its own bounds, a long list for example, is bounded by what a record and a commit can hold.
+fn check_sizes(changes: &[Change]) -> Result<(), ApiError> {
+    let too_large = |what: &str, bytes: usize, most: usize| {
+        Err(ApiError::Validation(format!(
+            "The request is too large: {what} would have {bytes} bytes, and at most {most} can be stored"
+        )))
+    };
+    for change in changes {
+        if let Change::Put { value, .. } = change
+            && value.len() > MAX_RECORD
+        {
+            return too_large("what it describes", value.len(), MAX_RECORD);
+        }
+    }
+    match changes.iter().map(Change::bytes).sum() {
+        bytes if bytes > MAX_COMMIT_BYTES => too_large("all that it changes", bytes, MAX_COMMIT_BYTES),
+        _ => Ok(()),
     }
 }
 
@@ -210,7 +219,7 @@ async fn sweep(ports: &Ports, stack: &StackId) -> Result<(), String> {
     release_stack(ports.store.as_ref(), stack).await?;
     loop {
         let left = Listing { limit: Some(MAX_CHANGES), ..Listing::of(keys::stack_pk(stack), "") };
-        let items = ports.store.list(&left).await.map_err(|e| e.to_string())?;
+        let items = first_portion(ports.store.list(&left).await.map_err(|e| e.to_string())?);
         if items.is_empty() {
             return Ok(());
         }

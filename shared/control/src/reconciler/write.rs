@@ -8,7 +8,7 @@ use strata_domain::decision::{DecisionRecord, Severity, Verdict};
 use strata_domain::lifecycle::is_busy;
 use strata_domain::model::Instance;
 use strata_domain::{Ec2InstanceId, InstanceStatus};
-use strata_ports::store::MAX_CHANGES;
+use strata_ports::store::{MAX_CHANGES, MAX_COMMIT_BYTES};
 use strata_ports::{Change, CommitError, Expect, HandlerError, Key, Ports, Store, StoreError, Told, keys};
 
 use super::telling::{Head, Incident, Routine, Special, Teller, Words, routine, special};
@@ -49,6 +49,14 @@ struct Prepared {
     why: String,
 }
 
+impl Prepared {
+    /// Its changes, and their bytes.
+    fn size(&self) -> (usize, usize) {
+        let told = self.told.changes();
+        (self.changes.len() + told.len(), self.changes.iter().chain(&told).map(Change::bytes).sum())
+    }
+}
+
 /// What became of the writes.
 #[derive(Default)]
 pub(super) struct Written {
@@ -71,13 +79,15 @@ impl Written {
 
 /// Leaves room in a commit for the grouped decisions.
 const ROOM_FOR_DECISIONS: usize = 8;
+/// So many bytes of room: a grouped decision names a hundred hosts at most, which is a tenth of this.
+const BYTES_FOR_DECISIONS: usize = 200_000;
 
 /// Commits these writes, many to a commit; one that somebody else was quicker with is dropped and looked at again, one that the
 /// store does not take now does not keep the others from being written.
 pub(super) async fn commit_all(ports: &Ports, view: &StackView, teller: &Teller<'_>, writes: Vec<Write>) -> Written {
     let mut written = Written::default();
     let mut batch: Vec<Prepared> = Vec::new();
-    let mut size = 0;
+    let (mut size, mut bytes) = (0, 0);
     for (index, write) in writes.into_iter().enumerate() {
         let prepared = match prepare(&*ports.store, view, teller, write, index).await {
             Ok(prepared) => prepared,
@@ -86,13 +96,14 @@ pub(super) async fn commit_all(ports: &Ports, view: &StackView, teller: &Teller<
                 continue;
             }
         };
-        let its_size =
-            prepared.changes.len() + prepared.told.decisions.len() + prepared.told.pages.len() + prepared.told.events.len();
-        if size + its_size + ROOM_FOR_DECISIONS > MAX_CHANGES {
+        let (its_size, its_bytes) = prepared.size();
+        let is_full =
+            size + its_size + ROOM_FOR_DECISIONS > MAX_CHANGES || bytes + its_bytes + BYTES_FOR_DECISIONS > MAX_COMMIT_BYTES;
+        if is_full {
             commit_batch(ports, view, teller, std::mem::take(&mut batch), &mut written).await;
-            size = 0;
+            (size, bytes) = (0, 0);
         }
-        size += its_size;
+        (size, bytes) = (size + its_size, bytes + its_bytes);
         batch.push(prepared);
     }
     commit_batch(ports, view, teller, batch, &mut written).await;

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use strata_domain::StackId;
 use strata_domain::model::Layer;
-use strata_ports::store::{Listing, MAX_CHANGES};
+use strata_ports::store::{Listing, MAX_CHANGES, first_portion, fits_one_commit};
 use strata_ports::{Change, CommitError, Expect, Key, Store, StoreError, keys};
 
 use super::Stored;
@@ -32,7 +32,7 @@ pub async fn stage_clone(store: &dyn Store, cloning: &Cloning, portions: Vec<Vec
     store.commit(vec![Change::put(key.clone(), cloning, Expect::Absent)]).await?;
     let mut batch: Vec<Change> = Vec::new();
     for portion in portions {
-        if batch.len() + portion.len() > MAX_CHANGES {
+        if !batch.is_empty() && !fits_one_commit(batch.iter().chain(&portion)) {
             store.commit(std::mem::take(&mut batch)).await?;
         }
         batch.extend(portion);
@@ -70,7 +70,7 @@ async fn remove_staged(store: &dyn Store, stack: &StackId) -> Result<(), CommitE
     let unavailable = |e: StoreError| CommitError::Unavailable { why: e.to_string() };
     loop {
         let some = Listing { limit: Some(MAX_CHANGES / 2), ..Listing::of(keys::stack_pk(stack), "") };
-        let items = store.list(&some).await.map_err(unavailable)?;
+        let items = first_portion(store.list(&some).await.map_err(unavailable)?);
         if items.is_empty() {
             return Ok(());
         }

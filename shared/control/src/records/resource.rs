@@ -4,7 +4,7 @@
 use strata_domain::StackId;
 use strata_domain::model::{ElasticIp, Instance, RegisteredVolume};
 use strata_domain::resources::{disassociated, untied};
-use strata_ports::store::Listing;
+use strata_ports::store::{Listing, first_portion};
 use strata_ports::{Change, Expect, Item, Store, StoreError, keys};
 
 use super::Stored;
@@ -135,7 +135,7 @@ pub async fn release_stack(store: &dyn Store, stack: &StackId) -> Result<(), Str
     for prefix in [keys::VOLUME, keys::ELASTIC_IP, keys::DEPLOYMENT, keys::SERVICE_ERROR] {
         loop {
             let portion = Listing { limit: Some(REMOVED_PER_COMMIT), ..Listing::of(keys::stack_pk(stack), prefix) };
-            let items = store.list(&portion).await.map_err(|e| e.to_string())?;
+            let items = first_portion(store.list(&portion).await.map_err(|e| e.to_string())?);
             if items.is_empty() {
                 break;
             }

@@ -8,5 +8,5 @@ pub mod store;
 
 pub use change_feed::change_feed_contract;
 pub use cloud::{alarms_contract, compute_contract, host_contract};
-pub use model::{Model, Operation, check_against_model};
+pub use model::{Model, Operation, check_against_model, random_operations};
 pub use store::{add_one, store_contract};

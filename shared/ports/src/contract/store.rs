@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::store::{Listing, MAX_CHANGES, MAX_VALUE_BYTES};
+use crate::store::{Listing, MAX_CHANGES, MAX_COMMIT_BYTES, MAX_PK_BYTES, MAX_SK_BYTES, MAX_VALUE_BYTES};
 use crate::{Change, CommitError, Expect, Item, Key, Store};
 
 /// Checks an empty store; it holds records of its own partitions afterwards.
@@ -15,6 +15,8 @@ pub async fn store_contract(store: &dyn Store) {
     lists_by_prefix(store).await;
     keeps_partitions_apart(store).await;
     keeps_to_limits(store).await;
+    keeps_commits_small_enough(store).await;
+    has_names_for_all_records(store).await;
     stamps_what_changes(store).await;
 }
 
@@ -219,6 +221,47 @@ async fn keeps_to_limits(store: &dyn Store) {
     impossible(store, vec![put(pk, "twice", b"1", Expect::Absent), put(pk, "twice", b"2", Expect::Absent)]).await;
     impossible(store, vec![check(pk, "000", Expect::Version(1)), delete(pk, "000", Expect::Version(1))]).await;
     write(store, vec![put(pk, "twice", b"1", Expect::Absent), put("contract/limits/2", "twice", b"1", Expect::Absent)]).await;
+}
+
+/// Ten values of the greatest size and a last one, so that the commit has exactly `bytes`.
+fn commit_of(pk: &str, bytes: usize) -> Vec<Change> {
+    let put =
+        |sk: &str, bytes: usize| Change::Put { key: Key::new(pk, sk), value: vec![b'1'; bytes].into(), expect: Expect::Absent };
+    let mut changes: Vec<Change> = (0..10).map(|n| put(&n.to_string(), MAX_VALUE_BYTES)).collect();
+    let rest = bytes - changes.iter().map(Change::bytes).sum::<usize>() - put("last", 0).bytes();
+    changes.push(put("last", rest));
+    changes
+}
+
+async fn keeps_commits_small_enough(store: &dyn Store) {
+    let pk = "contract/commit";
+    impossible(store, commit_of(pk, MAX_COMMIT_BYTES + 1)).await;
+    assert!(list(store, &Listing::of(pk, "")).await.is_empty());
+    write(store, commit_of(pk, MAX_COMMIT_BYTES)).await;
+    // More than a page of DynamoDB's holds, which is 1 MB.
+    assert_eq!(list(store, &Listing::of(pk, "")).await.len(), 11);
+    assert_eq!(list(store, &Listing { limit: Some(5), ..Listing::of(pk, "") }).await, ["0", "1", "2", "3", "4"]);
+    let last = Listing { limit: Some(4), descending: true, ..Listing::of(pk, "") };
+    assert_eq!(list(store, &last).await, ["last", "9", "8", "7"]);
+}
+
+async fn has_names_for_all_records(store: &dyn Store) {
+    let (longest_pk, longest_sk) = ("p".repeat(MAX_PK_BYTES), "s".repeat(MAX_SK_BYTES));
+    let (pk_too_long, sk_too_long) = (format!("{longest_pk}p"), format!("{longest_sk}s"));
+    for (pk, sk) in [("", "a"), ("contract/names", ""), (&*pk_too_long, "a"), ("contract/names", &*sk_too_long)] {
+        impossible(store, vec![put(pk, sk, b"1", Expect::Absent)]).await;
+        impossible(store, vec![delete(pk, sk, Expect::Absent)]).await;
+        impossible(store, vec![check(pk, sk, Expect::Absent)]).await;
+        assert_eq!(read(store, pk, sk).await, None, "where no record can be there is none");
+    }
+    assert!(list(store, &Listing::of("", "")).await.is_empty());
+    assert!(list(store, &Listing::of(&*pk_too_long, "")).await.is_empty());
+    write(store, vec![put(&longest_pk, &longest_sk, b"1", Expect::Absent)]).await;
+    assert_eq!(read(store, &longest_pk, &longest_sk).await, Some((1, b"1".to_vec())));
+    assert_eq!(list(store, &Listing::of(&*longest_pk, &*longest_sk)).await, [longest_sk]);
+    assert!(list(store, &Listing::of(&*longest_pk, &*sk_too_long)).await.is_empty());
+    impossible(store, vec![put("contract/names", "bytes", b"\xc3", Expect::Absent)]).await;
+    assert!(list(store, &Listing::of("contract/names", "")).await.is_empty());
 }
 
 async fn impossible(store: &dyn Store, changes: Vec<Change>) {

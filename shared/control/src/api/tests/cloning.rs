@@ -10,7 +10,7 @@ use strata_ports::{Change, Expect, keys};
 
 use super::TestApi;
 use super::support::{ACCOUNT, USER, text};
-use crate::records::cloning::sweep_unfinished;
+use crate::records::cloning::{Cloning, stage_clone, sweep_unfinished};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/service";
 
@@ -191,4 +191,20 @@ async fn stk_14_a_clone_that_is_cut_off_is_whole_or_not_there() {
     }
     assert!(cut_off > 2, "it was cut off between commits");
     assert!(finished);
+}
+
+/// [STK-14]: layers that one commit cannot hold together.
+#[tokio::test]
+async fn stk_14_a_clone_of_large_layers_is_staged_in_several_commits_and_a_cut_off_one_is_removed() {
+    let app = TestApi::new();
+    let now = strata_ports::Clock::now(app.cloud.as_ref());
+    let cloning = Cloning { stack_id: "copy".into(), since: now };
+    let large = "x".repeat(340_000);
+    let record = |n: i32| Change::put(keys::unique(&cloning.stack_id, "layer-name", &n.to_string()), &large, Expect::Absent);
+    let portions: Vec<Vec<Change>> = (0..30).map(|n| vec![record(n)]).collect();
+    stage_clone(app.store.as_ref(), &cloning, portions).await.unwrap();
+    assert_eq!(app.store.partition(&keys::stack_pk(&cloning.stack_id)).len(), 30);
+    app.cloud.advance(15 * 60);
+    sweep_unfinished(app.store.as_ref(), strata_ports::Clock::now(app.cloud.as_ref())).await.unwrap();
+    assert!(app.store.keys().is_empty());
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use strata_ports::store::{Listing, MAX_CHANGES};
+use strata_ports::store::{Listing, check_possible};
 use strata_ports::{Change, CommitError, Expect, Item, Key, Store, StoreError};
 
 #[derive(Default)]
@@ -46,15 +46,9 @@ impl TestStore {
 
     fn apply(&self, changes: Vec<Change>) -> Result<(), CommitError> {
         let mut records = self.records.lock().unwrap();
-        if changes.len() > MAX_CHANGES {
-            return Err(CommitError::Impossible { why: format!("{} changes", changes.len()) });
-        }
-        let mut seen = std::collections::BTreeSet::new();
+        check_possible(&changes)?;
         for change in &changes {
             let (Change::Put { key, expect, .. } | Change::Delete { key, expect } | Change::Check { key, expect }) = change;
-            if !seen.insert(key.clone()) {
-                return Err(CommitError::Impossible { why: format!("{key} twice") });
-            }
             let holds = match (expect, records.get(key)) {
                 (Expect::Absent, None) => true,
                 (Expect::Version(expected), Some((version, _))) => expected == version,

@@ -241,6 +241,25 @@ async fn twelve_starts_are_one_decision_and_their_restarts_one_call() {
     assert_eq!(world.calls(), ["StartInstances"]);
 }
 
+#[tokio::test]
+async fn records_that_are_too_large_for_one_commit_together_are_written_in_several() {
+    let world = World::new(20).await;
+    let large = |record: &mut Instance| {
+        record.launch_number += 1;
+        record.agent_version = "x".repeat(300_000);
+    };
+    for i in 0..20 {
+        world.ask(i, InstanceStatus::Requested, large).await;
+    }
+    assert!(20 * 300_000 > strata_ports::store::MAX_COMMIT_BYTES);
+    let commits = world.store.calls().commit;
+    world.step().await;
+    assert!(world.store.calls().commit < commits + 10, "many to a commit all the same");
+    for i in 0..20 {
+        assert_eq!(world.status(i).await, InstanceStatus::Pending);
+    }
+}
+
 /// [ECS-69] [ECS-123] [INST-21]
 #[tokio::test]
 async fn ecs_123_a_stop_drains_waits_stops_what_is_left_deregisters_and_then_powers_off() {
