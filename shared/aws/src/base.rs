@@ -6,6 +6,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -61,6 +62,13 @@ impl Base {
             #[cfg(feature = "sts")]
             roles: std::sync::Arc::default(),
         }
+    }
+
+    /// The same with another connector, before any client is made of it.
+    #[must_use]
+    pub fn with_http(mut self, http: impl HttpClient + 'static) -> Self {
+        self.sdk = self.sdk.to_builder().http_client(http).build();
+        self
     }
 
     /// What the function was told about its installation.

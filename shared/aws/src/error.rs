@@ -63,6 +63,7 @@ const RETRY_LATER: [&str; 27] = [
 /// EC2 has no room, or the account may have no more.
 const REFUSED: [&str; 20] = [
     "AddressLimitExceeded",
+    "InstanceLimitExceeded",
     "InsufficientAddressCapacity",
     "InsufficientCapacity",
     "InsufficientFreeAddressesInSubnet",
@@ -70,7 +71,6 @@ const REFUSED: [&str; 20] = [
     "InsufficientInstanceCapacity",
     "InsufficientReservedInstanceCapacity",
     "InsufficientVolumeCapacity",
-    "InstanceLimitExceeded",
     "MaxIOPSLimitExceeded",
     "MaxSpotInstanceCountExceeded",
     "PendingVerification",
@@ -84,6 +84,10 @@ const REFUSED: [&str; 20] = [
     "VolumeTypeNotAvailableInZone",
 ];
 
+/// The service does not say whether it did it.
+const UNKNOWN: [&str; 6] =
+    ["InternalError", "InternalFailure", "InternalServerError", "RequestTimeout", "RequestTimeoutException", "ServerException"];
+
 /// What an error code with its HTTP status means.
 ///
 /// Source: the services' lists of error codes; EC2's "Eventual consistency" and "Ensuring idempotency" for 5xx.
@@ -93,7 +97,7 @@ pub fn verdict(code: Option<&str>, status: u16) -> Verdict {
         Verdict::RetryLater
     } else if REFUSED.contains(&code) {
         Verdict::Refused
-    } else if status >= 500 || matches!(code, "InternalError" | "InternalFailure" | "InternalServerError" | "ServerException") {
+    } else if status >= 500 || status == 408 || UNKNOWN.contains(&code) {
         Verdict::Unknown
     } else {
         Verdict::Wrong
@@ -216,6 +220,8 @@ mod tests {
             ("InternalFailure", 500, Verdict::Unknown),
             ("AnythingElse", 500, Verdict::Unknown),
             ("ServerException", 400, Verdict::Unknown),
+            ("RequestTimeout", 400, Verdict::Unknown),
+            ("AnythingElse", 408, Verdict::Unknown),
             ("ServiceUnavailable", 503, Verdict::RetryLater),
             ("InvalidInstanceID.NotFound", 400, Verdict::Wrong),
             ("UnauthorizedOperation", 403, Verdict::Wrong),

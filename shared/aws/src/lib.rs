@@ -19,6 +19,8 @@ pub mod alarms;
 pub mod events;
 #[cfg(feature = "sns")]
 pub mod pager;
+#[cfg(feature = "dynamodb")]
+pub mod store;
 
 pub use base::Base;
 pub use calls::{CallLog, SeenCall};

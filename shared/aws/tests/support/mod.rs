@@ -2,10 +2,13 @@
 //! request against the service's own model.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub(crate) mod http;
+
 use std::collections::BTreeSet;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::HttpClient;
 use strata_aws::{Base, Settings, Uses};
 use strata_ports::StackScope;
 
@@ -25,6 +28,17 @@ pub(crate) fn base(more: &[(&str, &str)]) -> Base {
         other => more.iter().find(|(n, _)| *n == other).map(|(_, value)| (*value).to_owned()),
     });
     let base = Base::new(settings.expect("settings"), keys());
+    base.log().keep();
+    base
+}
+
+/// Clients that reach nothing but `http`, with a log of their calls. `more` are settings beside the region.
+pub(crate) fn base_over(http: impl HttpClient + 'static, more: &[(&str, &str)]) -> Base {
+    let settings = Settings::read(|name| match name {
+        "AWS_REGION" => Some(REGION.to_owned()),
+        other => more.iter().find(|(n, _)| *n == other).map(|(_, value)| (*value).to_owned()),
+    });
+    let base = Base::new(settings.expect("settings"), keys()).with_http(http);
     base.log().keep();
     base
 }
