@@ -196,12 +196,12 @@ impl Containers for Port {
 
 #[async_trait]
 impl Modes for Port {
-    async fn read(&self, scope: &ModeScope) -> Result<Option<Mode>, CloudError> {
+    async fn read(&self, scopes: &[ModeScope]) -> Result<Vec<Option<Mode>>, CloudError> {
         let state = self.0.lock().unwrap();
         if state.mode_is_unreadable {
-            return Err(CloudError::RetryLater { action: "ssm:GetParameter", why: "down".into() });
+            return Err(CloudError::RetryLater { action: "ssm:GetParameters", why: "down".into() });
         }
-        Ok(state.mode.filter(|_| *scope == ModeScope::Installation))
+        Ok(scopes.iter().map(|scope| state.mode.filter(|_| *scope == ModeScope::Installation)).collect())
     }
 }
 

@@ -218,8 +218,9 @@ impl Containers for Port {
 
 #[async_trait]
 impl Modes for Port {
-    async fn read(&self, scope: &ModeScope) -> Result<Option<Mode>, CloudError> {
-        Ok(self.0.lock().unwrap().mode.filter(|_| *scope == ModeScope::Installation))
+    async fn read(&self, scopes: &[ModeScope]) -> Result<Vec<Option<Mode>>, CloudError> {
+        let mode = self.0.lock().unwrap().mode;
+        Ok(scopes.iter().map(|scope| mode.filter(|_| *scope == ModeScope::Installation)).collect())
     }
 }
 

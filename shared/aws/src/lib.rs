@@ -17,6 +17,8 @@ pub mod uses;
 pub mod alarms;
 #[cfg(feature = "eventbridge")]
 pub mod events;
+#[cfg(feature = "ssm")]
+pub mod modes;
 #[cfg(feature = "sns")]
 pub mod pager;
 #[cfg(feature = "dynamodb")]

@@ -21,21 +21,24 @@ pub enum ModeScope {
 /// Deployed, an SSM parameter each, so that plain `aws ssm put-parameter` stops Strata when Strata itself is the trouble.
 #[async_trait]
 pub trait Modes: Send + Sync {
-    /// The mode of one scope; `None` if none was set.
+    /// The modes of these scopes, in their order; `None` where none was set. One look for all of them: what a decision needs is read
+    /// together.
     ///
     /// # Errors
-    /// Unreadable: the caller treats it as frozen for stop, terminate and patch (`strata_domain::mode::permits` with `None`).
-    async fn read(&self, scope: &ModeScope) -> Result<Option<Mode>, CloudError>;
+    /// One of them is unreadable, or is set to what is no mode: the caller treats it as frozen for stop, terminate and patch
+    /// (`strata_domain::mode::permits` with `None`).
+    async fn read(&self, scopes: &[ModeScope]) -> Result<Vec<Option<Mode>>, CloudError>;
 }
 
-/// The mode that counts for a layer of a stack: the strictest of the three; `None` when one of them cannot be read.
-pub async fn effective(modes: &dyn Modes, stack: Option<&StackId>, layer: Option<&LayerId>) -> Option<Mode> {
+/// The mode that counts for layers of a stack: the strictest of the installation's, the stack's and theirs; `None` when one of them
+/// cannot be read. One call.
+pub async fn effective<'a>(
+    modes: &dyn Modes,
+    stack: Option<&StackId>,
+    layers: impl IntoIterator<Item = &'a LayerId>,
+) -> Option<Mode> {
     let mut scopes = vec![ModeScope::Installation];
     scopes.extend(stack.cloned().map(ModeScope::Stack));
-    scopes.extend(layer.cloned().map(ModeScope::Layer));
-    let mut found = Vec::new();
-    for scope in &scopes {
-        found.extend(modes.read(scope).await.ok()?);
-    }
-    Some(Mode::strictest(found))
+    scopes.extend(layers.into_iter().cloned().map(ModeScope::Layer));
+    Some(Mode::strictest(modes.read(&scopes).await.ok()?.into_iter().flatten()))
 }

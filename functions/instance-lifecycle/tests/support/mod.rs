@@ -158,7 +158,7 @@ impl Alarms for Silent {
 
 #[async_trait]
 impl Modes for Silent {
-    async fn read(&self, _: &ModeScope) -> Result<Option<Mode>, CloudError> {
+    async fn read(&self, _: &[ModeScope]) -> Result<Vec<Option<Mode>>, CloudError> {
         silent()
     }
 }

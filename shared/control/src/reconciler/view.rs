@@ -114,14 +114,8 @@ impl StackView {
         let stack_settings = Settings::from_custom_json(self.stack.custom_json.as_deref()).unwrap_or_default();
         let mut found: Vec<Mode> = stack_settings.mode.into_iter().collect();
         found.extend(record.layer_ids.iter().filter_map(|id| self.layers.get(id)).filter_map(|(_, settings)| settings.mode));
-        let mut is_readable = true;
-        for layer in &record.layer_ids {
-            match effective(modes, Some(&self.stack.id), Some(layer)).await {
-                Some(mode) => found.push(mode),
-                None => is_readable = false,
-            }
-        }
-        let mode = is_readable.then(|| Mode::strictest(found));
+        let read = effective(modes, Some(&self.stack.id), &record.layer_ids).await;
+        let mode = read.map(|mode| Mode::strictest(found.into_iter().chain([mode])));
         self.modes.insert(record.layer_ids.clone(), mode);
         mode
     }

@@ -13,6 +13,8 @@ use super::{Latency, SimCloud};
 
 /// Entries in one PutEvents call.
 const PER_PUT: usize = 10;
+/// Names in one GetParameters call.
+const PER_GET: usize = 10;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Telling {
@@ -52,14 +54,17 @@ impl Events for SimCloud {
 
 #[async_trait]
 impl Modes for SimCloud {
-    async fn read(&self, scope: &ModeScope) -> Result<Option<Mode>, CloudError> {
-        const ACTION: &str = "ssm:GetParameter";
+    async fn read(&self, scopes: &[ModeScope]) -> Result<Vec<Option<Mode>>, CloudError> {
+        const ACTION: &str = "ssm:GetParameters";
+        if scopes.is_empty() {
+            return Ok(Vec::new());
+        }
         self.call(Latency::Read, |s| {
-            s.admit(ACTION, 1)?;
+            s.admit(ACTION, scopes.len().div_ceil(PER_GET))?;
             if s.telling.unreadable {
                 return Err(CloudError::RetryLater { action: ACTION, why: "InternalServerError".to_owned() });
             }
-            Ok(s.telling.modes.get(scope).copied())
+            Ok(scopes.iter().map(|scope| s.telling.modes.get(scope).copied()).collect())
         })
         .await
     }

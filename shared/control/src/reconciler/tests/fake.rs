@@ -331,10 +331,10 @@ impl Alarms for Cloud {
 
 #[async_trait]
 impl Modes for Cloud {
-    async fn read(&self, _: &ModeScope) -> Result<Option<Mode>, CloudError> {
+    async fn read(&self, scopes: &[ModeScope]) -> Result<Vec<Option<Mode>>, CloudError> {
         match self.state().mode {
-            Some(mode) => Ok(Some(mode)),
-            None => Err(CloudError::RetryLater { action: "ssm:GetParameter", why: "throttled".to_owned() }),
+            Some(mode) => Ok(vec![Some(mode); scopes.len()]),
+            None => Err(CloudError::RetryLater { action: "ssm:GetParameters", why: "throttled".to_owned() }),
         }
     }
 }

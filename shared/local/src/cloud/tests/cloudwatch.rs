@@ -132,14 +132,14 @@ async fn a_hundred_alarms_are_one_call() {
 #[tokio::test(start_paused = true)]
 async fn modes_are_what_was_set_and_can_be_unreadable() {
     let w = World::new(config());
-    assert_eq!(w.cloud.read(&ModeScope::Installation).await, Ok(None));
+    assert_eq!(w.cloud.read(&[ModeScope::Installation]).await, Ok(vec![None]));
     w.cloud.set_mode(ModeScope::Installation, Some(Mode::Frozen));
-    assert_eq!(w.cloud.read(&ModeScope::Installation).await, Ok(Some(Mode::Frozen)));
+    assert_eq!(w.cloud.read(&[ModeScope::Installation]).await, Ok(vec![Some(Mode::Frozen)]));
     w.cloud.set_modes_unreadable(true);
-    assert!(w.cloud.read(&ModeScope::Installation).await.is_err());
+    assert!(w.cloud.read(&[ModeScope::Installation]).await.is_err());
     w.cloud.set_modes_unreadable(false);
     w.cloud.set_mode(ModeScope::Installation, None);
-    assert_eq!(w.cloud.read(&ModeScope::Installation).await, Ok(None));
+    assert_eq!(w.cloud.read(&[ModeScope::Installation]).await, Ok(vec![None]));
 }
 
 #[tokio::test(start_paused = true)]
