@@ -88,6 +88,12 @@ impl Base {
         builder.build()
     }
 
+    /// As [`own`](Self::own), in another region.
+    #[cfg(feature = "ssm")]
+    pub(crate) fn own_in(&self, service: &str, region: &str) -> SdkConfig {
+        self.own(service).into_builder().region(Region::new(region.to_owned())).build()
+    }
+
     /// The stacks' roles, one session each for all clients.
     #[cfg(feature = "sts")]
     pub(crate) fn stack_roles(&self) -> crate::stack_roles::StackRoles {

@@ -15,6 +15,10 @@ pub mod uses;
 
 #[cfg(feature = "cloudwatch")]
 pub mod alarms;
+#[cfg(feature = "ssm")]
+pub mod commands;
+#[cfg(feature = "ecs")]
+pub mod containers;
 #[cfg(feature = "eventbridge")]
 pub mod events;
 #[cfg(feature = "ssm")]

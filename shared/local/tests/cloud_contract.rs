@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use strata_domain::StackId;
-use strata_local::cloud::{CloudConfig, SimCloud};
+use strata_local::cloud::{CloudConfig, ServiceSpec, SimCloud};
 use strata_local::{VirtualClock, virtual_runtime};
-use strata_ports::contract::{alarms_contract, compute_contract, host_contract, modes_contract};
+use strata_ports::contract::{alarms_contract, compute_contract, host_contract, modes_contract, services_contract};
 use strata_ports::{Clock, StackScope};
 
 #[test]
@@ -29,6 +29,9 @@ fn the_simulated_cloud_keeps_the_contracts_of_its_ports() {
         };
         compute_contract(&*cloud, &scope, "us-east-1a", &settle).await;
         host_contract(&*cloud, &scope, &cluster, "us-east-1b", &settle).await;
+        let spec = ServiceSpec { name: "web".to_owned(), desired: 2, ..ServiceSpec::default() };
+        let service = cloud.create_service(&cluster, spec).expect("the cluster is there");
+        services_contract(&*cloud, &scope, &cluster, &service, &settle).await;
         alarms_contract(&*cloud, &scope).await;
         modes_contract(&*cloud, async |mode_of, mode| cloud.set_mode(mode_of, mode)).await;
     });

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 pub(crate) mod http;
+pub(crate) mod scripted;
 
 use std::collections::BTreeSet;
 
@@ -22,9 +23,14 @@ pub(crate) fn base(more: &[(&str, &str)]) -> Base {
     #[expect(clippy::disallowed_methods, reason = "only whoever runs the tests knows where the server is")]
     let endpoint =
         std::env::var(VARIABLE).unwrap_or_else(|_| panic!("{VARIABLE} is not set: these tests are run by `cargo xtask wire`"));
+    base_at(&endpoint, more)
+}
+
+/// As [`base`], of a server of the test's own.
+pub(crate) fn base_at(endpoint: &str, more: &[(&str, &str)]) -> Base {
     let settings = Settings::read(|name| match name {
         "AWS_REGION" => Some(REGION.to_owned()),
-        "AWS_ENDPOINT_URL" => Some(endpoint.clone()),
+        "AWS_ENDPOINT_URL" => Some(endpoint.to_owned()),
         other => more.iter().find(|(n, _)| *n == other).map(|(_, value)| (*value).to_owned()),
     });
     let base = Base::new(settings.expect("settings"), keys());

@@ -4,12 +4,9 @@
 
 use std::pin::Pin;
 
-use strata_domain::{ClusterArn, InstanceId, LayerId};
+use strata_domain::{InstanceId, LayerId};
 
-use crate::{
-    AlarmSpec, Alarms, CommandKind, CommandRequest, Commands, Compute, ContainerInstanceState, Containers, Ec2Instance, Ec2State,
-    LaunchSpec, StackScope,
-};
+use crate::{AlarmSpec, Alarms, Compute, Ec2Instance, Ec2State, LaunchSpec, StackScope};
 
 /// Lets the world go on until nothing is under way.
 pub type Settle<'a> = &'a (dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> + Sync);
@@ -78,56 +75,6 @@ pub async fn compute_contract(compute: &dyn Compute, scope: &StackScope, zone: &
     assert!(found.is_empty(), "what is terminated is not found by its record");
     let late = compute.run_instance(scope, &spec).await.expect("a late repeat is accepted");
     assert_eq!(late.id, host.id, "a late repeat is still the same launch");
-}
-
-/// SSM and ECS on one host that was set up: one nonce is one command; DRAINING and ACTIVE can be set again and again; deregistering twice
-/// succeeds; after it the host is no container instance.
-///
-/// # Panics
-/// With what was broken.
-pub async fn host_contract<C: Compute + Commands + Containers>(
-    cloud: &C,
-    scope: &StackScope,
-    cluster: &ClusterArn,
-    zone: &str,
-    settle: Settle<'_>,
-) {
-    let host = cloud.run_instance(scope, &launch("record-2", zone)).await.expect("a launch is accepted");
-    settle().await;
-    let pings = cloud.pings(scope, std::slice::from_ref(&host.id)).await.expect("pings answer");
-    assert_eq!(pings.len(), 1, "the SSM agent has called");
-    let request = CommandRequest {
-        nonce: "setup-record-2-1".to_owned(),
-        kind: CommandKind::Setup,
-        host: host.id.clone(),
-        parameters: vec![("cluster".to_owned(), cluster.to_string())],
-        timeout_seconds: 3_600,
-    };
-    let command = cloud.send(scope, &request).await.expect("a command is accepted");
-    assert_eq!(cloud.send(scope, &request).await.expect("a repeat is accepted"), command, "one nonce is one command");
-    settle().await;
-    let unknown = strata_domain::SsmCommandId::from("00000000-0000-4000-8000-000000000000");
-    let results = cloud.results(scope, &[unknown, command]).await.expect("unknown commands are no error");
-    assert_eq!(results.len(), 1, "unknown commands are left out");
-    assert!(results[0].status.is_final());
-
-    let found = cloud.find_by_host(scope, cluster, std::slice::from_ref(&host.id)).await.expect("find answers");
-    let arn = found.first().expect("Setup has made it a container instance").arn.clone();
-    for wanted in [ContainerInstanceState::Draining, ContainerInstanceState::Draining, ContainerInstanceState::Active] {
-        let set = cloud.set_state(scope, cluster, std::slice::from_ref(&arn), wanted).await.expect("the state is set");
-        assert!(set.iter().all(|r| r.result.is_ok()));
-        let seen =
-            cloud.describe_container_instances(scope, cluster, std::slice::from_ref(&arn)).await.expect("describe answers");
-        assert_eq!(seen[0].state, wanted);
-    }
-    for task in cloud.tasks_on(scope, cluster, &arn).await.expect("tasks answer") {
-        cloud.stop_task(scope, cluster, &task.arn, "contract").await.expect("a task is stopped");
-    }
-    for _ in 0..2 {
-        cloud.deregister(scope, cluster, &arn).await.expect("deregistering twice is a success");
-    }
-    let left = cloud.describe_container_instances(scope, cluster, std::slice::from_ref(&arn)).await.expect("describe answers");
-    assert!(left.is_empty(), "a deregistered one is left out");
 }
 
 /// CloudWatch: put overwrites, missing alarms are left out, deleting twice succeeds.
