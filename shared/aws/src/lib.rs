@@ -21,6 +21,8 @@ pub mod commands;
 pub mod containers;
 #[cfg(feature = "eventbridge")]
 pub mod events;
+#[cfg(feature = "iam")]
+pub mod identity;
 #[cfg(feature = "ssm")]
 pub mod modes;
 #[cfg(feature = "sns")]
