@@ -58,6 +58,8 @@ pub(super) fn setup_request(view: &StackView, record: &Instance, config: &Config
         ("hostname".to_owned(), record.hostname.clone()),
         ("instance_id".to_owned(), record.id.to_string()),
         ("install_updates".to_owned(), installs_updates.to_string()),
+        // Whose metrics the host publishes, for load-based scaling [MET-18].
+        ("layer_ids".to_owned(), record.layer_ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(",")),
     ];
     if let Some(cluster) = view.cluster_of(record) {
         parameters.push(("cluster".to_owned(), cluster.to_string()));

@@ -1,0 +1,475 @@
+//! The SSM documents: their parameters are data, and their scripts are really run, in a directory of their own with stand-ins for what
+//! changes a machine.
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![cfg(unix)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use strata_aws::commands::parameter_name;
+use tempfile::TempDir;
+
+const DOCUMENTS: [(&str, &str); 4] = [
+    ("configure", include_str!("../documents/configure.yaml")),
+    ("setup", include_str!("../documents/setup.yaml")),
+    ("shutdown", include_str!("../documents/shutdown.yaml")),
+    ("update", include_str!("../documents/update.yaml")),
+];
+
+fn document(name: &str) -> &'static str {
+    DOCUMENTS.iter().find(|(n, _)| *n == name).unwrap().1
+}
+
+/// The script of a document: the one block scalar of its `runCommand`.
+fn script(name: &str) -> String {
+    let block = document(name).split_once("    runCommand:\n    - |\n").unwrap().1;
+    block.lines().map(|line| format!("{}\n", line.strip_prefix("      ").unwrap_or(line))).collect()
+}
+
+/// The parameters with their settings, as they stand in the document.
+fn parameters(name: &str) -> Vec<(String, String)> {
+    let block = document(name).split_once("parameters:\n").unwrap().1.split_once("mainSteps:").unwrap().0;
+    let mut found: Vec<(String, String)> = Vec::new();
+    for line in block.lines() {
+        match line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')) {
+            Some(head) => found.push((head.trim_end_matches(':').to_owned(), String::new())),
+            None => found.last_mut().unwrap().1.push_str(&format!("{}\n", line.trim())),
+        }
+    }
+    found
+}
+
+/// The part of a script between `# -- <name>` and `# -- end of <name>`.
+fn part<'a>(script: &'a str, name: &str) -> &'a str {
+    script.split_once(&format!("# -- {name}\n")).unwrap().1.split_once(&format!("# -- end of {name}\n")).unwrap().0
+}
+
+/// What Setup puts on a host to publish metrics.
+fn metrics() -> String {
+    let setup = script("setup");
+    let (_, rest) = setup.split_once("<<'METRICS'").unwrap();
+    rest.split_once('\n').unwrap().1.split_once("METRICS\n").unwrap().0.to_owned()
+}
+
+/// A machine made of a directory: what changes a machine is replaced by programs that write down how they were called.
+struct Host {
+    dir: TempDir,
+}
+
+impl Host {
+    fn new(os_release: &str) -> Self {
+        let host = Self { dir: tempfile::tempdir().unwrap() };
+        for dir in ["bin", "etc", "run", "proc/sys/kernel/random", "var"] {
+            fs::create_dir_all(host.path(dir)).unwrap();
+        }
+        fs::write(host.path("etc/os-release"), os_release).unwrap();
+        for name in [
+            "apt-get",
+            "yum",
+            "dnf",
+            "rpm",
+            "amazon-linux-extras",
+            "systemctl",
+            "hostnamectl",
+            "hostname",
+            "groupadd",
+            "getent",
+            "sleep",
+            "curl",
+            "dpkg",
+            "uname",
+        ] {
+            host.program(name, "");
+        }
+        host
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    /// A stand-in for a program; it writes its call down and then does `body`.
+    fn program(&self, name: &str, body: &str) {
+        let path = self.path("bin").join(name);
+        let text = format!("#!/bin/bash\nprintf '%s\\n' \"$(basename \"$0\") $*\" >>\"$STRATA_ROOT/calls\"\n{body}\n");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn hook(&self, event: &str, body: &str) {
+        let dir = self.path(&format!("etc/strata/hooks/{event}.d"));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("10-test"), format!("#!/bin/bash\n{body}\n")).unwrap();
+        fs::set_permissions(dir.join("10-test"), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A run of a script in here, with these parameters as the SSM agent gives them.
+    fn command(&self, script: &str, parameters: &[(&str, &str)]) -> Command {
+        let file = self.path(&format!("script-{:x}", script.len()));
+        fs::write(&file, script).unwrap();
+        let mut command = Command::new("bash");
+        command.arg(file).env_clear();
+        command.env("PATH", format!("{}:/usr/bin:/bin", self.path("bin").display())).env("STRATA_ROOT", self.dir.path());
+        command.envs(parameters.iter().map(|(name, value)| (format!("SSM_{name}"), *value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Exit code and what was said, of a document's run with the parameters' defaults.
+    fn run(&self, name: &str, given: &[(&str, &str)]) -> (i32, String) {
+        let default = |settings: &str| {
+            let line = settings.lines().find_map(|line| line.strip_prefix("default: '"));
+            line.map(|line| line.trim_end_matches('\'').to_owned())
+        };
+        let declared = parameters(name);
+        let defaults = declared.iter().filter_map(|(name, settings)| Some((name.as_str(), default(settings)?)));
+        let defaults: Vec<(&str, String)> = defaults.collect();
+        let mut all: Vec<(&str, &str)> = defaults.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        all.extend(given);
+        ended(&self.command(&script(name), &all).output().unwrap())
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_default()
+    }
+
+    /// The calls of stand-ins since the last look that begin so.
+    fn calls(&self, beginning: &str) -> Vec<String> {
+        self.read("calls").lines().filter(|call| call.starts_with(beginning)).map(str::to_owned).collect()
+    }
+}
+
+fn ended(output: &Output) -> (i32, String) {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8(text).unwrap())
+}
+
+const AL2023: &str = "ID=\"amzn\"\nVERSION_ID=\"2023\"\nPRETTY_NAME=\"Amazon Linux 2023\"\n";
+const UBUNTU: &str = "ID=ubuntu\nVERSION_ID=\"24.04\"\n";
+const CLUSTER: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/shop";
+
+fn is_installed(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[test]
+fn every_script_is_a_script() {
+    let mut scripts: Vec<(String, String)> = DOCUMENTS.iter().map(|(name, _)| ((*name).to_owned(), script(name))).collect();
+    scripts.push(("metrics".to_owned(), metrics()));
+    let dir = tempfile::tempdir().unwrap();
+    let checkers: &[&[&str]] = if is_installed("shellcheck") { &[&["bash", "-n"], &["shellcheck"]] } else { &[&["bash", "-n"]] };
+    for (name, text) in scripts {
+        assert!(text.starts_with("#!/bin/bash\n"), "{name}: the agent runs a script as its first line says");
+        let file = dir.path().join(&name);
+        fs::write(&file, text).unwrap();
+        for checker in checkers {
+            let output = Command::new(checker[0]).args(&checker[1..]).arg(&file).output().unwrap();
+            assert!(output.status.success(), "{name}: {}", ended(&output).1);
+        }
+    }
+}
+
+#[test]
+fn what_documents_share_is_the_same_in_all_of_them() {
+    let of = |name: &str, what: &str| part(&script(name), what).to_owned();
+    for name in ["configure", "shutdown", "update"] {
+        assert_eq!(of(name, "run once"), of("setup", "run once"), "{name}");
+    }
+    assert_eq!(of("update", "packages"), of("setup", "packages"));
+}
+
+/// A parameter is a variable for the script; where an old agent fills in its text, a pattern keeps that text harmless.
+#[test]
+fn parameters_are_data() {
+    for (document, text) in DOCUMENTS {
+        assert!(text.starts_with("schemaVersion: '2.2'\n"), "{document}");
+        let (declared, script) = (parameters(document), script(document));
+        let filled_in = script.lines().filter(|line| line.contains("{{")).collect::<Vec<_>>();
+        let own: Vec<&(String, String)> = declared.iter().filter(|(name, _)| name != "ExecutionTimeout").collect();
+        let expected: Vec<String> =
+            own.iter().map(|(name, _)| format!("[ -n \"${{SSM_{name}+x}}\" ] || SSM_{name}=\"{{{{ {name} }}}}\"")).collect();
+        assert_eq!(filled_in, expected, "{document}");
+        for (name, settings) in &declared {
+            let pattern =
+                settings.lines().find_map(|line| line.strip_prefix("allowedPattern: '")).unwrap().trim_end_matches('\'');
+            assert!(pattern.starts_with('^') && pattern.ends_with('$'), "{document} {name}: {pattern}");
+            let classes = pattern.trim_start_matches("^$|");
+            for odd in ["\"", "`", "\\", ";", "&", ".*", "\\s", "[^"] {
+                assert!(!classes.contains(odd), "{document} {name}: {pattern} lets {odd} through");
+            }
+            assert!(name == "ExecutionTimeout" || settings.contains("interpolationType: ENV_VAR\n"), "{document} {name}");
+        }
+    }
+}
+
+/// What lifecycle and security-updates send is what the documents declare.
+#[test]
+fn what_is_sent_is_declared() {
+    let sent: [(&str, &[&str]); 3] = [
+        ("setup", &["hostname", "instance_id", "install_updates", "layer_ids", "cluster", "clear_agent_state"]),
+        ("shutdown", &["hostname"]),
+        ("update", &["allow_reboot"]),
+    ];
+    for (document, names) in sent {
+        let declared: Vec<String> = parameters(document).into_iter().map(|(name, _)| name).collect();
+        for name in names.iter().map(|name| parameter_name(name)).chain(["Nonce".to_owned(), "ExecutionTimeout".to_owned()]) {
+            assert!(declared.contains(&name), "{document} does not declare {name}");
+        }
+    }
+}
+
+/// `work` of a test, run once under a nonce.
+fn once(work: &str) -> String {
+    format!("set -u\n{}\nwork() {{\n{work}\n}}\nonce \"$SSM_Nonce\"\n", part(&script("setup"), "run once"))
+}
+
+#[test]
+fn a_nonce_that_has_run_gives_its_exit_code_again_and_runs_nothing() {
+    let host = Host::new(AL2023);
+    let run =
+        |nonce: &str| ended(&host.command(&once("echo run >>\"$ROOT/runs\"; exit 3"), &[("Nonce", nonce)]).output().unwrap());
+    assert_eq!(run("c/i/1"), (3, String::new()));
+    assert_eq!(run("c/i/1"), (3, "this command has run before; its exit code was 3\n".to_owned()));
+    assert_eq!(host.read("runs"), "run\n");
+    assert_eq!(run("c/i/2").0, 3, "another nonce is another run");
+    assert_eq!(run("c_i_1").0, 3, "however alike");
+    assert_eq!(host.read("runs"), "run\n".repeat(3));
+}
+
+#[test]
+fn who_comes_while_a_nonce_runs_waits_for_its_end() {
+    let host = Host::new(AL2023);
+    // It says that it runs, then waits for a line.
+    let mut first = host.command(&once("echo began; read -r _; exit 7"), &[("Nonce", "n")]);
+    let mut first = first.stdin(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(first.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "began\n");
+    let second = host.command(&once("echo ran as well >>\"$ROOT/runs\"; exit 9"), &[("Nonce", "n")]).spawn().unwrap();
+    first.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    assert_eq!(first.wait().unwrap().code(), Some(7));
+    assert_eq!(ended(&second.wait_with_output().unwrap()).0, 7);
+    assert_eq!(host.read("runs"), "");
+}
+
+#[test]
+fn a_run_that_died_is_begun_again_and_one_that_goes_on_afterwards_does_not_keep_the_lock() {
+    let host = Host::new(AL2023);
+    let mut first = host.command(&once("echo began; read -r _"), &[("Nonce", "n")]);
+    let mut first = first.stdin(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(first.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let (code, _) = ended(&host.command(&once("exit 0"), &[("Nonce", "n")]).output().unwrap());
+    assert_eq!(code, 0);
+}
+
+fn update(host: &Host, nonce: &str, allow: &str) -> (i32, String) {
+    host.run("update", &[("Nonce", nonce), ("AllowReboot", allow)])
+}
+
+/// [SEC-11] [SEC-16]
+#[test]
+fn an_update_reboots_if_a_newer_kernel_is_there_and_it_may() {
+    let host = Host::new(AL2023);
+    let boot = |id: &str| fs::write(host.path("proc/sys/kernel/random/boot_id"), id).unwrap();
+    boot("first");
+    host.program("uname", "echo 6.1.9-1.x86_64");
+    host.program("rpm", "printf '6.1.10-1.x86_64\\n6.1.9-1.x86_64\\n'");
+    assert_eq!(update(&host, "gentle", "false"), (0, "reboot required but not allowed\n".to_owned()));
+    assert_eq!(update(&host, "n", "true"), (194, "updated, rebooting\n".to_owned()));
+    assert_eq!(update(&host, "n", "true").0, 194, "until it has rebooted");
+    boot("second");
+    assert_eq!(update(&host, "n", "true"), (0, "updated, rebooted\n".to_owned()));
+    assert_eq!(update(&host, "n", "true").0, 0);
+    assert_eq!(host.calls("dnf"), ["dnf -y upgrade --releasever=latest"; 2]);
+
+    host.program("uname", "echo 6.1.10-1.x86_64");
+    assert_eq!(update(&host, "later", "true"), (0, "updated\n".to_owned()));
+}
+
+/// [SEC-13] [SEC-17]
+#[test]
+fn ubuntu_fetches_its_lists_first_and_is_not_rebooted() {
+    let host = Host::new(UBUNTU);
+    assert_eq!(update(&host, "n", "true"), (0, "updated\n".to_owned()));
+    let calls = host.calls("apt-get");
+    assert!(calls.len() == 2 && calls[0].ends_with(" update") && calls[1].ends_with(" upgrade"), "{calls:?}");
+}
+
+/// [SEC-15]
+#[test]
+fn an_unknown_system_is_left_alone() {
+    for document in ["update", "setup"] {
+        let host = Host::new("ID=plan9\nPRETTY_NAME=\"Plan 9\"\n");
+        let (code, said) = host.run(document, &[("Nonce", "n"), ("InstallUpdates", "true")]);
+        assert!(code == 1 && said.contains("this is Plan 9") && said.contains("nothing was done"), "{said}");
+        assert_eq!(host.read("calls"), "");
+    }
+}
+
+/// [SEC-10] [ECS-64]
+#[test]
+fn a_package_manager_that_fails_is_tried_three_times_and_fails_the_command() {
+    let host = Host::new(AL2023);
+    host.program("dnf", "echo 'Error: no mirror' >&2; exit 1");
+    let (code, said) = host.run("setup", &[("Nonce", "n"), ("InstallUpdates", "true"), ("Cluster", CLUSTER)]);
+    assert!(code == 1 && said.contains("Error: no mirror") && said.ends_with("its messages are above\n"), "{said}");
+    assert_eq!((host.calls("dnf").len(), host.calls("sleep 5").len(), host.calls("systemctl").len()), (3, 2, 0));
+}
+
+/// The agent answers once its unit was started.
+fn with_agent(host: &Host, cluster: &str) {
+    let told = format!("{{\"Cluster\":\"{cluster}\",\"ContainerInstanceArn\":\"arn:ci/1\",\"Version\":\"Amazon ECS Agent\"}}");
+    fs::write(host.path("answer"), told).unwrap();
+    host.program("curl", "cat \"$STRATA_ROOT/up\" 2>/dev/null || exit 7");
+    host.program(
+        "systemctl",
+        "case \"$1\" in cat) [ -e \"$STRATA_ROOT/up\" ];; restart) cp \"$STRATA_ROOT/answer\" \"$STRATA_ROOT/up\";; esac",
+    );
+}
+
+/// [ECS-64] [ECS-122]
+#[test]
+fn setup_updates_then_installs_the_agent_and_waits_until_it_is_registered() {
+    let host = Host::new(AL2023);
+    with_agent(&host, "shop");
+    fs::create_dir_all(host.path("etc/ecs")).unwrap();
+    fs::write(host.path("etc/ecs/ecs.config"), "ECS_CLUSTER=old\nECS_INSTANCE_ATTRIBUTES={\"a\":\"b\"}\n").unwrap();
+    let given = [("Nonce", "n"), ("Hostname", "web1"), ("InstallUpdates", "true"), ("Cluster", CLUSTER)];
+    let (code, said) = host.run("setup", &given);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("the ECS agent was installed; it registered as arn:ci/1\n") && said.ends_with("web1 is set up\n"),
+        "{said}"
+    );
+    assert_eq!(host.calls("dnf"), ["dnf -y upgrade --releasever=latest", "dnf -y install docker ecs-init"]);
+    assert_eq!(host.calls("hostnamectl"), ["hostnamectl set-hostname web1"]);
+    assert_eq!(host.calls("systemctl restart"), ["systemctl restart --no-block ecs"]);
+    let config = host.read("etc/ecs/ecs.config");
+    let lines: Vec<&str> = config.lines().collect();
+    assert_eq!(lines[..2], ["ECS_INSTANCE_ATTRIBUTES={\"a\":\"b\"}", "ECS_CLUSTER=shop"], "others' lines stay");
+    assert!(lines.contains(&"ECS_AVAILABLE_LOGGING_DRIVERS=[\"json-file\",\"awslogs\"]"), "{config}");
+}
+
+/// [ECS-124]
+#[test]
+fn what_the_agent_remembers_is_cleared_after_a_deregistration_only() {
+    for (clear, left) in [("true", false), ("false", true)] {
+        let host = Host::new(AL2023);
+        with_agent(&host, "shop");
+        fs::create_dir_all(host.path("var/lib/ecs/data")).unwrap();
+        fs::write(host.path("var/lib/ecs/data/agent.db"), "old").unwrap();
+        let (code, said) = host.run("setup", &[("Nonce", "n"), ("Cluster", CLUSTER), ("ClearAgentState", clear)]);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!((host.path("var/lib/ecs/data/agent.db").exists(), host.path("var/lib/ecs/data").exists()), (left, true));
+    }
+}
+
+/// [ECS-64]
+#[test]
+fn an_agent_in_the_cluster_is_left_alone_and_one_in_another_cluster_is_a_failure() {
+    let host = Host::new(AL2023);
+    with_agent(&host, "shop");
+    fs::copy(host.path("answer"), host.path("up")).unwrap();
+    let given = |nonce| [("Nonce", nonce), ("Cluster", CLUSTER), ("ClearAgentState", "true")];
+    let (code, said) = host.run("setup", &given("one"));
+    assert!(code == 0 && said.contains("was there already and is in the cluster shop"), "{said}");
+    assert_eq!((host.calls("dnf").len(), host.calls("systemctl stop").len()), (0, 0));
+
+    with_agent(&host, "elsewhere");
+    fs::copy(host.path("answer"), host.path("up")).unwrap();
+    let (code, said) = host.run("setup", &given("two"));
+    assert!(code == 1 && said.contains("registered to a different cluster: elsewhere instead of shop"), "{said}");
+}
+
+/// [ECS-64]
+#[test]
+fn an_agent_that_never_answers_fails_setup_after_three_hundred_looks() {
+    let host = Host::new(AL2023);
+    host.program("curl", "exit 7");
+    let (code, said) = host.run("setup", &[("Nonce", "n"), ("Cluster", CLUSTER)]);
+    assert!(code == 1 && said.contains("did not answer within 5 minutes"), "{said}");
+    assert_eq!(host.calls("sleep 1").len(), 299);
+}
+
+#[test]
+fn hooks_run_at_their_event_and_a_failed_one_fails_it() {
+    let host = Host::new(AL2023);
+    for event in ["setup", "deploy", "shutdown", "configure"] {
+        host.hook(event, &format!("echo {event} >>\"$STRATA_ROOT/events\""));
+    }
+    for document in ["setup", "configure", "shutdown"] {
+        assert_eq!(host.run(document, &[("Nonce", document)]).0, 0);
+    }
+    assert_eq!(host.read("events"), "setup\ndeploy\nconfigure\nshutdown\n");
+    assert_eq!(
+        host.calls("systemctl"),
+        ["systemctl disable --now strata-metrics.timer"],
+        "no cluster, no layers: only Shutdown's"
+    );
+    host.hook("shutdown", "exit 5");
+    let (code, said) = host.run("shutdown", &[("Nonce", "again")]);
+    assert!(code == 1 && said.contains("ended with exit code 5"), "{said}");
+}
+
+/// [MET-18] [LOAD-7]
+#[test]
+fn the_timer_publishes_percent_and_load_for_each_layer() {
+    let layers = ["2f18b4cb-4de5-4429-a149-ff7da9f0d8ee", "00000000-4de5-4429-a149-ff7da9f0d8ee"];
+    let host = Host::new(AL2023);
+    assert_eq!(host.run("setup", &[("Nonce", "n"), ("LayerIds", &layers.join(","))]).0, 0);
+    assert_eq!(host.read("etc/strata/layers"), format!("{}\n{}\n", layers[0], layers[1]));
+    assert_eq!(host.calls("systemctl"), ["systemctl daemon-reload", "systemctl enable --now strata-metrics.timer"]);
+    assert!(host.read("etc/systemd/system/strata-metrics.timer").contains("OnCalendar=*:*:00\n"));
+
+    let imds = r#"case "$*" in
+        *api/token*) echo token;; *placement/region*) echo us-east-1;; *services/domain*) echo amazonaws.com;;
+        *security-credentials/profile*) printf '{\n "AccessKeyId" : "AKIA",\n "SecretAccessKey" : "secret",\n "Token" : "session" }\n';;
+        *security-credentials/*) echo profile;; *monitoring.*) cat >"$STRATA_ROOT/stdin";; esac"#;
+    host.program("curl", imds);
+    let proc = |name: &str, text: &str| fs::write(host.path("proc").join(name), text).unwrap();
+    proc(
+        "meminfo",
+        "MemTotal: 1000 kB\nMemFree: 300 kB\nMemAvailable: 700 kB\nBuffers: 100 kB\nCached: 200 kB\nSwapCached: 9 kB\n",
+    );
+    proc("loadavg", "1.25 0.70 0.50 2/345 6789\n");
+    let look = || {
+        let output = host.command(&host.read("usr/local/lib/strata/metrics"), &[]).output().unwrap();
+        assert_eq!(ended(&output), (0, String::new()));
+        host.calls("curl -fsS -m 20")
+    };
+    proc("stat", "cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 1 1 1 1\n");
+    assert!(look().is_empty(), "the first look has nothing to compare with");
+    proc("stat", "cpu  160 0 115 825 0 0 0 0 0 0\ncpu0 1 1 1 1\n");
+    let sent = look();
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert!(
+        sent[0].contains("--aws-sigv4 aws:amz:us-east-1:monitoring")
+            && sent[0].ends_with(" https://monitoring.us-east-1.amazonaws.com/")
+    );
+    let values = [("cpu", "75.00"), ("memory", "40.00"), ("load_1", "1.25")];
+    let expected = layers.iter().flat_map(|layer| values.map(|(name, value)| (layer, name, value)));
+    for (n, (layer, name, value)) in expected.enumerate() {
+        let n = n + 1;
+        let dimension = format!("Dimensions.member.1.Name=LayerId&MetricData.member.{n}.Dimensions.member.1.Value={layer}");
+        for part in [format!("{n}.MetricName={name}&"), format!("{n}.Value={value}&"), format!("{n}.{dimension}")] {
+            assert!(sent[0].contains(&format!("MetricData.member.{part}")), "{part} in {}", sent[0]);
+        }
+    }
+    assert_eq!(host.read("stdin"), "user = \"AKIA:secret\"\nheader = \"X-Amz-Security-Token: session\"\n");
+    assert!(!host.read("calls").contains("secret"), "keys are on no command line");
+
+    proc("stat", "cpu  10 0 10 80 0 0 0 0 0 0\n");
+    assert_eq!(look().len(), 1, "after a boot the counters begin anew");
+}
