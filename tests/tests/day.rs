@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use strata_cli::args::Faults;
 use strata_cli::sim::RunPlan;
+use strata_domain::pages::PageKind;
 use strata_domain::{InstanceStatus, ScalingType};
 use strata_tests::{broken, run};
 
@@ -56,8 +57,8 @@ fn the_default_day_heals_updates_and_tears_down() {
     let sale: Vec<_> = record.states.iter().filter(|h| h.layer.starts_with("spring-sale/")).collect();
     assert_eq!(sale.len(), 4);
     assert!(sale.iter().all(|h| h.gone_at.is_some()), "every instance of the temporary layer is gone");
-    assert!(record.pages.iter().any(|p| p.kind == "auto-healing" && !p.resolved), "{:?}", record.pages);
-    assert!(record.pages.iter().any(|p| p.kind == "auto-healing" && p.resolved));
+    assert!(record.pages.iter().any(|p| p.kind == PageKind::AutoHealing && !p.resolved), "{:?}", record.pages);
+    assert!(record.pages.iter().any(|p| p.kind == PageKind::AutoHealing && p.resolved));
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn made_up_pages(at: &dyn Fn(i64) -> Timestamp) -> Vec<Page> {
         incident: "heal/web1/1".into(),
         resolved,
         severity: Severity::Warning,
-        kind: "auto-healing".into(),
+        kind: strata_domain::pages::PageKind::AutoHealing,
         stack: "shop".into(),
         layer: Some("ecs-cluster".into()),
         host: Some("web1".into()),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Verdict as Decided};
 use strata_domain::mode::Mode;
+use strata_domain::pages::PageKind;
 use strata_domain::updates::{Campaign, CampaignOutcome, CampaignState, CampaignStep, PausedBy, Phase, Verdict};
 use strata_domain::{DecisionId, InstanceId};
 use strata_ports::{Ids, Told};
@@ -83,7 +84,7 @@ impl Teller<'_> {
             incident: incident(campaign),
             resolved: false,
             severity: Severity::Warning,
-            kind: "update-paused".to_owned(),
+            kind: PageKind::UpdatePaused,
             stack: campaign.stack_name.clone(),
             layer: Some(campaign.layer_name.clone()),
             host: None,
@@ -100,7 +101,6 @@ impl Teller<'_> {
     pub(crate) fn not_paused(&self, campaign: &Campaign, why: &str, decision: DecisionId) -> Option<Page> {
         matches!(campaign.state, CampaignState::Paused { by: PausedBy::Budget, .. }).then(|| Page {
             resolved: true,
-            severity: Severity::Info,
             what: format!("the rolling update of {} is not paused any more", subject(campaign)),
             did: "nothing more".to_owned(),
             ..self.paused(campaign, why, decision)

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use strata_domain::DecisionId;
 use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Verdict};
 use strata_domain::mode::Mode;
+use strata_domain::pages::PageKind;
 use strata_domain::teardown::{Teardown, TeardownOutcome, TeardownStep, Trouble};
 use strata_ports::Ids;
 
@@ -89,7 +90,7 @@ impl Teller<'_> {
             incident: format!("teardown/{}/{}", teardown.id, trouble.number),
             resolved: false,
             severity: Severity::Warning,
-            kind: "teardown-blocked".to_owned(),
+            kind: PageKind::TeardownBlocked,
             stack: teardown.stack_name.clone(),
             layer: Some(teardown.layer_shortname.clone()),
             host: None,
@@ -106,7 +107,6 @@ impl Teller<'_> {
     pub(crate) fn resolved(&self, teardown: &Teardown, trouble: &Trouble, why: &str, decision: &DecisionId) -> Page {
         Page {
             resolved: true,
-            severity: Severity::Info,
             what: format!("the teardown of {} is not blocked any more", subject(teardown)),
             did: "nothing more".to_owned(),
             ..self.page(teardown, trouble, why, "", decision)

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::pages::PageKind;
 use crate::{DecisionId, LayerId, StackId};
 
 /// The six functions, as they sign their decisions.
@@ -98,7 +99,19 @@ pub enum Severity {
     Critical,
 }
 
-/// A notice to on-call. One page per incident: a repeat carries the same `incident`, its end the same with `resolved`.
+impl Severity {
+    /// The text form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// A notice to on-call. One page per incident: a repeat carries the same `incident`, its end the same with `resolved`, and the same
+/// severity, so that whoever subscribed to the beginning hears of the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Page {
     /// Stable id of the incident, for example `heal/<instance id>/<n>`.
@@ -107,8 +120,8 @@ pub struct Page {
     pub resolved: bool,
     /// How bad.
     pub severity: Severity,
-    /// Kind for filter policies, for example `auto-healing`, `scaling-blocked`, `update-failed`.
-    pub kind: String,
+    /// Kind, for filter policies and runbooks.
+    pub kind: PageKind,
     /// Stack's name.
     pub stack: String,
     /// Layer's name, if it is about one.

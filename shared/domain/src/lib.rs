@@ -19,6 +19,7 @@ pub mod log_streams;
 pub mod mode;
 pub mod model;
 pub mod operating_systems;
+pub mod pages;
 pub mod permissions;
 pub mod registration;
 pub mod resources;

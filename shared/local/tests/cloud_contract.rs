@@ -6,7 +6,10 @@ use jiff::SignedDuration;
 use strata_domain::StackId;
 use strata_local::cloud::{CloudConfig, ServiceSpec, SimCloud};
 use strata_local::{VirtualClock, virtual_runtime};
-use strata_ports::contract::{alarms_contract, compute_contract, host_contract, modes_contract, services_contract};
+use strata_ports::contract::pager::Delivered;
+use strata_ports::contract::{
+    alarms_contract, compute_contract, host_contract, modes_contract, pager_contract, services_contract,
+};
 use strata_ports::{Clock, StackScope};
 
 #[test]
@@ -34,5 +37,22 @@ fn the_simulated_cloud_keeps_the_contracts_of_its_ports() {
         services_contract(&*cloud, &scope, &cluster, &service, &settle).await;
         alarms_contract(&*cloud, &scope).await;
         modes_contract(&*cloud, async |mode_of, mode| cloud.set_mode(mode_of, mode)).await;
+        let seen = std::sync::atomic::AtomicUsize::new(0);
+        let inbox = || -> std::pin::Pin<Box<dyn Future<Output = Vec<Delivered>> + Send>> {
+            let new = cloud.notices(seen.load(std::sync::atomic::Ordering::SeqCst));
+            seen.fetch_add(new.len(), std::sync::atomic::Ordering::SeqCst);
+            Box::pin(async move { new.into_iter().map(|(_, message)| delivered(message)).collect() })
+        };
+        pager_contract(&*cloud, &inbox).await;
     });
+}
+
+/// As a program gets it that is subscribed by a queue.
+fn delivered(message: strata_domain::pages::Message) -> Delivered {
+    let bodies: serde_json::Value = serde_json::from_str(&message.by_protocol()).expect("JSON by protocol");
+    Delivered {
+        subject: message.subject,
+        body: bodies["sqs"].as_str().expect("a string for each protocol").to_owned(),
+        attributes: message.attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+    }
 }

@@ -73,3 +73,26 @@ pub(crate) fn check_uses(base: &Base, table: &[Uses], method: &str) {
     let listed: BTreeSet<String> = uses.actions.iter().map(|a| (*a).to_owned()).collect();
     assert_eq!(seen, listed, "{method}");
 }
+
+/// A call in the JSON protocol of a service whose SDK is not linked; gives back the body of the answer.
+pub(crate) async fn json_call(service: &str, target: &str, input: &serde_json::Value) -> serde_json::Value {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    #[expect(clippy::disallowed_methods, reason = "only whoever runs the tests knows where the server is")]
+    let endpoint = std::env::var(VARIABLE).expect("set, as `base` has seen");
+    let host = endpoint.trim_start_matches("http://").trim_end_matches('/');
+    let body = input.to_string();
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/x-amz-json-1.0\r\nx-amz-target: {target}\r\n\
+         x-amz-date: 20260301T000000Z\r\nauthorization: AWS4-HMAC-SHA256 \
+         Credential=AKIAIOSFODNN7EXAMPLE/20260301/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(host).await.expect("the server answers");
+    stream.write_all(request.as_bytes()).await.expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("it writes");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer over HTTP");
+    assert!(head.contains(" 200 "), "{target}: {answer}");
+    if body.is_empty() { serde_json::Value::Null } else { serde_json::from_str(body).expect("JSON") }
+}

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use strata_domain::decision::{DecisionRecord, Function, Severity, Verdict};
 use strata_domain::lifecycle::Notice;
 use strata_domain::model::Instance;
+use strata_domain::pages::PageKind;
 use strata_ports::{Change, Expect, HandlerError, Told, journal, keys};
 
 use super::round::{Run, committed};
@@ -72,7 +73,7 @@ impl Run<'_> {
                 &record,
                 incident,
                 &decision,
-                Head { severity: Severity::Critical, kind: "auto-healing", what },
+                Head { severity: Severity::Critical, kind: PageKind::AutoHealing, what },
             );
             let key = keys::incident(&record.stack_id, record.id.as_str());
             open_incident(&*store, key, page, now, &mut told, &mut changes).await?;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use strata_domain::auto_healing::{OUTAGE_WINDOW, is_outage};
 use strata_domain::decision::{DecisionRecord, Severity, Verdict};
 use strata_domain::model::Instance;
+use strata_domain::pages::PageKind;
 use strata_domain::{InstanceId, InstanceStatus, LayerId};
 use strata_ports::store::Listing;
 use strata_ports::{Change, Ec2State, HandlerError, Ports, Store, StoreError, Told, keys};
@@ -106,7 +107,8 @@ pub(super) async fn tell(
         why: why.to_owned(),
     };
     let decision = teller.decision(view, record, path.clone(), words);
-    let head = Head { severity: Severity::Critical, kind: "outage", what: format!("many hosts of {path} have failed at once") };
+    let head =
+        Head { severity: Severity::Critical, kind: PageKind::Outage, what: format!("many hosts of {path} have failed at once") };
     let mut page = teller.page(view, record, format!("outage/{layer}/{}", decision.id), &decision, head);
     (page.host, page.next) = (None, format!("aws opsworks describe-instances --layer-id {layer}"));
     let mut told = Told { decisions: vec![decision.clone()], ..Told::default() };
@@ -121,7 +123,7 @@ pub(super) async fn resolve(store: &dyn Store, view: &StackView, now: Timestamp)
     let pk = keys::stack_pk(&view.stack.id);
     for item in store.list(&Listing::of(&pk, keys::INCIDENT)).await? {
         let Ok(incident) = item.decode::<Incident>() else { continue };
-        if incident.page.kind != "outage" {
+        if incident.page.kind != PageKind::Outage {
             continue;
         }
         let layer = LayerId::new(item.key.sk.trim_start_matches(keys::INCIDENT));

@@ -2,6 +2,7 @@
 
 use strata_domain::decision::{DecisionRecord, Function, Severity, Verdict};
 use strata_domain::model::Instance;
+use strata_domain::pages::PageKind;
 use strata_ports::{HandlerError, Told, journal, keys};
 
 use super::telling::{Head, Teller, Words};
@@ -41,7 +42,7 @@ impl Reconciler {
         };
         let decision = teller.decision(&view, &record, subject, words);
         let what = format!("EC2 takes the Spot machine of {} back in two minutes", record.hostname);
-        let head = Head { severity: Severity::Info, kind: "spot-interruption", what };
+        let head = Head { severity: Severity::Info, kind: PageKind::SpotInterruption, what };
         let page = teller.page(&view, &record, format!("spot/{machine}"), &decision, head);
         let told = Told { decisions: vec![decision.clone()], pages: vec![page], ..Told::default() };
         let mut changes = told.changes();

@@ -7,6 +7,7 @@ use strata_domain::InstanceStatus;
 use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Verdict};
 use strata_domain::lifecycle::Notice;
 use strata_domain::model::Instance;
+use strata_domain::pages::PageKind;
 use strata_domain::{DecisionId, ServiceErrorId};
 use strata_ports::{EventOut, Ids};
 
@@ -33,7 +34,7 @@ pub(super) enum Routine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Special {
     /// `start_failed`, `setup_failed` or `stop_failed`, with the service error's type [SVE-4].
-    Failure(&'static str),
+    Failure(&'static str, PageKind),
     /// Healing begins.
     Heal,
 }
@@ -52,9 +53,11 @@ pub(super) fn routine(before: &Instance, to: InstanceStatus) -> Option<Routine> 
 /// See [`Special`].
 pub(super) fn special(before: &Instance, to: InstanceStatus) -> Option<Special> {
     match to {
-        InstanceStatus::StartFailed => Some(Special::Failure("InstanceStart")),
-        InstanceStatus::SetupFailed if before.status != InstanceStatus::Rebooting => Some(Special::Failure("InstanceSetup")),
-        InstanceStatus::StopFailed => Some(Special::Failure("InstanceStop")),
+        InstanceStatus::StartFailed => Some(Special::Failure("InstanceStart", PageKind::StartFailed)),
+        InstanceStatus::SetupFailed if before.status != InstanceStatus::Rebooting => {
+            Some(Special::Failure("InstanceSetup", PageKind::SetupFailed))
+        }
+        InstanceStatus::StopFailed => Some(Special::Failure("InstanceStop", PageKind::StopFailed)),
         InstanceStatus::Stopping if before.status == InstanceStatus::ConnectionLost => Some(Special::Heal),
         _ => None,
     }
@@ -148,7 +151,7 @@ impl Teller<'_> {
             incident,
             resolved: false,
             severity: head.severity,
-            kind: head.kind.to_owned(),
+            kind: head.kind,
             stack: view.stack.name.clone(),
             layer: view.layers_of(record).next().map(|layer| layer.shortname.clone()),
             host: Some(record.hostname.clone()),
@@ -165,7 +168,7 @@ impl Teller<'_> {
 /// The head of a page.
 pub(super) struct Head {
     pub(super) severity: Severity,
-    pub(super) kind: &'static str,
+    pub(super) kind: PageKind,
     pub(super) what: String,
 }
 
@@ -187,7 +190,7 @@ pub(super) struct Incident {
 impl Incident {
     /// The message that closes it.
     pub(super) fn resolved(&self, now: Timestamp, what: impl Into<String>) -> Page {
-        Page { resolved: true, severity: Severity::Info, what: what.into(), at: now, ..self.page.clone() }
+        Page { resolved: true, what: what.into(), at: now, ..self.page.clone() }
     }
 }
 

@@ -7,6 +7,7 @@ use strata_domain::claims::ClaimReport;
 use strata_domain::decision::{DecisionRecord, Severity, Verdict};
 use strata_domain::lifecycle::is_busy;
 use strata_domain::model::Instance;
+use strata_domain::pages::PageKind;
 use strata_domain::{Ec2InstanceId, InstanceStatus};
 use strata_ports::store::{MAX_CHANGES, MAX_COMMIT_BYTES};
 use strata_ports::{Change, CommitError, Expect, HandlerError, Key, Ports, Store, StoreError, Told, keys};
@@ -244,17 +245,20 @@ async fn tell_special(
     let (incident, head, did) = match special {
         Special::Heal => (
             format!("heal/{}/{}", record.id, record.status_sequence),
-            Head { severity: Severity::Warning, kind: "auto-healing", what: format!("{host} has failed and is being healed") },
+            Head {
+                severity: Severity::Warning,
+                kind: PageKind::AutoHealing,
+                what: format!("{host} has failed and is being healed"),
+            },
             format!("heal {host}"),
         ),
-        Special::Failure(error_type) => {
+        Special::Failure(error_type, kind) => {
             let (error, alert) = teller.service_error(record, error_type, &format!("{why}."));
             changes.push(Change::put(keys::service_error(&record.stack_id, &error.id), &error, Expect::Absent));
             told.events.push(alert);
             let status = record.status;
-            let kind = status.as_str();
             (
-                format!("{kind}/{}/{}", record.id, record.status_sequence),
+                format!("{status}/{}/{}", record.id, record.status_sequence),
                 Head { severity: Severity::Warning, kind, what: format!("{host} is {status}") },
                 format!("leave {host} {status}"),
             )

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strata_domain::decision::Page;
 use strata_domain::mode::Mode;
+use strata_domain::pages::{Message, Origin};
 use strata_ports::{CloudError, EventOut, Events, ModeScope, Modes, Pager};
 
 use super::{Latency, SimCloud};
@@ -21,6 +22,9 @@ pub(super) struct Telling {
     pages: Vec<(Timestamp, Page)>,
     events: Vec<(Timestamp, EventOut)>,
     modes: BTreeMap<ModeScope, Mode>,
+    /// Why they were set, where somebody has said so.
+    #[serde(default)]
+    mode_reasons: BTreeMap<ModeScope, String>,
     unreadable: bool,
 }
 
@@ -79,6 +83,21 @@ impl SimCloud {
         });
     }
 
+    /// Notes why a scope's mode is what it is.
+    pub fn note_mode(&self, scope: ModeScope, reason: Option<String>) {
+        self.with(|s| match reason {
+            Some(reason) => drop(s.telling.mode_reasons.insert(scope, reason)),
+            None => drop(s.telling.mode_reasons.remove(&scope)),
+        });
+    }
+
+    /// The modes that are set, and why as far as somebody has said so.
+    pub fn modes(&self) -> Vec<(ModeScope, Mode, Option<String>)> {
+        let state = self.lock();
+        let telling = &state.telling;
+        telling.modes.iter().map(|(scope, mode)| (scope.clone(), *mode, telling.mode_reasons.get(scope).cloned())).collect()
+    }
+
     /// Whether modes can be read at all.
     pub fn set_modes_unreadable(&self, unreadable: bool) {
         self.with(|s| s.telling.unreadable = unreadable);
@@ -87,6 +106,13 @@ impl SimCloud {
     /// Pages as on-call got them, with the time, repeats included; those from the `skip`th on.
     pub fn pages(&self, skip: usize) -> Vec<(Timestamp, Page)> {
         self.lock().telling.pages.iter().skip(skip).cloned().collect()
+    }
+
+    /// As [`pages`](Self::pages), in the form that SNS delivers. The installation is called `strata`.
+    pub fn notices(&self, skip: usize) -> Vec<(Timestamp, Message)> {
+        let state = self.lock();
+        let origin = Origin { installation: "strata", account: &state.config.account, region: &state.config.region };
+        state.telling.pages.iter().skip(skip).map(|(at, page)| (*at, Message::of(page, &origin))).collect()
     }
 
     /// Events that were put on the bus, with the time, repeats included; those from the `skip`th on.

@@ -6,6 +6,7 @@ pub mod cloud;
 pub mod hosts;
 pub mod model;
 pub mod modes;
+pub mod pager;
 pub mod store;
 
 pub use change_feed::change_feed_contract;
@@ -13,4 +14,5 @@ pub use cloud::{alarms_contract, compute_contract};
 pub use hosts::{CommandsDiffer, commands_contract, container_instances_contract, host_contract, services_contract};
 pub use model::{Model, Operation, check_against_model, random_operations};
 pub use modes::modes_contract;
+pub use pager::pager_contract;
 pub use store::{add_one, store_contract};

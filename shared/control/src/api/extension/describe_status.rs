@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use strata_domain::claims::Claim;
-use strata_domain::decision::{Page, Severity};
+use strata_domain::decision::Page;
 use strata_domain::holds::{Hold, HoldTarget};
 use strata_domain::mode::Mode;
 use strata_domain::model::{Instance, Layer, Stack};
@@ -231,12 +231,7 @@ fn incidents(mut open: Vec<Incident>) -> Vec<IncidentStatus> {
     open.sort_by(|a, b| (b.page.severity, a.page.at).cmp(&(a.page.severity, b.page.at)));
     open.into_iter()
         .map(|Incident { page }| IncidentStatus {
-            severity: match page.severity {
-                Severity::Info => "info",
-                Severity::Warning => "warning",
-                Severity::Critical => "critical",
-            }
-            .to_owned(),
+            severity: page.severity.as_str().to_owned(),
             subject: [page.layer, page.host].into_iter().flatten().collect::<Vec<_>>().join("/"),
             what: page.what,
             why: page.why,

@@ -188,7 +188,7 @@ impl World {
     }
 
     fn pages(&self) -> Vec<(String, bool)> {
-        self.cloud.state().pages.iter().map(|p| (p.kind.clone(), p.resolved)).collect()
+        self.cloud.state().pages.iter().map(|p| (p.kind.to_string(), p.resolved)).collect()
     }
 }
 
@@ -298,12 +298,12 @@ async fn inst_10_a_refused_launch_is_start_failed_with_a_service_error_and_a_pag
     assert_eq!(error.error_type, "InstanceStart");
     assert!(error.message.contains("InsufficientInstanceCapacity"), "{}", error.message);
     world.flush().await;
-    assert_eq!(world.pages(), [("start_failed".to_owned(), false)]);
+    assert_eq!(world.pages(), [("start-failed".to_owned(), false)]);
     assert_eq!(world.cloud.state().events.iter().filter(|e| e.detail_type == "OpsWorks Alert").count(), 1);
     world.ask_start(0).await;
     world.run(6).await;
     world.flush().await;
-    assert_eq!(world.pages().last(), Some(&("start_failed".to_owned(), true)), "online again resolves it");
+    assert_eq!(world.pages().last(), Some(&("start-failed".to_owned(), true)), "online again resolves it");
 }
 
 #[tokio::test]
