@@ -140,6 +140,10 @@ impl Scenario {
         if event.kind.is_of_a_zone() && event.zone.is_none() {
             refuse(format!("{path}.zone"), format!("is missing, {kind} needs a zone"))?;
         }
+        let hosts = [("host", event.host.is_some()), ("scaling", event.scaling.is_some()), ("zone", event.zone.is_some())];
+        if let Some((field, _)) = hosts.iter().find(|(_, given)| *given && event.kind.is_of_on_call()) {
+            refuse(format!("{path}.{field}"), format!("{kind} befalls no host, expected no {field}"))?;
+        }
         match (event.kind.lasts(), event.minutes) {
             (true, None) => refuse(format!("{path}.minutes"), format!("is missing, {kind} needs its length"))?,
             (false, Some(_)) => refuse(format!("{path}.minutes"), format!("{kind} has no length, expected no minutes"))?,
@@ -329,6 +333,7 @@ mod tests {
                 &["line 11: event[0].layer", "\"b\"", "a/ecs-cluster"][..],
             ),
             ("[[event]]\nat = \"09:00\"\nkind = \"hang\"\nhost = \"a3\"", &["line 11: event[0].host", "a3"]),
+            ("[[event]]\nat = \"09:00\"\nkind = \"freeze\"\nhost = \"a2\"", &["line 11: event[0].host", "befalls no host"]),
             ("[[event]]\nat = \"09:00\"\nkind = \"hang\"\nminutes = 3", &["line 11: event[0].minutes", "no length"]),
             ("[[event]]\nat = \"09:00\"\nkind = \"zone_outage\"\nminutes = 3", &["line 8: event[0].zone", "needs a zone"]),
             (

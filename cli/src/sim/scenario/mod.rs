@@ -252,7 +252,7 @@ pub struct EventSpec {
     pub at: At,
     /// What.
     pub kind: EventKind,
-    /// `stack` or `stack/ecs-cluster`. Default: the first layer.
+    /// `stack` or `stack/ecs-cluster`. Default: the first layer; for `freeze` and `thaw` the installation.
     pub layer: Option<String>,
     /// A certain host. Default: the first online ones by host name.
     pub host: Option<String>,
@@ -285,6 +285,10 @@ pub enum EventKind {
     ZoneOutage,
     /// EC2 has no capacity in the zone for a while: `InsufficientInstanceCapacity`.
     NoCapacity,
+    /// On-call freezes the installation, or the layer's stack if one is named.
+    Freeze,
+    /// On-call thaws it.
+    Thaw,
 }
 
 impl EventKind {
@@ -298,12 +302,19 @@ impl EventKind {
             Self::SpotInterruption => "spot_interruption",
             Self::ZoneOutage => "zone_outage",
             Self::NoCapacity => "no_capacity",
+            Self::Freeze => "freeze",
+            Self::Thaw => "thaw",
         }
     }
 
     /// Whether it befalls a zone rather than hosts.
     pub fn is_of_a_zone(self) -> bool {
         matches!(self, Self::ZoneOutage | Self::NoCapacity)
+    }
+
+    /// Whether it is on-call's doing, and befalls no host.
+    pub fn is_of_on_call(self) -> bool {
+        matches!(self, Self::Freeze | Self::Thaw)
     }
 
     /// Whether it lasts for `minutes`.

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use strata_domain::InstanceId;
 use strata_domain::decision::Function;
+use strata_domain::mode::Mode;
 use strata_local::cloud::{Mishap, Victim};
+use strata_ports::ModeScope;
 use strata_triggers::{CampaignRequest, RequestVerb, TeardownRequest, emit};
 
 use super::World;
@@ -30,13 +32,18 @@ fn befall(world: &World, spec: &EventSpec, now: Timestamp) -> String {
         }
         return format!("{} in {zone} for {} min", words(spec.kind), lasts.as_mins());
     }
+    if spec.kind.is_of_on_call() {
+        return turn(world, spec);
+    }
     let mishap = match spec.kind {
         EventKind::Hang => Mishap::Hang,
         EventKind::AgentDisconnect => Mishap::AgentDisconnect(lasts),
         EventKind::Ec2Stop => Mishap::Ec2Stop,
         EventKind::Ec2Terminate => Mishap::Ec2Terminate,
         EventKind::SpotInterruption => Mishap::SpotInterruption,
-        EventKind::ZoneOutage | EventKind::NoCapacity => return format!("{} without a zone: nothing", words(spec.kind)),
+        EventKind::ZoneOutage | EventKind::NoCapacity | EventKind::Freeze | EventKind::Thaw => {
+            return format!("{} without a zone: nothing", words(spec.kind));
+        }
     };
     let victims = victims(world, spec);
     for (id, _) in &victims {
@@ -47,6 +54,14 @@ fn befall(world: &World, spec: &EventSpec, now: Timestamp) -> String {
         [] => format!("{}: no host is up that it could befall", words(spec.kind)),
         names => format!("{}: {}", words(spec.kind), names.join(", ")),
     }
+}
+
+/// On-call turns the mode of the installation, or of a layer's stack.
+fn turn(world: &World, spec: &EventSpec) -> String {
+    let built = spec.layer.as_deref().and_then(|reference| layer(world, Some(reference)));
+    let scope = built.map_or(ModeScope::Installation, |built| ModeScope::Stack(built.stack.clone()));
+    world.cloud.set_mode(scope, (spec.kind == EventKind::Freeze).then_some(Mode::Frozen));
+    format!("{} {}", words(spec.kind), spec.layer.as_deref().unwrap_or("the installation"))
 }
 
 /// The hosts that it befalls: those that the scenario names, else the first ones that are up, in the order of creation.
@@ -114,5 +129,7 @@ fn words(kind: EventKind) -> &'static str {
         EventKind::SpotInterruption => "EC2 takes Spot instances back",
         EventKind::ZoneOutage => "outage of the zone",
         EventKind::NoCapacity => "EC2 has no capacity",
+        EventKind::Freeze => "on-call freezes",
+        EventKind::Thaw => "on-call thaws",
     }
 }

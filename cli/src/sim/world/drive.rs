@@ -17,6 +17,7 @@ use strata_triggers::emit;
 use tokio::task::JoinSet;
 
 use super::calendar::{self, Happening};
+use super::frozen::Frozen;
 use super::functions::Answer;
 use super::invariants::Invariants;
 use super::{World, befall, measure};
@@ -62,6 +63,7 @@ pub(super) struct Driver<'a> {
     world: &'a mut World,
     observer: &'a mut dyn Observer,
     invariants: Invariants,
+    frozen: Frozen,
     calendar: std::collections::VecDeque<(Timestamp, Happening)>,
     running: JoinSet<Done>,
     /// Changes that the stream has not yet delivered, and since when it gathers.
@@ -98,6 +100,7 @@ impl<'a> Driver<'a> {
         let plan = world.plan.clone();
         Self {
             invariants: Invariants::default(),
+            frozen: Frozen::default(),
             calendar: calendar::of(&plan.scenario).into(),
             running: JoinSet::new(),
             gathered: BTreeSet::new(),
@@ -252,6 +255,9 @@ impl<'a> Driver<'a> {
     fn happen(&mut self, happening: &Happening, now: Timestamp) {
         let (line, request) = befall::happen(self.world, happening, now);
         self.observer.line(&LogLine::World { at: now, what: line });
+        if let Some(told) = self.frozen.follow(self.world) {
+            self.observer.line(&LogLine::World { at: now, what: told });
+        }
         if let Some((function, body)) = request {
             self.invoke(Work { function, body, origin: Origin::Request(0) }, now);
         }

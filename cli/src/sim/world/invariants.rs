@@ -74,7 +74,8 @@ impl Invariants {
             for built in &world.built {
                 self.scaling_event(world, built, &mut found).await?;
                 self.claims(world, built, &look, &mut found).await?;
-                if minute % 60 == 30 {
+                // A frozen fleet stays as it is, whatever its schedules say.
+                if minute % 60 == 30 && world.cloud.modes().is_empty() {
                     self.schedules(world, built, &look, &mut found).await?;
                 }
             }

@@ -8,6 +8,7 @@ pub(crate) mod calendar;
 mod counted;
 pub(crate) mod drive;
 mod follow;
+mod frozen;
 pub(crate) mod functions;
 mod invariants;
 mod measure;
