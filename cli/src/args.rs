@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod on_call;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use strata_domain::decision::Function;
 
 use crate::client::ApiOptions;
+pub use on_call::*;
 
 /// `strata`.
 #[derive(Debug, Parser)]
@@ -53,6 +56,15 @@ pub enum Command {
         after_help = "Examples:\n  strata status\n  strata status --watch\n  strata status --endpoint http://127.0.0.1:4280 --json"
     )]
     Status(StatusArgs),
+    /// Stop Strata from doing anything: in the whole installation, a stack or a layer
+    #[command(after_help = on_call::FREEZE_EXAMPLES)]
+    Freeze(ModeArgs),
+    /// Let Strata act again, and for the first time after an installation
+    #[command(after_help = on_call::THAW_EXAMPLES)]
+    Thaw(ModeArgs),
+    /// Have Strata tell what it would do, and do nothing
+    #[command(after_help = on_call::OBSERVE_EXAMPLES)]
+    Observe(ModeArgs),
     /// ECS Cluster layers, in one step instead of several
     Layer {
         /// What to do.
@@ -328,14 +340,42 @@ pub struct WorldArgs {
     pub command: Option<WorldCommand>,
 }
 
-/// Changes of the served world.
+/// What can be asked of the served world.
 #[derive(Clone, Debug, Subcommand)]
 pub enum WorldCommand {
+    /// Show the pages that on-call got, as SNS delivers them by e-mail
+    Pages,
+    /// Something that changes it.
+    #[command(flatten)]
+    Change(WorldChange),
+}
+
+/// Changes of the served world.
+#[derive(Clone, Debug, Subcommand)]
+pub enum WorldChange {
     /// Add to the account, as in another console
     Add {
         /// What to add.
         #[command(subcommand)]
         what: WorldAdd,
+    },
+    /// Have an instance's machine hang: its agents fall silent and its status checks fail
+    Hang {
+        /// The instance's id
+        instance: String,
+    },
+    /// Terminate an instance's machine behind Strata's back
+    Terminate {
+        /// The instance's id
+        instance: String,
+    },
+    /// Ask for a rolling update of a layer, as an update window does
+    Update {
+        /// The stack's name
+        stack: String,
+        /// The layer's short name
+        #[arg(default_value = "ecs-cluster")]
+        layer: String,
     },
     /// Set the CPU that a layer's hosts show, and so its memory and load
     Cpu {

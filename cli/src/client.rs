@@ -77,6 +77,18 @@ impl Api {
         Ok(Self { endpoint, scope, keys, connector, client })
     }
 
+    /// As [`connect`](Self::connect), if an API is named at all; for commands that can do without one.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_if_named(options: &ApiOptions, environment: &Environment) -> Result<Option<Self>, CliError> {
+        let places = [&options.endpoint, &environment.aws_endpoint_url_opsworks, &environment.aws_endpoint_url];
+        match places.iter().any(|place| place.is_some()) {
+            true => Self::connect(options, environment).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// The SDK's client. Its errors are for [`explain`](Self::explain).
     pub fn client(&self) -> &Client {
         &self.client
@@ -160,20 +172,34 @@ fn signing_name<'a>(options: &'a ApiOptions, endpoint: &Endpoint) -> &'a str {
 
 /// The region that was named, else the URL's own, which is a fact, else the AWS configuration's. Towards this machine any will do.
 async fn region(options: &ApiOptions, endpoint: &Endpoint) -> Result<String, CliError> {
-    if let Some(region) = options.region.as_deref().or(endpoint.region()) {
-        return Ok(region.to_owned());
+    match any_region(options, Some(endpoint)).await {
+        Some(region) => Ok(region),
+        None if endpoint.is_loopback() => Ok("us-east-1".to_owned()),
+        None => Err(no_region()),
+    }
+}
+
+/// As [`region`], for AWS itself.
+#[cfg(feature = "aws")]
+pub(crate) async fn aws_region(options: &ApiOptions, endpoint: Option<&Endpoint>) -> Result<String, CliError> {
+    any_region(options, endpoint).await.ok_or_else(no_region)
+}
+
+fn no_region() -> CliError {
+    CliError::BadInput("no region is named; expected --region, AWS_REGION, or one in the profile".to_owned())
+}
+
+async fn any_region(options: &ApiOptions, endpoint: Option<&Endpoint>) -> Option<String> {
+    if let Some(region) = options.region.as_deref().or_else(|| endpoint?.region()) {
+        return Some(region.to_owned());
     }
     let mut profile = ProfileFileRegionProvider::builder();
     if let Some(name) = &options.profile {
         profile = profile.profile_name(name);
     }
-    if let Some(region) = EnvironmentVariableRegionProvider::new().region().await {
-        return Ok(region.to_string());
-    }
-    match profile.build().region().await {
-        Some(region) => Ok(region.to_string()),
-        None if endpoint.is_loopback() => Ok("us-east-1".to_owned()),
-        None => Err(CliError::BadInput("no region is named; expected --region, AWS_REGION, or one in the profile".to_owned())),
+    match EnvironmentVariableRegionProvider::new().region().await {
+        Some(region) => Some(region.to_string()),
+        None => profile.build().region().await.map(|region| region.to_string()),
     }
 }
 
@@ -215,7 +241,7 @@ fn sdk_client(endpoint: &Endpoint, scope: &Scope, keys: &Arc<Keys>, connector: &
 
 /// The keys as the SDK wants them.
 #[derive(Debug)]
-struct SdkKeys(Arc<Keys>);
+pub(crate) struct SdkKeys(pub(crate) Arc<Keys>);
 
 impl ProvideCredentials for SdkKeys {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>

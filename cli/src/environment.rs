@@ -8,6 +8,8 @@ pub struct Environment {
     pub aws_data_path: Option<String>,
     /// `HOME`: the user's folder.
     pub home: Option<String>,
+    /// `STRATA_INSTALLATION`: the installation's name on AWS.
+    pub strata_installation: Option<String>,
     /// `AWS_ENDPOINT_URL_OPSWORKS`: the API's URL.
     pub aws_endpoint_url_opsworks: Option<String>,
     /// `AWS_ENDPOINT_URL`: the URL of every service that has none of its own.
@@ -22,11 +24,12 @@ impl Environment {
             aws_endpoint_url: variable("AWS_ENDPOINT_URL"),
             aws_endpoint_url_opsworks: variable("AWS_ENDPOINT_URL_OPSWORKS"),
             home: variable("HOME"),
+            strata_installation: variable("STRATA_INSTALLATION"),
         }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where variables are read; everything else gets `Environment`")]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -5,6 +5,8 @@
 //! are changes (only where that was asked).
 
 pub mod args;
+#[cfg(feature = "aws")]
+mod aws;
 pub mod aws_model;
 pub mod client;
 pub mod credentials;
@@ -12,6 +14,7 @@ pub mod endpoint;
 pub mod environment;
 pub mod error;
 pub mod layer;
+pub mod modes;
 pub mod proxy;
 mod signing;
 pub mod sim;
@@ -25,6 +28,7 @@ use clap::CommandFactory;
 pub use error::{CliError, Exit};
 
 use args::{Cli, Command, SimCommand};
+use modes::Verb;
 
 /// Runs one command.
 ///
@@ -41,6 +45,9 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Proxy(args) => proxy::run(args, cli.output),
         Command::Status(args) => status::run(args, cli.output),
         Command::Layer { command } => layer::run(command, cli.output),
+        Command::Freeze(args) => modes::run(Verb::Freeze, args, cli.output),
+        Command::Thaw(args) => modes::run(Verb::Thaw, args, cli.output),
+        Command::Observe(args) => modes::run(Verb::Observe, args, cli.output),
         Command::Completions { shell } => {
             // Into a buffer first: the generator panics when it cannot write, and a closed pipe is no reason for that.
             let mut script = Vec::new();

@@ -27,8 +27,7 @@ pub(super) enum Account {
 impl Account {
     /// A loopback endpoint behind which a world answers is a world.
     pub(super) fn behind(api: &Api) -> Self {
-        let authority = api.endpoint().to_string().trim_start_matches("http://").to_owned();
-        if api.endpoint().is_loopback() && world_command::is_served(&authority) { Self::World(authority) } else { Self::Aws }
+        world_command::world_behind(api.endpoint()).map_or(Self::Aws, Self::World)
     }
 
     /// Makes sure that the service role allows what an ECS Cluster layer calls; asks before it widens the role, unless `yes`.

@@ -24,6 +24,8 @@ pub mod events;
 #[cfg(feature = "iam")]
 pub mod identity;
 #[cfg(feature = "ssm")]
+pub mod mode_switch;
+#[cfg(feature = "ssm")]
 pub mod modes;
 #[cfg(feature = "sns")]
 pub mod pager;

@@ -30,19 +30,10 @@ impl SsmModes {
     }
 }
 
-/// The parameter that holds a scope's mode.
-pub fn parameter(installation: &str, scope: &ModeScope) -> String {
-    match scope {
-        ModeScope::Installation => format!("/{installation}/mode"),
-        ModeScope::Stack(id) => format!("/{installation}/mode/stack/{id}"),
-        ModeScope::Layer(id) => format!("/{installation}/mode/layer/{id}"),
-    }
-}
-
 #[async_trait]
 impl Modes for SsmModes {
     async fn read(&self, scopes: &[ModeScope]) -> Result<Vec<Option<Mode>>, CloudError> {
-        let names: Vec<String> = scopes.iter().map(|scope| parameter(&self.installation, scope)).collect();
+        let names: Vec<String> = scopes.iter().map(|scope| scope.parameter(&self.installation)).collect();
         let mut modes = Vec::with_capacity(names.len());
         for chunk in names.chunks(PER_CALL) {
             let request = self.client.get_parameters().set_names(Some(chunk.to_vec()));
@@ -81,7 +72,7 @@ mod tests {
             (ModeScope::Stack("s".into()), "/shop/mode/stack/s"),
             (ModeScope::Layer("l".into()), "/shop/mode/layer/l"),
         ] {
-            assert_eq!(parameter("shop", &scope), name);
+            assert_eq!(scope.parameter("shop"), name);
         }
     }
 

@@ -3,7 +3,7 @@
 mod support;
 
 use aws_sdk_ssm::types::ParameterType;
-use strata_aws::modes::{SsmModes, USES, parameter};
+use strata_aws::modes::{SsmModes, USES};
 use strata_domain::mode::Mode;
 use strata_ports::contract::modes_contract;
 use strata_ports::{CloudError, ModeScope, Modes};
@@ -11,7 +11,7 @@ use strata_ports::{CloudError, ModeScope, Modes};
 const INSTALLATION: &str = "contract";
 
 async fn put(client: &aws_sdk_ssm::Client, scope: &ModeScope, value: Option<&str>) {
-    let name = parameter(INSTALLATION, scope);
+    let name = scope.parameter(INSTALLATION);
     match value {
         Some(value) => {
             let put = client.put_parameter().name(name).value(value).r#type(ParameterType::String).overwrite(true);

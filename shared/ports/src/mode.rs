@@ -18,6 +18,17 @@ pub enum ModeScope {
     Layer(LayerId),
 }
 
+impl ModeScope {
+    /// The name of its SSM parameter: `/<installation>/mode`, `/<installation>/mode/stack/<id>`, `/<installation>/mode/layer/<id>`.
+    pub fn parameter(&self, installation: &str) -> String {
+        match self {
+            Self::Installation => format!("/{installation}/mode"),
+            Self::Stack(id) => format!("/{installation}/mode/stack/{id}"),
+            Self::Layer(id) => format!("/{installation}/mode/layer/{id}"),
+        }
+    }
+}
+
 /// Deployed, an SSM parameter each, so that plain `aws ssm put-parameter` stops Strata when Strata itself is the trouble.
 #[async_trait]
 pub trait Modes: Send + Sync {

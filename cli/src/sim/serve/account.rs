@@ -1,9 +1,9 @@
 //! The simulated account: what it starts with, what it has, and what a person adds in "another console".
 
 use serde::{Deserialize, Serialize};
-use strata_domain::{ClusterArn, LayerId};
+use strata_domain::{ClusterArn, InstanceId, LayerId};
 use strata_local::SimCloud;
-use strata_local::cloud::{Policy, Role, ServiceSpec};
+use strata_local::cloud::{Mishap, Policy, Role, ServiceSpec, Victim};
 
 use crate::sim::world::setup::{ACCOUNT, cluster_arn};
 
@@ -87,6 +87,9 @@ pub(crate) enum Wish {
     Service { cluster: String, name: String, count: u32 },
     Task { cluster: String, count: u32 },
     Cpu { layer: LayerId, percent: f64 },
+    Hang { instance: InstanceId },
+    Terminate { instance: InstanceId },
+    Update { stack: String, layer: String },
 }
 
 /// Names as AWS has them for clusters, services, users and classic load balancers alike.
@@ -105,7 +108,7 @@ fn known_cluster(cloud: &SimCloud, cluster: &str) -> Result<ClusterArn, String> 
     if cloud.cluster_arns().contains(&arn) { Ok(arn) } else { Err(format!("cluster {cluster}: there is none of that name")) }
 }
 
-/// Grants a wish, but for [`Wish::Cpu`], and gives what was made.
+/// Grants a wish, but for [`Wish::Cpu`] and [`Wish::Update`], and gives what was made.
 ///
 /// # Errors
 /// A sentence for the person; nothing is changed.
@@ -143,8 +146,18 @@ pub(super) fn grant(cloud: &SimCloud, wish: &Wish) -> Result<String, String> {
             let started = cloud.run_task(&known_cluster(cloud, cluster)?, *count).map_err(|e| e.to_string())?.len();
             Ok(format!("{started} of {count} tasks found room"))
         }
-        Wish::Cpu { .. } => Err("the CPU of a layer is not the account's".to_owned()),
+        Wish::Hang { instance } => befall(cloud, instance, Mishap::Hang, "hangs"),
+        Wish::Terminate { instance } => befall(cloud, instance, Mishap::Ec2Terminate, "is terminated"),
+        Wish::Cpu { .. } | Wish::Update { .. } => Err("this is not the account's".to_owned()),
     }
+}
+
+fn befall(cloud: &SimCloud, instance: &InstanceId, mishap: Mishap, what: &str) -> Result<String, String> {
+    let host = cloud.host_of(instance).filter(|host| host.up);
+    let host = host.ok_or_else(|| format!("{instance}: there is no machine of that instance, or it is not up"))?;
+    // What is past is done at once.
+    cloud.inject(Victim::Record(instance.clone()), mishap, jiff::Timestamp::UNIX_EPOCH);
+    Ok(format!("{} of instance {instance} {what}", host.ec2_id))
 }
 
 /// Adds to what a role allows; what it allows already stays.

@@ -1,4 +1,5 @@
-//! The loopback endpoint: every path is the API's, except `/_strata/world`, by which `strata sim world` asks and adds.
+//! The loopback endpoint: every path is the API's, except `/_strata/world` and what is below it, by which `strata sim world` asks and adds,
+//! and `strata freeze` turns modes.
 
 use std::sync::{Arc, PoisonError};
 
@@ -10,28 +11,43 @@ use axum::routing::get;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use strata_control::{Api, INSTALLER_PATH, MAX_BODY_BYTES, Refusal};
-use strata_local::SimCloud;
-use strata_ports::HttpService;
+use strata_domain::decision::Function;
+use strata_local::{SimCloud, VirtualClock};
+use strata_ports::{Clock, HttpService};
+use strata_triggers::{CampaignRequest, RequestVerb, emit};
 
 use super::account::{self, Wish};
 use super::folder::Folder;
 use super::front_door::FrontDoor;
-use super::motor::Demand;
+use super::modes::{self, Turn};
+use super::motor::{Demand, event};
+use crate::sim::world::functions::Functions;
 
 /// Where `strata sim world` asks.
 pub(crate) const WORLD_PATH: &str = "/_strata/world";
+/// Where modes are.
+pub(crate) const MODES_PATH: &str = "/_strata/world/modes";
+/// Where the pages are that on-call got.
+pub(crate) const PAGES_PATH: &str = "/_strata/world/pages";
 
 /// What answering takes.
 pub(super) struct Served {
     pub(super) api: Arc<Api>,
     pub(super) door: FrontDoor,
     pub(super) cloud: Arc<SimCloud>,
+    pub(super) functions: Arc<Functions>,
+    pub(super) clock: Arc<VirtualClock>,
     pub(super) demand: Demand,
     pub(super) folder: Folder,
 }
 
 pub(super) fn router(served: Arc<Served>) -> Router {
-    Router::new().route(WORLD_PATH, get(list).post(wish)).fallback(api).with_state(served)
+    Router::new()
+        .route(WORLD_PATH, get(list).post(wish))
+        .route(MODES_PATH, get(list_modes).post(turn_mode))
+        .route(PAGES_PATH, get(list_pages))
+        .fallback(api)
+        .with_state(served)
 }
 
 /// A call of the API. The caller is told by the front door, never by the client.
@@ -116,16 +132,13 @@ async fn wish(State(served): State<Arc<Served>>, headers: HeaderMap, request: Re
     if !is_local(&headers) {
         return error(StatusCode::FORBIDDEN, FOREIGN);
     }
-    let body = match read(request.into_body()).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) | Err(_) => return error(StatusCode::BAD_REQUEST, "the wish cannot be read"),
-    };
-    let wish: Wish = match serde_json::from_slice(&body) {
+    let wish: Wish = match wanted(request).await {
         Ok(wish) => wish,
-        Err(e) => return error(StatusCode::BAD_REQUEST, &format!("no wish that this version knows: {e}")),
+        Err(response) => return *response,
     };
     let granted = match &wish {
         Wish::Cpu { layer, percent } => set_cpu(&served, layer, *percent).await,
+        Wish::Update { stack, layer } => ask_for_update(&served, stack, layer).await,
         other => account::grant(&served.cloud, other),
     };
     match granted {
@@ -135,6 +148,75 @@ async fn wish(State(served): State<Arc<Served>>, headers: HeaderMap, request: Re
         },
         Err(what) => error(StatusCode::BAD_REQUEST, &what),
     }
+}
+
+/// What a request asks for, or the answer that it cannot be understood.
+async fn wanted<T: serde::de::DeserializeOwned>(request: Request) -> Result<T, Box<Response<Body>>> {
+    let bad = |what: &str| Box::new(error(StatusCode::BAD_REQUEST, what));
+    match read(request.into_body()).await {
+        Ok(Ok(body)) => serde_json::from_slice(&body).map_err(|e| bad(&format!("no wish that this version knows: {e}"))),
+        Ok(Err(_)) | Err(_) => Err(bad("the wish cannot be read")),
+    }
+}
+
+async fn list_modes(State(served): State<Arc<Served>>, headers: HeaderMap) -> Response<Body> {
+    if !is_local(&headers) {
+        return error(StatusCode::FORBIDDEN, FOREIGN);
+    }
+    json(StatusCode::OK, &modes::list(&served.cloud))
+}
+
+async fn turn_mode(State(served): State<Arc<Served>>, headers: HeaderMap, request: Request) -> Response<Body> {
+    if !is_local(&headers) {
+        return error(StatusCode::FORBIDDEN, FOREIGN);
+    }
+    let turn: Turn = match wanted(request).await {
+        Ok(turn) => turn,
+        Err(response) => return *response,
+    };
+    match modes::turn(&served.cloud, &served.folder.store, turn).await {
+        Ok(()) => match served.cloud.keep().await {
+            Ok(()) => json(StatusCode::OK, &serde_json::json!({ "made": "" })),
+            Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, &format!("it could not be saved: {e}")),
+        },
+        Err(what) => error(StatusCode::BAD_REQUEST, &what),
+    }
+}
+
+/// The pages as SNS delivers them, oldest first.
+async fn list_pages(State(served): State<Arc<Served>>, headers: HeaderMap) -> Response<Body> {
+    if !is_local(&headers) {
+        return error(StatusCode::FORBIDDEN, FOREIGN);
+    }
+    let notices = served.cloud.notices(0);
+    let told: Vec<_> = notices
+        .into_iter()
+        .map(|(at, message)| {
+            serde_json::json!({
+                "at": at, "subject": message.subject, "text": message.text, "sms": message.sms, "alarm": message.alarm,
+                "attributes": message.attributes.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            })
+        })
+        .collect();
+    json(StatusCode::OK, &told)
+}
+
+/// Hands security-updates the request that an update window sends.
+async fn ask_for_update(served: &Served, stack: &str, layer: &str) -> Result<String, String> {
+    let now = served.clock.now();
+    let request = CampaignRequest {
+        verb: RequestVerb::Start,
+        stack: stack.to_owned(),
+        layer: layer.to_owned(),
+        requested_by: "strata sim world".to_owned(),
+        reason: None,
+        at: now,
+    };
+    let body = event(now, |e| emit::campaign_request(e, &request));
+    let answer = served.functions.invoke(Function::SecurityUpdates, body.as_bytes()).await.map_err(|e| e.to_string())?;
+    let decisions = answer.outcome.decisions;
+    let did = decisions.first().ok_or_else(|| format!("{stack}/{layer}: there is no such layer, or an update is under way"))?;
+    Ok(format!("{}: {}; {}", did.subject, did.did, did.why))
 }
 
 async fn set_cpu(served: &Served, layer: &strata_domain::LayerId, percent: f64) -> Result<String, String> {

@@ -1,13 +1,14 @@
 //! `strata sim serve`: the simulated world in real time behind a loopback endpoint, its data in one folder.
 //!
 //! [`folder`] is what is on disk, [`motor`] lets the world go on, [`http`] answers, [`front_door`] and [`keys`] tell who calls, [`account`]
-//! is what the simulated account has.
+//! is what the simulated account has, [`modes`] what on-call has set.
 
 pub(crate) mod account;
 pub(in crate::sim) mod folder;
 mod front_door;
 pub(crate) mod http;
 mod keys;
+pub(crate) mod modes;
 mod motor;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -165,8 +166,8 @@ async fn open(args: &ServeArgs, keys: Option<Keys>, endpoint: &str) -> Result<(A
     let demand = Arc::new(Mutex::new(folder.demand()?));
     let (api, functions) = wire(&ports(&clock, &folder.store, &cloud), clock.clone(), endpoint);
     let door = FrontDoor::new(REGION, &account::root_arn(), keys);
-    let motor = Motor::new(clock, cloud.clone(), folder.store.clone(), functions, demand.clone());
-    Ok((Arc::new(Served { api, door, cloud, demand, folder }), motor))
+    let motor = Motor::new(clock.clone(), cloud.clone(), folder.store.clone(), functions.clone(), demand.clone());
+    Ok((Arc::new(Served { api, door, cloud, functions, clock, demand, folder }), motor))
 }
 
 /// What IAM says: the root may do everything, others what the keys file says, and everything if it says nothing of anybody.
@@ -179,7 +180,7 @@ fn grant_policies(cloud: &SimCloud, keys: Option<&Keys>) {
 }
 
 /// The API, and the functions that reach it in process.
-fn wire(ports: &Ports, clock: Arc<VirtualClock>, endpoint: &str) -> (Arc<Api>, Functions) {
+fn wire(ports: &Ports, clock: Arc<VirtualClock>, endpoint: &str) -> (Arc<Api>, Arc<Functions>) {
     let config = ApiConfig { public_url: Some(endpoint.to_owned()), ..ApiConfig::default() };
     let controllers = config.controllers_role_arn.clone();
     let api = Arc::new(Api::new(ports.clone(), config));
@@ -193,7 +194,7 @@ fn wire(ports: &Ports, clock: Arc<VirtualClock>, endpoint: &str) -> (Arc<Api>, F
         latency: Duration::ZERO,
     }
     .client(service, clock);
-    let functions = Functions::new(ports, api.clone(), client);
+    let functions = Arc::new(Functions::new(ports, api.clone(), client));
     (api, functions)
 }
 

@@ -68,12 +68,11 @@ impl Motor {
         clock: Arc<VirtualClock>,
         cloud: Arc<SimCloud>,
         store: Arc<RedbStore>,
-        functions: Functions,
+        functions: Arc<Functions>,
         demand: Demand,
     ) -> Self {
         // Without faults the bus draws nothing, so the seed is of no consequence.
         let bus = Bus::new(1, strata_local::faults::Profile::None);
-        let functions = Arc::new(functions);
         let (running, gathered) = (JoinSet::new(), BTreeSet::new());
         Self {
             clock,
@@ -239,7 +238,7 @@ impl Motor {
 }
 
 /// An event's text, in the envelope of this account and region.
-fn event(now: Timestamp, build: impl FnOnce(&Envelope<'_>) -> String) -> String {
+pub(super) fn event(now: Timestamp, build: impl FnOnce(&Envelope<'_>) -> String) -> String {
     let id = RandomIds.uuid();
     build(&Envelope { account: ACCOUNT, region: REGION, at: now, id: &id })
 }

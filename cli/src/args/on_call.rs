@@ -1,0 +1,60 @@
+//! What on-call can type.
+
+use clap::Args;
+
+use crate::client::ApiOptions;
+use crate::environment::Environment;
+
+pub(super) const FREEZE_EXAMPLES: &str = "Examples:
+  strata freeze --reason 'INC-7: it stops hosts that it should not'
+  strata freeze --stack shop
+  strata freeze --stack shop --layer ecs-cluster
+
+Strata then decides and does nothing: it starts, stops, drains, patches and heals no host. Read before each batch of actions, so it takes
+effect within a minute. Without Strata's help: docs/break-glass.md.";
+
+pub(super) const THAW_EXAMPLES: &str = "Examples:
+  strata thaw
+  strata thaw --stack shop
+
+What was left undone meanwhile is not made up for: Strata looks at what is and goes on from there. The strictest mode of installation, stack
+and layer counts.";
+
+pub(super) const OBSERVE_EXAMPLES: &str = "Examples:
+  strata observe
+  strata observe --stack shop
+
+Strata then decides and tells what it would do, and does nothing. A new installation begins so.";
+
+/// `strata freeze`, `thaw`, `observe`.
+#[derive(Clone, Debug, Args)]
+pub struct ModeArgs {
+    /// How to reach the API.
+    #[command(flatten)]
+    pub api: ApiOptions,
+    /// Only this stack: its id or its name [default: the whole installation]
+    #[arg(long, value_name = "ID|NAME")]
+    pub stack: Option<String>,
+    /// Only this layer: its id, its name or its short name
+    #[arg(long, value_name = "ID|NAME")]
+    pub layer: Option<String>,
+    /// Why, for whoever comes next; kept in the parameter's description
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// The installation's name on AWS [default: STRATA_INSTALLATION, else strata]
+    #[arg(long, value_name = "NAME")]
+    pub installation: Option<String>,
+    /// Print one object; same as `--output json`
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An installation is called so if nobody says otherwise.
+const INSTALLATION: &str = "strata";
+
+impl ModeArgs {
+    /// The installation that is meant.
+    pub(crate) fn installation_name<'a>(&'a self, environment: &'a Environment) -> &'a str {
+        self.installation.as_deref().or(environment.strata_installation.as_deref()).unwrap_or(INSTALLATION)
+    }
+}
