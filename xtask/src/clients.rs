@@ -32,15 +32,18 @@ enum Subject {
     Server,
     /// The service model that `strata aws-model` prints.
     Model,
+    /// What is written in `docs`.
+    Documents,
 }
 
-const SCRIPTS: [Script; 6] = [
+const SCRIPTS: [Script; 7] = [
     Script { name: "compare_model", packages: PINNED, subject: Subject::Model },
     Script { name: "boto", packages: PINNED, subject: Subject::Server },
     Script { name: "terraform", packages: PINNED, subject: Subject::Server },
     Script { name: "register", packages: PINNED, subject: Subject::Server },
     Script { name: "newest", packages: NEWEST, subject: Subject::Server },
     Script { name: "walk", packages: PINNED, subject: Subject::Server },
+    Script { name: "documents", packages: PINNED, subject: Subject::Documents },
 ];
 
 /// Command-line options of `cargo xtask clients`.
@@ -125,20 +128,29 @@ impl Run {
         let file = crate::root().join("tests/clients").join(script.name).with_extension("py");
         let mut command = self.clean(&self.python);
         command.arg(&file);
-        if script.subject == Subject::Model {
-            command.arg(self.model()?);
-            return Ok(command.status().with_context(|| format!("cannot start {}", self.python.display()))?.success());
+        match script.subject {
+            Subject::Server => return self.with_server(command),
+            Subject::Model => drop(command.arg(self.model()?)),
+            Subject::Documents => {}
         }
+        Ok(self.status(&mut command)?.success())
+    }
+
+    fn with_server(&self, mut command: Command) -> anyhow::Result<bool> {
         let server = Server::start(&self.binary, &self.folder, SPEED)?;
         command
             .env("AWS_ENDPOINT_URL_OPSWORKS", server.endpoint())
             .env("STRATA_WORLD", server.world()?)
             .env("STRATA_BINARY", &self.binary);
-        let passed = command.status().with_context(|| format!("cannot start {}", self.python.display()))?.success();
+        let passed = self.status(&mut command)?.success();
         if !passed {
             server.print_complaints();
         }
         Ok(passed)
+    }
+
+    fn status(&self, command: &mut Command) -> anyhow::Result<std::process::ExitStatus> {
+        command.status().with_context(|| format!("cannot start {}", self.python.display()))
     }
 
     fn empty_folder(&self) -> anyhow::Result<()> {
