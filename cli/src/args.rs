@@ -56,6 +56,9 @@ pub enum Command {
         after_help = "Examples:\n  strata status\n  strata status --watch\n  strata status --endpoint http://127.0.0.1:4280 --json"
     )]
     Status(StatusArgs),
+    /// Is everything there that Strata needs, and if not, how is it mended
+    #[command(after_help = on_call::DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
     /// Stop Strata from doing anything: in the whole installation, a stack or a layer
     #[command(after_help = on_call::FREEZE_EXAMPLES)]
     Freeze(ModeArgs),

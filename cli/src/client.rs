@@ -2,6 +2,8 @@
 
 mod raw;
 
+pub(crate) use raw::Probe;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +94,11 @@ impl Api {
     /// The SDK's client. Its errors are for [`explain`](Self::explain).
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Service and region that calls are signed for.
+    pub(crate) fn signs_for(&self) -> (&str, &str) {
+        (&self.scope.service, &self.scope.region)
     }
 
     /// Where the API is.

@@ -10,6 +10,7 @@ mod aws;
 pub mod aws_model;
 pub mod client;
 pub mod credentials;
+pub mod doctor;
 pub mod endpoint;
 pub mod environment;
 pub mod error;
@@ -45,6 +46,7 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Proxy(args) => proxy::run(args, cli.output),
         Command::Status(args) => status::run(args, cli.output),
         Command::Layer { command } => layer::run(command, cli.output),
+        Command::Doctor(args) => doctor::run(args, cli.output),
         Command::Freeze(args) => modes::run(Verb::Freeze, args, cli.output),
         Command::Thaw(args) => modes::run(Verb::Thaw, args, cli.output),
         Command::Observe(args) => modes::run(Verb::Observe, args, cli.output),

@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
+    // The commands that call AWS are in no default build.
+    cargo(&["clippy", "-p", "strata-cli", "--all-targets", "--features", "aws", "--", "-D", "warnings"], &[])?;
     if has_nextest() {
         cargo(&["nextest", "run", "--workspace"], args)?;
     } else {

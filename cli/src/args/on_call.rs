@@ -49,10 +49,44 @@ pub struct ModeArgs {
     pub json: bool,
 }
 
+pub(super) const DOCTOR_EXAMPLES: &str = "Examples:
+  strata doctor
+  strata doctor --endpoint http://127.0.0.1:4280
+  strata doctor --table strata-Table-1ABCDEFGHIJKL --json
+
+Exits with 1 if a check failed. It changes nothing. The checks of AWS itself need a build with the feature aws.";
+
+/// `strata doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// How to reach the API.
+    #[command(flatten)]
+    pub api: ApiOptions,
+    /// The installation's name on AWS [default: STRATA_INSTALLATION, else strata]
+    #[arg(long, value_name = "NAME")]
+    pub installation: Option<String>,
+    /// The DynamoDB table, as the CloudFormation output Table names it [default: STRATA_TABLE]
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
+    /// On-call's topic [default: STRATA_TOPIC_ARN, else the one that the template makes]
+    #[arg(long, value_name = "ARN")]
+    pub topic: Option<String>,
+    /// Print one object; same as `--output json`
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// An installation is called so if nobody says otherwise.
 const INSTALLATION: &str = "strata";
 
 impl ModeArgs {
+    /// The installation that is meant.
+    pub(crate) fn installation_name<'a>(&'a self, environment: &'a Environment) -> &'a str {
+        self.installation.as_deref().or(environment.strata_installation.as_deref()).unwrap_or(INSTALLATION)
+    }
+}
+
+impl DoctorArgs {
     /// The installation that is meant.
     pub(crate) fn installation_name<'a>(&'a self, environment: &'a Environment) -> &'a str {
         self.installation.as_deref().or(environment.strata_installation.as_deref()).unwrap_or(INSTALLATION)

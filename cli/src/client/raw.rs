@@ -6,6 +6,8 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use futures::StreamExt;
 use http::{Method, Request, Response, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use serde_json::Value;
 use strata_local::clock::SystemClock;
 use strata_ports::Clock;
@@ -25,6 +27,20 @@ struct Answer {
     error_type: Option<String>,
     /// None: the body is not JSON.
     json: Option<Value>,
+    /// The header of this name.
+    date: Option<Timestamp>,
+}
+
+/// What one attempt told: for whoever looks at the way rather than at the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Probe {
+    pub(crate) status: u16,
+    /// The error's name, if it is one.
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) json: Option<Value>,
+    /// When the server answered, by its own clock.
+    pub(crate) date: Option<Timestamp>,
 }
 
 impl Api {
@@ -47,6 +63,25 @@ impl Api {
                 Ok(_) | Err(Failure::NoAnswer(_)) => tokio::time::sleep(FIRST_WAIT * attempt).await,
             }
             attempt += 1;
+        }
+    }
+
+    /// Calls once and tells everything; an error of the API is an answer, too.
+    ///
+    /// # Errors
+    /// One text: there was no answer.
+    pub(crate) async fn probe(&self, target: &str, input: &Value) -> Result<Probe, String> {
+        let invocation = uuid::Uuid::new_v4().to_string();
+        match self.attempt(target, &Bytes::from(input.to_string()), &invocation, ATTEMPTS).await {
+            Ok(answer) => Ok(Probe {
+                status: answer.status.as_u16(),
+                code: answer.code().map(str::to_owned),
+                message: answer.text(["message", "Message"]).map(str::to_owned),
+                date: answer.date,
+                json: answer.json,
+            }),
+            Err(Failure::NoAnswer(why)) => Err(why),
+            Err(Failure::Ours(error)) => Err(error.to_string()),
         }
     }
 
@@ -99,7 +134,8 @@ impl Answer {
         let error_type = head.headers.get("x-amzn-errortype").and_then(|v| v.to_str().ok()).map(str::to_owned);
         let json =
             if whole.is_empty() { Some(Value::Object(serde_json::Map::new())) } else { serde_json::from_slice(&whole).ok() };
-        Ok(Self { status: head.status, error_type, json })
+        let date = head.headers.get("date").and_then(|v| v.to_str().ok()).and_then(|text| rfc2822::parse(text).ok());
+        Ok(Self { status: head.status, error_type, json, date: date.map(|zoned| zoned.timestamp()) })
     }
 
     fn is_worth_another_try(&self) -> bool {

@@ -15,6 +15,8 @@ pub mod uses;
 
 #[cfg(feature = "cloudwatch")]
 pub mod alarms;
+#[cfg(feature = "checkup")]
+pub mod checkup;
 #[cfg(feature = "ssm")]
 pub mod commands;
 #[cfg(feature = "ecs")]
