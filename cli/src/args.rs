@@ -59,6 +59,9 @@ pub enum Command {
     /// Is everything there that Strata needs, and if not, how is it mended
     #[command(after_help = on_call::DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
+    /// Does AWS do what Strata takes for granted: walks one small host through its life, and removes it
+    #[command(after_help = on_call::SMOKE_EXAMPLES)]
+    Smoke(SmokeArgs),
     /// Stop Strata from doing anything: in the whole installation, a stack or a layer
     #[command(after_help = on_call::FREEZE_EXAMPLES)]
     Freeze(ModeArgs),

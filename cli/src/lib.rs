@@ -19,6 +19,7 @@ pub mod modes;
 pub mod proxy;
 mod signing;
 pub mod sim;
+pub mod smoke;
 pub mod status;
 mod transport;
 
@@ -47,6 +48,7 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Status(args) => status::run(args, cli.output),
         Command::Layer { command } => layer::run(command, cli.output),
         Command::Doctor(args) => doctor::run(args, cli.output),
+        Command::Smoke(args) => smoke::run(args, cli.output),
         Command::Freeze(args) => modes::run(Verb::Freeze, args, cli.output),
         Command::Thaw(args) => modes::run(Verb::Thaw, args, cli.output),
         Command::Observe(args) => modes::run(Verb::Observe, args, cli.output),

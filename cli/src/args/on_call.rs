@@ -76,6 +76,51 @@ pub struct DoctorArgs {
     pub json: bool,
 }
 
+pub(super) const SMOKE_EXAMPLES: &str = "Examples:
+  strata smoke --cluster lab --endpoint http://127.0.0.1:4280
+  strata smoke --cluster smoke --subnet subnet-0123456789abcdef0 --service-role ARN --instance-profile ARN
+
+It builds a stack, a layer and one host, walks them through start, drain, restart, patch, heal and delete, and removes everything, also after
+a failure or Ctrl-C. On AWS it costs some US cents. docs/unproven-on-aws.md says what each line means. Exits with 1 if one failed.";
+
+/// `strata smoke`.
+#[derive(Clone, Debug, Args)]
+pub struct SmokeArgs {
+    /// How to reach the API.
+    #[command(flatten)]
+    pub api: ApiOptions,
+    /// An ECS cluster that no stack has: its ARN or its name
+    #[arg(long, value_name = "ARN|NAME")]
+    pub cluster: String,
+    /// The service role [default: the served world's]
+    #[arg(long, value_name = "ARN")]
+    pub service_role: Option<String>,
+    /// The instance profile [default: the served world's]
+    #[arg(long, value_name = "ARN")]
+    pub instance_profile: Option<String>,
+    /// The VPC [default: the account's default one]
+    #[arg(long, value_name = "ID")]
+    pub vpc: Option<String>,
+    /// The subnet [default: one of the default VPC]
+    #[arg(long, value_name = "ID")]
+    pub subnet: Option<String>,
+    /// The host's type
+    #[arg(long, value_name = "TYPE", default_value = "t3.small")]
+    pub instance_type: String,
+    /// Each step may take so long
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=240))]
+    pub minutes: u32,
+    /// On AWS, print the commands that the API does not do (patch, heal) and wait until somebody has run them
+    #[arg(long)]
+    pub by_hand: bool,
+    /// Agree to what it costs
+    #[arg(long)]
+    pub yes: bool,
+    /// Print one object; same as `--output json`
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// An installation is called so if nobody says otherwise.
 const INSTALLATION: &str = "strata";
 

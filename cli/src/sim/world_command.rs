@@ -108,6 +108,14 @@ fn is_served(authority: &str) -> bool {
     ask::<Listing>(authority, "GET", WORLD_PATH, "").is_ok()
 }
 
+/// What the account of a running server's world has.
+///
+/// # Errors
+/// As [`make`].
+pub(crate) fn account(authority: &str) -> Result<Listing, CliError> {
+    ask(authority, "GET", WORLD_PATH, "")
+}
+
 /// The authority of the world behind an endpoint on this machine; `None`: it is no world.
 pub(crate) fn world_behind(endpoint: &Endpoint) -> Option<String> {
     let authority = endpoint.to_string().strip_prefix("http://")?.to_owned();
