@@ -3,15 +3,14 @@
 //! The scripts of `tests/clients` each get a server of their own with an empty world, and an environment that holds nothing of the
 //! machine's AWS settings. What they need of Python is put under `target/clients`, once.
 
-mod python;
 mod server;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use python::{NEWEST, PINNED};
+use crate::python::{self, NEWEST, PINNED};
 use server::Server;
 
 /// How much quicker the world's time goes than ours: a boot of minutes takes seconds.
@@ -124,9 +123,9 @@ struct Run {
 impl Run {
     /// Whether the script passed.
     fn script(&self, script: &Script) -> anyhow::Result<bool> {
-        self.empty_folder()?;
+        python::empty_folder(&self.folder)?;
         let file = crate::root().join("tests/clients").join(script.name).with_extension("py");
-        let mut command = self.clean(&self.python);
+        let mut command = python::clean(&self.python, &self.folder);
         command.arg(&file);
         match script.subject {
             Subject::Server => return self.with_server(command),
@@ -153,14 +152,6 @@ impl Run {
         command.status().with_context(|| format!("cannot start {}", self.python.display()))
     }
 
-    fn empty_folder(&self) -> anyhow::Result<()> {
-        let gone = std::fs::remove_dir_all(&self.folder);
-        if let Err(error) = gone.or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) }) {
-            bail!("{}: cannot be emptied: {error}", self.folder.display());
-        }
-        std::fs::create_dir_all(self.folder.join("home")).with_context(|| self.folder.display().to_string())
-    }
-
     /// The file that holds our service model.
     fn model(&self) -> anyhow::Result<PathBuf> {
         let printed = Command::new(&self.binary).arg("aws-model").output().context("cannot start `strata aws-model`")?;
@@ -170,28 +161,6 @@ impl Run {
         let path = self.folder.join("service-2.json");
         std::fs::write(&path, printed.stdout).with_context(|| path.display().to_string())?;
         Ok(path)
-    }
-
-    /// A command that sees nothing of the machine's AWS settings, nor of its Python's.
-    fn clean(&self, program: &Path) -> Command {
-        let nowhere = self.folder.join("nowhere");
-        let mut command = Command::new(program);
-        command.env_clear();
-        if let Some(path) = std::env::var_os("PATH") {
-            command.env("PATH", path);
-        }
-        command
-            .env("HOME", self.folder.join("home"))
-            .env("LANG", "C.UTF-8")
-            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-            .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-            .env("AWS_DEFAULT_REGION", "us-east-1")
-            .env("AWS_CONFIG_FILE", &nowhere)
-            .env("AWS_SHARED_CREDENTIALS_FILE", &nowhere)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("PYTHONUNBUFFERED", "1");
-        command
     }
 }
 

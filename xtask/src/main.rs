@@ -1,17 +1,21 @@
-//! Chores: `cargo xtask test`, `clients`, `sweep`, `bench`, `fuzz`, `rules`.
+//! Chores: `cargo xtask test`, `clients`, `wire`, `sweep`, `bench`, `fuzz`, `rules`.
 #![expect(clippy::print_stdout, reason = "a chore tells the person who runs it what it does")]
 
 mod clients;
+mod python;
 mod rules;
 mod steps;
+mod wire;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
 
-  test [ARGS]               formatting, clippy, all tests, doc tests, clients; ARGS go to the test runner
+  test [ARGS]               formatting, clippy, all tests, doc tests, clients, wire; ARGS go to the test runner
   clients [--only NAME]     boto3, the AWS CLI and Terraform's calls against `strata sim serve`; needs python3 with venv
+  wire [ARGS]               the AWS adapters' contract tests against moto, each request held against the service's own model; ARGS go to
+                            the test runner; needs python3 with venv
   sweep [ARGS]              the long seeds and crash sweeps, in release; ARGS go to the test runner
   bench api [ARGS]          DescribeInstances over loopback beside a server with the same bytes ready, StartInstance, and memory over
                             a million requests; in release; ARGS go to the bench, see --help
@@ -28,6 +32,7 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "test" => steps::test(rest),
         "sweep" => steps::sweep(rest),
+        "wire" => wire::run(rest),
         "bench" if rest.first().is_some_and(|what| what == "api") => steps::bench_api(&rest[1..]),
         "bench" => return misused("bench: expected `bench api`"),
         "fuzz" => steps::fuzz(rest),

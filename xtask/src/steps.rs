@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-/// Formatting, clippy without a warning, all tests, doc tests, existing clients. `args` go to the test runner.
+/// Formatting, clippy without a warning, all tests, doc tests, existing clients, the AWS adapters on the wire. `args` go to the test runner.
 pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
@@ -18,6 +18,7 @@ pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
     }
     cargo(&["test", "--workspace", "--doc"], &[])?;
     crate::clients::run(&crate::clients::Options::default())?;
+    crate::wire::run(&[])?;
     println!("\nxtask test: all steps passed");
     Ok(())
 }
@@ -50,12 +51,17 @@ pub(crate) fn fuzz(args: &[String]) -> anyhow::Result<()> {
     cargo(&line, &[])
 }
 
-fn has_nextest() -> bool {
+pub(crate) fn has_nextest() -> bool {
     let found = Command::new("cargo").args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     found.is_ok_and(|status| status.success())
 }
 
 pub(crate) fn cargo(args: &[&str], more: &[String]) -> anyhow::Result<()> {
+    cargo_with(&[], args, more)
+}
+
+/// As [`cargo`], with environment variables set.
+pub(crate) fn cargo_with(variables: &[(&str, &str)], args: &[&str], more: &[String]) -> anyhow::Result<()> {
     let shown: Vec<&str> = args.iter().copied().chain(more.iter().map(String::as_str)).collect();
     let line = format!("cargo {}", shown.join(" "));
     println!("\n==> {line}");
@@ -63,6 +69,7 @@ pub(crate) fn cargo(args: &[&str], more: &[String]) -> anyhow::Result<()> {
     let begun = std::time::Instant::now();
     let status = Command::new("cargo")
         .args(&shown)
+        .envs(variables.iter().copied())
         .current_dir(crate::root())
         .status()
         .with_context(|| format!("cannot start `{line}`"))?;

@@ -102,3 +102,20 @@ async fn a_filter_policy_lets_only_what_it_names_through() {
     let states: Vec<String> = subscribed.take().await.iter().map(|d| d.alarm()["NewStateValue"].to_string()).collect();
     assert_eq!(states, ["\"ALARM\"", "\"OK\""], "whoever hears of the beginning hears of the end");
 }
+
+#[tokio::test]
+#[ignore = "wants a server: cargo xtask wire"]
+async fn a_topic_that_is_gone_is_an_error_that_names_the_call() {
+    let gone = format!("arn:aws:sns:{}:{}:strata-pager-gone", support::REGION, support::ACCOUNT);
+    let pager = SnsPager::new(&support::base(&[("STRATA_TOPIC_ARN", &gone)])).unwrap();
+    let error = pager.publish(&example("gone/1")).await.unwrap_err();
+    assert_eq!(error.code(), Some("NotFound"), "{error}");
+    assert!(error.to_string().contains("sns:Publish"), "{error}");
+}
+
+#[test]
+fn without_a_topic_there_is_no_pager() {
+    let settings = strata_aws::Settings::read(|name| (name == "AWS_REGION").then(|| REGION.to_owned())).unwrap();
+    let Err(missing) = SnsPager::new(&strata_aws::Base::new(settings, support::keys())) else { panic!("it takes a topic") };
+    assert!(missing.to_string().contains("STRATA_TOPIC_ARN"), "{missing}");
+}

@@ -4,6 +4,7 @@
 
 pub(crate) mod http;
 pub(crate) mod scripted;
+pub(crate) mod sqs;
 
 use std::collections::BTreeSet;
 
@@ -18,12 +19,18 @@ pub(crate) const VARIABLE: &str = "STRATA_WIRE_ENDPOINT";
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const ACCOUNT: &str = "123456789012";
 
+/// The server's endpoint, `http://HOST:PORT`.
+///
+/// # Panics
+/// When it is not set.
+pub(crate) fn endpoint() -> String {
+    #[expect(clippy::disallowed_methods, reason = "only whoever runs the tests knows where the server is")]
+    std::env::var(VARIABLE).unwrap_or_else(|_| panic!("{VARIABLE} is not set: these tests are run by `cargo xtask wire`"))
+}
+
 /// Clients of the server, with a log of their calls. `more` are settings beside region and endpoint.
 pub(crate) fn base(more: &[(&str, &str)]) -> Base {
-    #[expect(clippy::disallowed_methods, reason = "only whoever runs the tests knows where the server is")]
-    let endpoint =
-        std::env::var(VARIABLE).unwrap_or_else(|_| panic!("{VARIABLE} is not set: these tests are run by `cargo xtask wire`"));
-    base_at(&endpoint, more)
+    base_at(&endpoint(), more)
 }
 
 /// As [`base`], of a server of the test's own.

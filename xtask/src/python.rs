@@ -7,26 +7,27 @@ use anyhow::{Context, bail};
 
 /// A list of packages and what it is called.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Packages {
-    pub(super) name: &'static str,
-    requirements: &'static str,
+pub(crate) struct Packages {
+    pub(crate) name: &'static str,
+    /// As pip reads them, without comments.
+    pub(crate) requirements: &'static str,
 }
 
 /// The last clients with an opsworks model of their own.
-pub(super) const PINNED: Packages =
-    Packages { name: "pinned", requirements: include_str!("../../../tests/clients/requirements-pinned.txt") };
+pub(crate) const PINNED: Packages =
+    Packages { name: "pinned", requirements: include_str!("../../tests/clients/requirements-pinned.txt") };
 /// The newest clients, which lack it.
-pub(super) const NEWEST: Packages =
-    Packages { name: "newest", requirements: include_str!("../../../tests/clients/requirements-newest.txt") };
+pub(crate) const NEWEST: Packages =
+    Packages { name: "newest", requirements: include_str!("../../tests/clients/requirements-newest.txt") };
 
 /// Debian and Ubuntu ship Python without what a virtual environment needs.
 const NO_VENV: &str = "Python cannot make virtual environments here: its modules venv and ensurepip are missing; \
      on Debian and Ubuntu `apt install python3-venv` brings them";
-const NO_PYTHON: &str = "python3 cannot be started; the client tests need Python 3.10 or newer with its venv module \
+const NO_PYTHON: &str = "python3 cannot be started; the client and wire tests need Python 3.10 or newer with its venv module \
      (Debian, Ubuntu: `apt install python3 python3-venv`)";
 
 /// The interpreter of an environment with these packages, which is made in `home` unless it is there already.
-pub(super) fn environment(home: &Path, packages: Packages) -> anyhow::Result<PathBuf> {
+pub(crate) fn environment(home: &Path, packages: Packages) -> anyhow::Result<PathBuf> {
     let folder = home.join(packages.name);
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     // Written last, so that a half-made environment is made again; so is one that was moved, since its programs name their folder.
@@ -54,6 +55,37 @@ pub(super) fn environment(home: &Path, packages: Packages) -> anyhow::Result<Pat
     }
     std::fs::write(&stamp, made_of).with_context(|| stamp.display().to_string())?;
     Ok(python)
+}
+
+/// A command that sees nothing of the machine's AWS settings, nor of its Python's; `folder` holds the home that it sees.
+pub(crate) fn clean(program: &Path, folder: &Path) -> Command {
+    let nowhere = folder.join("nowhere");
+    let mut command = Command::new(program);
+    command.env_clear();
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command
+        .env("HOME", folder.join("home"))
+        .env("LANG", "C.UTF-8")
+        .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_CONFIG_FILE", &nowhere)
+        .env("AWS_SHARED_CREDENTIALS_FILE", &nowhere)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PYTHONUNBUFFERED", "1");
+    command
+}
+
+/// Makes a folder anew, with a home in it.
+pub(crate) fn empty_folder(folder: &Path) -> anyhow::Result<()> {
+    let gone = std::fs::remove_dir_all(folder);
+    if let Err(error) = gone.or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) }) {
+        bail!("{}: cannot be emptied: {error}", folder.display());
+    }
+    std::fs::create_dir_all(folder.join("home")).with_context(|| folder.display().to_string())
 }
 
 fn has_venv() -> anyhow::Result<()> {
