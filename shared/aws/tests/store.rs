@@ -1,5 +1,7 @@
 //! The store against a server that speaks DynamoDB's protocol.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the answer")]
+
 mod support;
 
 use std::sync::Arc;

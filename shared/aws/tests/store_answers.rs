@@ -1,5 +1,7 @@
 //! What the store sends, and what it makes of DynamoDB's answers. No server: the answers are DynamoDB's own, written down.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the answer")]
+
 mod support;
 
 use serde_json::{Value, json};

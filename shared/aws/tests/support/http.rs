@@ -1,5 +1,6 @@
 //! Connectors for tests: one that answers by itself, and one that loses what a server answers.
 #![allow(dead_code, reason = "each test file uses some of it")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the answer")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -36,15 +37,18 @@ impl Asked {
     }
 }
 
-/// Gives prepared answers, in order, and keeps what it was asked. `None` is no answer at all.
+/// A status and a body; `None` is no answer at all.
+type Answer = Option<(u16, String)>;
+
+/// Gives prepared answers, in order, and keeps what it was asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Canned {
-    answers: Arc<Mutex<VecDeque<Option<(u16, String)>>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Canned {
-    pub(crate) fn new(answers: impl IntoIterator<Item = Option<(u16, String)>>) -> Self {
+    pub(crate) fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
         Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), asked: Arc::default() }
     }
 
@@ -81,6 +85,9 @@ pub(crate) enum Loss {
     Answer,
 }
 
+/// Statuses and bodies by token.
+type Kept = BTreeMap<String, (u16, String)>;
+
 /// A server's connector, one call at a time, whose answers get lost; what is not listed in `losses` goes well.
 ///
 /// One at a time, since moto undoes a cancelled transaction by putting the whole table back as it was before, other clients' writes
@@ -91,7 +98,7 @@ pub(crate) struct Lossy {
     turn: Arc<tokio::sync::Mutex<()>>,
     losses: Arc<Mutex<VecDeque<Loss>>>,
     /// Answers by token, for a server that does not keep them as DynamoDB does.
-    kept: Option<Arc<Mutex<BTreeMap<String, (u16, String)>>>>,
+    kept: Option<Arc<Mutex<Kept>>>,
 }
 
 impl Lossy {

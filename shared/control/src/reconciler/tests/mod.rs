@@ -251,7 +251,7 @@ async fn records_that_are_too_large_for_one_commit_together_are_written_in_sever
     for i in 0..20 {
         world.ask(i, InstanceStatus::Requested, large).await;
     }
-    assert!(20 * 300_000 > strata_ports::store::MAX_COMMIT_BYTES);
+    const { assert!(20 * 300_000 > strata_ports::store::MAX_COMMIT_BYTES) };
     let commits = world.store.calls().commit;
     world.step().await;
     assert!(world.store.calls().commit < commits + 10, "many to a commit all the same");
