@@ -173,7 +173,7 @@ mod tests {
         let args = |words: &[&str]| Options::from_args(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(args(&[]), Ok(Options { only: None }));
         assert_eq!(args(&["--only", "walk"]), Ok(Options { only: Some("walk".to_owned()) }));
-        let names = "compare_model, boto, terraform, register, newest, walk";
+        let names = "compare_model, boto, terraform, register, newest, walk, documents";
         assert_eq!(args(&["--only"]), Err(format!("--only needs one of {names}")));
         assert_eq!(args(&["--only", "run"]), Err(format!("--only run: there is no such script, expected one of {names}")));
         assert_eq!(args(&["--all"]), Err("unknown argument `--all`".to_owned()));
