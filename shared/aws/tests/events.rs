@@ -1,4 +1,5 @@
 //! Events out, against a server that speaks EventBridge's protocol, read back from a queue that a rule sends them to.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the answer")]
 
 mod support;
 

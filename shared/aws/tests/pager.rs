@@ -1,4 +1,5 @@
 //! Pages against a server that speaks SNS's protocol, read back through a queue that is subscribed to the topic.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the answer")]
 
 mod support;
 
