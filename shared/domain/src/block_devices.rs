@@ -14,6 +14,14 @@ const ROOT_IOPS: std::ops::RangeInclusive<u32> = 100..=240;
 /// The smallest root volume in GiB [EBS-14].
 const SMALLEST_ROOT: u32 = 8;
 
+/// The device names that mappings take, as `/dev/sd?`: some images call the same device `/dev/xvd?`.
+pub fn taken_devices(mappings: &[BlockDeviceMapping]) -> impl Iterator<Item = String> {
+    mappings.iter().map(|mapping| {
+        let name = mapping.device_name.strip_prefix("/dev/").unwrap_or(&mapping.device_name);
+        format!("/dev/{}", name.strip_prefix("xvd").map_or_else(|| name.to_owned(), |rest| format!("sd{rest}")))
+    })
+}
+
 /// What is wrong with a mapping.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlockDeviceError {
@@ -150,6 +158,13 @@ mod tests {
         ] {
             assert_eq!(check(&[root(volume_type, size, iops)]).is_ok(), fits, "{volume_type} {size} {iops:?}");
         }
+    }
+
+    #[test]
+    fn a_device_is_taken_under_either_of_its_names() {
+        let named = |name: &str| BlockDeviceMapping { device_name: name.into(), ..root("gp2", 8, None) };
+        let taken: Vec<String> = taken_devices(&["/dev/sdi", "/dev/xvdj", "xvdk"].map(named)).collect();
+        assert_eq!(taken, ["/dev/sdi", "/dev/sdj", "/dev/sdk"]);
     }
 
     #[test]

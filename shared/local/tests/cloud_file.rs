@@ -83,6 +83,13 @@ fn launch(n: u64) -> LaunchSpec {
         instance_profile_arn: String::new(),
         associate_public_ip: true,
         volumes: Vec::new(),
+        security_group_ids: Vec::new(),
+        key_name: None,
+        ebs_optimized: false,
+        tenancy: None,
+        block_devices: Vec::new(),
+        layers: Vec::new(),
+        tags: strata_domain::tags::Tags::new(),
     }
 }
 

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strata_domain::model::BlockDeviceMapping;
+use strata_domain::tags::Tags;
 use strata_domain::{Ec2InstanceId, InstanceId, StackId};
 
 use crate::{CloudError, ItemResult};
@@ -27,12 +29,21 @@ pub struct VolumeSpec {
     pub size: u32,
     /// `standard`, `gp3`, ...
     pub volume_type: String,
+    /// IO operations per second, for the types that are told.
+    #[serde(default)]
+    pub iops: Option<u32>,
+    /// Whether it is encrypted, also where the account does not encrypt by default.
+    #[serde(default)]
+    pub encrypted: bool,
+    /// The device that it is attached as, `/dev/sdi` to `/dev/sdz` [EBS-30].
+    #[serde(default)]
+    pub device: String,
 }
 
 /// One launch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchSpec {
-    /// Client token: a repeat with the same token is the same launch and returns the same instance.
+    /// Client token: a repeat with the same token is the same launch and returns the same instance, whatever else the repeat asks for.
     pub token: String,
     /// The record that it is for; the EC2 instance is tagged with it, so it can be found again.
     pub instance_id: InstanceId,
@@ -56,6 +67,27 @@ pub struct LaunchSpec {
     pub associate_public_ip: bool,
     /// Volumes made with the launch.
     pub volumes: Vec<VolumeSpec>,
+    /// Security groups; none: the VPC's own default group.
+    #[serde(default)]
+    pub security_group_ids: Vec<String>,
+    /// EC2 key pair.
+    #[serde(default)]
+    pub key_name: Option<String>,
+    /// Whether it is EBS-optimized where that is not so anyway.
+    #[serde(default)]
+    pub ebs_optimized: bool,
+    /// `default`, `dedicated` or `host`; `None`: the VPC's.
+    #[serde(default)]
+    pub tenancy: Option<String>,
+    /// What else is mapped to devices; `ROOT_DEVICE` stands for the image's root device [EBS-14].
+    #[serde(default)]
+    pub block_devices: Vec<BlockDeviceMapping>,
+    /// Short names and names of its layers, for tags [TAG-9].
+    #[serde(default)]
+    pub layers: Vec<(String, String)>,
+    /// The user tags of its layers [TAG-3].
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 /// EC2's instance states.
@@ -114,7 +146,7 @@ pub struct Ec2Instance {
 /// are successes.
 #[async_trait]
 pub trait Compute: Send + Sync {
-    /// Launches one instance; the same token again gives the same instance, whatever became of it since.
+    /// Launches one instance; the same token again gives the same instance, whatever became of it and of the settings since.
     ///
     /// # Errors
     /// `Refused` for capacity or quota, `RetryLater` when throttled, `OutcomeUnknown`: repeat with the same token.
@@ -125,7 +157,7 @@ pub trait Compute: Send + Sync {
         scope: &StackScope,
         ids: &[Ec2InstanceId],
     ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
-    /// Stops instances; `force` skips the OS's own shutdown.
+    /// Stops instances; `force` does not wait for the OS's own shutdown, and hurries one that is stopping.
     async fn stop_instances(
         &self,
         scope: &StackScope,
@@ -151,6 +183,6 @@ pub trait Compute: Send + Sync {
     /// Exception-filtered: this stack's tagged instances that are impaired, or in another state than `running`, and were not stopped
     /// or terminated by us. A constant number of calls, whatever the fleet's size.
     async fn describe_exceptions(&self, scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError>;
-    /// Deletes volumes; one that is gone is a success.
+    /// Deletes volumes; one that is gone is a success, one that is still attached is for later.
     async fn delete_volumes(&self, scope: &StackScope, ec2_volume_ids: &[String]) -> Result<Vec<ItemResult<String>>, CloudError>;
 }

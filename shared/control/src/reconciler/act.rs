@@ -17,6 +17,7 @@ use super::Config;
 use super::launch::{launch_spec, setup_request, shutdown_request};
 use super::observe::host;
 use super::view::StackView;
+use super::volumes::devices_of;
 use super::write::Write;
 use crate::records::Stored;
 
@@ -127,8 +128,16 @@ impl Actor<'_> {
                 next.push(Next::Backlog);
                 continue;
             }
-            let spec = launch_spec(self.view, &item.record);
-            next.push(match self.ports.compute.run_instance(&self.view.scope, &spec).await {
+            // A store that does not answer now does at the next look.
+            let Ok(taken) = devices_of(&*self.ports.store, &item.record).await else {
+                next.push(Next::Rest);
+                continue;
+            };
+            let launched = match launch_spec(self.view, &item.record, taken) {
+                Ok(spec) => self.ports.compute.run_instance(&self.view.scope, &spec).await,
+                Err(error) => Err(error),
+            };
+            next.push(match launched {
                 Ok(ec2) => write_step(item, on_launched(&item.record, &host(&ec2)), true),
                 Err(CloudError::RetryLater { .. }) => {
                     is_throttled = true;

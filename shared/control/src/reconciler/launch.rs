@@ -1,35 +1,29 @@
 //! What a launch and a Setup run are asked to do: settings of stack, layers and instance put together.
 
+use std::collections::BTreeSet;
+
 use strata_domain::InstanceStatus;
 use strata_domain::model::Instance;
-use strata_ports::{CommandKind, CommandRequest, LaunchSpec, VolumeSpec};
+use strata_domain::resources::{MAX_VOLUMES, next_device};
+use strata_domain::tags::{Tags, effective};
+use strata_ports::{CloudError, CommandKind, CommandRequest, LaunchSpec, VolumeSpec};
 
 use super::Config;
 use super::view::StackView;
 
-/// The launch of a record: its token makes a repeat the same launch.
-pub(super) fn launch_spec(view: &StackView, record: &Instance) -> LaunchSpec {
-    let volumes = view
-        .layers_of(record)
-        .flat_map(|layer| &layer.volume_configurations)
-        // A volume that the record has already keeps its place and its data [EBS-19].
-        .filter(|wanted| !record.volumes.iter().any(|known| known.mount_point == wanted.mount_point))
-        .flat_map(|volume| {
-            let disk = VolumeSpec {
-                mount_point: volume.mount_point.clone(),
-                size: volume.size,
-                volume_type: volume.volume_type.clone(),
-            };
-            std::iter::repeat_n(disk, volume.number_of_disks.max(1) as usize)
-        })
-        .collect();
+/// The launch of a record: its token makes a repeat the same launch. `taken` are the device names that it has given away already.
+///
+/// # Errors
+/// `Wrong` when its layers ask for more volumes than there are device names.
+pub(super) fn launch_spec(view: &StackView, record: &Instance, taken: Vec<String>) -> Result<LaunchSpec, CloudError> {
+    let volumes = volumes_of_layers(view, record, taken)?;
     // The ECS layer's profile is what the ECS agent needs [ECS-40].
     let own_profile = |with_cluster: bool| {
         view.layers_of(record)
             .filter(move |layer| layer.cluster.is_some() == with_cluster)
             .find_map(|layer| layer.custom_instance_profile_arn.clone())
     };
-    LaunchSpec {
+    Ok(LaunchSpec {
         token: record.launch_token(),
         instance_id: record.id.clone(),
         hostname: record.hostname.clone(),
@@ -45,7 +39,48 @@ pub(super) fn launch_spec(view: &StackView, record: &Instance) -> LaunchSpec {
         // An address type is assigned if any layer asks for it [ECS-55].
         associate_public_ip: view.layers_of(record).any(|layer| layer.auto_assign_public_ips),
         volumes,
+        security_group_ids: view
+            .layers_of(record)
+            .flat_map(|layer| layer.custom_security_group_ids.iter().cloned())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        key_name: record.ssh_key_name.clone(),
+        ebs_optimized: record.ebs_optimized,
+        tenancy: record.tenancy.clone(),
+        block_devices: record.block_device_mappings.clone(),
+        layers: view.layers_of(record).map(|layer| (layer.shortname.clone(), layer.name.clone())).collect(),
+        tags: view.layers_of(record).fold(Tags::new(), |mut tags, layer| {
+            tags.extend(effective(&view.stack.tags, &layer.tags));
+            tags
+        }),
+    })
+}
+
+/// One volume for each configuration of its layers [EBS-16], under a device name of its own.
+fn volumes_of_layers(view: &StackView, record: &Instance, mut taken: Vec<String>) -> Result<Vec<VolumeSpec>, CloudError> {
+    let mut volumes = Vec::new();
+    let wanted = view.layers_of(record).flat_map(|layer| &layer.volume_configurations);
+    // A volume that the record has already keeps its place and its data [EBS-19].
+    for volume in wanted.filter(|wanted| !record.volumes.iter().any(|known| known.mount_point == wanted.mount_point)) {
+        for _ in 0..volume.number_of_disks.max(1) {
+            let device = next_device(&taken).ok_or_else(|| CloudError::Wrong {
+                action: "ec2:RunInstances",
+                code: "TooManyVolumes".to_owned(),
+                why: format!("its layers and block devices ask for more than the {MAX_VOLUMES} devices /dev/sdi to /dev/sdz"),
+            })?;
+            taken.push(device.clone());
+            volumes.push(VolumeSpec {
+                mount_point: volume.mount_point.clone(),
+                size: volume.size,
+                volume_type: volume.volume_type.clone(),
+                iops: volume.iops,
+                encrypted: volume.encrypted,
+                device,
+            });
+        }
     }
+    Ok(volumes)
 }
 
 /// The Setup run of a start; a heal or a restart has a launch number, and so a nonce, of its own.

@@ -2,6 +2,7 @@
 //! very commit in which the instance's record names them [EBS-16], so none is ever known to one side alone.
 
 use strata_domain::VolumeId;
+use strata_domain::block_devices::taken_devices;
 use strata_domain::model::{Instance, RegisteredVolume, VolumeConfiguration, VolumeFacts};
 use strata_domain::resources::{name_of_made_volume, next_device, untied};
 
@@ -32,17 +33,18 @@ pub(super) async fn volume_changes(
             false => changes.push(volume.put(&untied(&volume.record))),
         }
     }
-    let mut devices = Vec::new();
+    let mut devices = None;
     for new in record.volumes.clone().iter().filter(|v| !is_in(before, &v.ec2_volume_id)) {
         let standing = store.get(&keys::registered_volume(&new.ec2_volume_id)).await?;
         match find_volume(store, &new.ec2_volume_id).await? {
             Some(volume) if volume.record.instance_id.as_ref() == Some(&record.id) => {}
             Some(_) => record.volumes.retain(|v| v.ec2_volume_id != new.ec2_volume_id),
             None => {
-                if devices.is_empty() {
-                    devices = devices_of(store, before).await?;
-                }
-                let device = next_device(&devices);
+                let devices = match &mut devices {
+                    Some(known) => known,
+                    unknown @ None => unknown.insert(devices_of(store, before).await?),
+                };
+                let device = next_device(devices);
                 devices.extend(device.clone());
                 let id = VolumeId::new(teller.ids.uuid());
                 let mut volume = made(view, record, id, &new.ec2_volume_id, &new.mount_point, teller.now);
@@ -55,9 +57,10 @@ pub(super) async fn volume_changes(
     Ok(changes)
 }
 
-/// The device names that an instance's volumes have.
-async fn devices_of(store: &dyn Store, instance: &Instance) -> Result<Vec<String>, StoreError> {
-    let mut devices = Vec::new();
+/// The device names that an instance's volumes and block devices have. The first volume of a launch gets the first one that is left, the
+/// next one the next, in the launch and in the volumes' records alike.
+pub(super) async fn devices_of(store: &dyn Store, instance: &Instance) -> Result<Vec<String>, StoreError> {
+    let mut devices: Vec<String> = taken_devices(&instance.block_device_mappings).collect();
     for tied in &instance.volumes {
         let volume: Option<Stored<RegisteredVolume>> = find_volume(store, &tied.ec2_volume_id).await?;
         devices.extend(volume.and_then(|v| v.record.device));

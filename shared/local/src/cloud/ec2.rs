@@ -70,7 +70,6 @@ pub(super) struct Host {
 /// The launch of a token.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Launch {
-    spec: LaunchSpec,
     host: HostNo,
     /// Its last description, once descriptions no longer show it.
     pub(super) gone: Option<Ec2Instance>,
@@ -94,6 +93,10 @@ pub(super) struct Ec2 {
     /// Shortages that befell the world.
     pub(super) shortages: Vec<Capacity>,
     next: u32,
+}
+
+fn in_use(action: &'static str, volume: &str) -> CloudError {
+    CloudError::RetryLater { action, why: format!("VolumeInUse: {volume} is attached") }
 }
 
 fn takes_capacity(state: Ec2State) -> bool {
@@ -227,15 +230,12 @@ impl State {
         const ACTION: &str = "ec2:RunInstances";
         self.admit(ACTION, 1)?;
         if let Some(launch) = self.ec2.by_token.get(&spec.token) {
-            if launch.spec != *spec {
-                return Err(wrong(ACTION, "IdempotentParameterMismatch", "the token was used with other parameters"));
-            }
             let shown = launch.gone.clone().or_else(|| self.ec2.hosts.get(&launch.host).map(Host::describe));
             return shown.ok_or_else(|| wrong(ACTION, "InternalError", "the instance of the token is lost"));
         }
         self.check_launch(ACTION, spec)?;
         let no = self.launch(stack, spec);
-        self.ec2.by_token.insert(spec.token.clone(), Launch { spec: spec.clone(), host: no, gone: None });
+        self.ec2.by_token.insert(spec.token.clone(), Launch { host: no, gone: None });
         let host = self.ec2.hosts.get(&no).expect("it was inserted by the launch");
         Ok(host.describe())
     }
@@ -316,11 +316,11 @@ impl State {
         const ACTION: &str = "ec2:DeleteVolume";
         self.admit(ACTION, 1)?;
         if self.account.volumes.get(volume).is_some_and(|own| own.attached.is_some()) {
-            return Err(wrong(ACTION, "VolumeInUse", format!("{volume} is attached")));
+            return Err(in_use(ACTION, volume));
         }
         self.account.volumes.remove(volume);
         match self.ec2.volumes.get(volume) {
-            Some(Some(_)) => Err(wrong(ACTION, "VolumeInUse", format!("{volume} is attached"))),
+            Some(Some(_)) => Err(in_use(ACTION, volume)),
             Some(None) => {
                 self.ec2.volumes.remove(volume);
                 Ok(())

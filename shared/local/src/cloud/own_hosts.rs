@@ -1,6 +1,7 @@
 //! Machines that somebody else launched in the account, as RegisterInstance meets them.
 
 use serde::{Deserialize, Serialize};
+use strata_domain::tags::Tags;
 use strata_domain::{ClusterArn, Ec2InstanceId};
 use strata_ports::inventory::Platform;
 use strata_ports::{Ec2State, LaunchSpec};
@@ -75,6 +76,13 @@ impl SimCloud {
                 instance_profile_arn: String::new(),
                 associate_public_ip: false,
                 volumes: Vec::new(),
+                security_group_ids: Vec::new(),
+                key_name: None,
+                ebs_optimized: false,
+                tenancy: None,
+                block_devices: Vec::new(),
+                layers: Vec::new(),
+                tags: Tags::new(),
             };
             let no = s.insert_host(None, &spec);
             let now = s.now;

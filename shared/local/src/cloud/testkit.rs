@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use strata_domain::tags::Tags;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, StackId};
 use strata_ports::{
     Clock, CommandKind, CommandRequest, CommandResult, Commands, Compute, ContainerInstance, Containers, Ec2Instance, LaunchSpec,
@@ -118,6 +119,13 @@ impl World {
             instance_profile_arn: String::new(),
             associate_public_ip: true,
             volumes: Vec::new(),
+            security_group_ids: Vec::new(),
+            key_name: None,
+            ebs_optimized: false,
+            tenancy: None,
+            block_devices: Vec::new(),
+            layers: Vec::new(),
+            tags: Tags::new(),
         }
     }
 

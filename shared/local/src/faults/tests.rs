@@ -1,4 +1,5 @@
 use strata_domain::StackId;
+use strata_domain::tags::Tags;
 use strata_ports::store::Listing;
 use strata_ports::{Change, CommitError, Expect, Key, LaunchSpec, StackScope, StoreError};
 
@@ -24,6 +25,13 @@ fn spec(n: u32) -> LaunchSpec {
         instance_profile_arn: String::new(),
         associate_public_ip: false,
         volumes: Vec::new(),
+        security_group_ids: Vec::new(),
+        key_name: None,
+        ebs_optimized: false,
+        tenancy: None,
+        block_devices: Vec::new(),
+        layers: Vec::new(),
+        tags: Tags::new(),
     }
 }
 

@@ -4,9 +4,10 @@
 
 use std::pin::Pin;
 
+use strata_domain::tags::Tags;
 use strata_domain::{InstanceId, LayerId};
 
-use crate::{AlarmSpec, Alarms, Compute, Ec2Instance, Ec2State, LaunchSpec, StackScope};
+use crate::{AlarmSpec, Alarms, CloudError, Compute, Ec2Instance, Ec2State, LaunchSpec, StackScope, VolumeSpec};
 
 /// Lets the world go on until nothing is under way.
 pub type Settle<'a> = &'a (dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> + Sync);
@@ -26,6 +27,13 @@ pub fn launch(record: &str, zone: &str) -> LaunchSpec {
         instance_profile_arn: "arn:aws:iam::123456789012:instance-profile/p".to_owned(),
         associate_public_ip: false,
         volumes: Vec::new(),
+        security_group_ids: Vec::new(),
+        key_name: None,
+        ebs_optimized: false,
+        tenancy: None,
+        block_devices: Vec::new(),
+        layers: Vec::new(),
+        tags: Tags::new(),
     }
 }
 
@@ -34,17 +42,48 @@ async fn state(compute: &dyn Compute, scope: &StackScope, host: &Ec2Instance) ->
     found.first().map(|i| i.state)
 }
 
-/// EC2: one token is one launch, whatever became of it; starting what runs and stopping what is stopped succeed; unknown ids are left
-/// out; what is terminated is not found by its record.
+/// As [`compute_contract_of`], in a world where a zone is all that a launch must know.
 ///
 /// # Panics
 /// With what was broken.
 pub async fn compute_contract(compute: &dyn Compute, scope: &StackScope, zone: &str, settle: Settle<'_>) {
-    let spec = launch("record-1", zone);
+    compute_contract_of(compute, scope, &launch("record-1", zone), settle).await;
+}
+
+fn two_volumes() -> Vec<VolumeSpec> {
+    [("/data", "/dev/sdi"), ("/logs", "/dev/sdj")]
+        .map(|(mount_point, device)| VolumeSpec {
+            mount_point: mount_point.to_owned(),
+            size: 10,
+            volume_type: "gp3".to_owned(),
+            iops: None,
+            encrypted: true,
+            device: device.to_owned(),
+        })
+        .into()
+}
+
+/// EC2: one token is one launch, whatever became of it and of the settings; starting what runs and stopping what is stopped succeed; unknown
+/// ids are left out; what is terminated is not found by its record, and its volumes outlive it; what we stopped is no exception.
+///
+/// # Panics
+/// With what was broken.
+pub async fn compute_contract_of(compute: &dyn Compute, scope: &StackScope, spec: &LaunchSpec, settle: Settle<'_>) {
+    let spec = LaunchSpec { volumes: two_volumes(), ..spec.clone() };
     let host = compute.run_instance(scope, &spec).await.expect("a launch is accepted");
     let again = compute.run_instance(scope, &spec).await.expect("a repeat is accepted");
     assert_eq!(host.id, again.id, "one token is one machine");
+    let changed = LaunchSpec { ebs_optimized: true, ..spec.clone() };
+    let again = compute.run_instance(scope, &changed).await.expect("a repeat under changed settings is accepted");
+    assert_eq!(host.id, again.id, "one token is one machine, whatever the settings are since");
     settle().await;
+    let exceptions = async || compute.describe_exceptions(scope).await.expect("exceptions are described");
+    assert!(exceptions().await.is_empty(), "what runs well is no exception");
+    let described = compute.describe_instances(scope, std::slice::from_ref(&host.id)).await.expect("describe answers");
+    let volumes = described[0].volumes.clone();
+    assert_eq!(volumes.iter().map(|(_, mount)| mount.as_str()).collect::<Vec<_>>(), ["/data", "/logs"], "volumes are named");
+    assert_eq!(described[0].instance_id.as_ref(), Some(&spec.instance_id));
+    assert!(!described[0].impaired);
     assert_eq!(state(compute, scope, &host).await, Some(Ec2State::Running));
     let found = compute.find_by_record(scope, std::slice::from_ref(&spec.instance_id)).await.expect("find answers");
     assert_eq!(found.iter().map(|i| &i.id).collect::<Vec<_>>(), [&host.id], "found by its tag");
@@ -57,9 +96,17 @@ pub async fn compute_contract(compute: &dyn Compute, scope: &StackScope, zone: &
         settle().await;
         assert_eq!(state(compute, scope, &host).await, Some(Ec2State::Stopped));
     }
+    assert!(exceptions().await.is_empty(), "what we stopped is no exception");
+    let reboot = compute.reboot_instances(scope, ids).await.expect("a reboot is answered");
+    assert!(matches!(reboot[0].result, Err(CloudError::Wrong { .. })), "what is stopped cannot be rebooted");
     assert!(each_well(compute.start_instances(scope, ids).await.expect("start")));
     settle().await;
     assert_eq!(state(compute, scope, &host).await, Some(Ec2State::Running));
+    assert!(each_well(compute.reboot_instances(scope, ids).await.expect("reboot")), "what runs is rebooted");
+    settle().await;
+    let volume_ids: Vec<String> = volumes.into_iter().map(|(id, _)| id).collect();
+    let early = compute.delete_volumes(scope, &volume_ids).await.expect("each has its answer");
+    assert!(early.iter().all(|r| matches!(r.result, Err(CloudError::RetryLater { .. }))), "an attached volume is for later");
 
     let unknown = strata_domain::Ec2InstanceId::from("i-0123456789abcdef0");
     let found = compute.describe_instances(scope, &[unknown.clone(), host.id.clone()]).await.expect("unknown ids are no error");
@@ -73,8 +120,17 @@ pub async fn compute_contract(compute: &dyn Compute, scope: &StackScope, zone: &
     }
     let found = compute.find_by_record(scope, std::slice::from_ref(&spec.instance_id)).await.expect("find answers");
     assert!(found.is_empty(), "what is terminated is not found by its record");
+    assert!(exceptions().await.is_empty(), "what we terminated is no exception");
     let late = compute.run_instance(scope, &spec).await.expect("a late repeat is accepted");
     assert_eq!(late.id, host.id, "a late repeat is still the same launch");
+    for _ in 0..2 {
+        let deleted = compute.delete_volumes(scope, &volume_ids).await.expect("each has its answer");
+        assert!(deleted.iter().all(|r| r.result.is_ok()) && deleted.len() == 2, "deleting twice is a success: {deleted:?}");
+    }
+    let start = compute.start_instances(scope, ids).await.expect("each has its answer");
+    assert!(matches!(start[0].result, Err(CloudError::Wrong { .. })), "what is terminated never starts again");
+    let none = compute.stop_instances(scope, &[], false).await.expect("nothing is asked for");
+    assert!(none.is_empty());
 }
 
 /// CloudWatch: put overwrites, missing alarms are left out, deleting twice succeeds.

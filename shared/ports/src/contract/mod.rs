@@ -1,6 +1,7 @@
 //! Contract suites: what every adapter of a port must do. An adapter's tests run them against an empty adapter; they panic
 //! with what was broken. Behind the feature `contract`, for tests only.
 
+pub mod account;
 pub mod change_feed;
 pub mod cloud;
 pub mod hosts;
@@ -9,6 +10,7 @@ pub mod modes;
 pub mod pager;
 pub mod store;
 
+pub use account::{inventory_contract, load_balancers_contract};
 pub use change_feed::change_feed_contract;
 pub use cloud::{alarms_contract, compute_contract};
 pub use hosts::{CommandsDiffer, commands_contract, container_instances_contract, host_contract, services_contract};

@@ -28,6 +28,7 @@ pub(super) struct State {
     pub(super) hosts: Vec<Host>,
     pub(super) commands: BTreeMap<String, (CommandRequest, CommandStatus)>,
     pub(super) calls: Vec<&'static str>,
+    pub(super) launches: Vec<LaunchSpec>,
     /// The next call of the action fails so; `true`: after it took effect.
     pub(super) faults: Vec<(&'static str, CloudError, bool)>,
     pub(super) mode: Option<Mode>,
@@ -46,6 +47,7 @@ impl Cloud {
             hosts: Vec::new(),
             commands: BTreeMap::new(),
             calls: Vec::new(),
+            launches: Vec::new(),
             faults: Vec::new(),
             mode: Some(Mode::Active),
             pages: Vec::new(),
@@ -145,6 +147,7 @@ impl Compute for Cloud {
     async fn run_instance(&self, _: &StackScope, spec: &LaunchSpec) -> Result<Ec2Instance, CloudError> {
         let fault = self.call("RunInstances")?;
         let mut state = self.state();
+        state.launches.push(spec.clone());
         let found = state.hosts.iter().find(|h| h.token == spec.token).map(|h| h.ec2.clone());
         let ec2 = found.unwrap_or_else(|| {
             let volume = |(n, v): (usize, &VolumeSpec)| (format!("vol-{}-{n}", state.hosts.len() + 1), v.mount_point.clone());

@@ -1,6 +1,6 @@
 //! The volumes that launches make, in the records.
 
-use strata_domain::model::{RegisteredVolume, VolumeConfiguration};
+use strata_domain::model::{BlockDeviceMapping, EbsBlockDevice, Layer, RegisteredVolume, VolumeConfiguration};
 
 use super::*;
 
@@ -115,4 +115,75 @@ async fn ebs_19_a_new_launch_makes_no_volume_where_the_record_has_one() {
     world.run(8).await;
     assert_eq!((world.status(0).await, world.cloud.state().hosts.len()), (InstanceStatus::Online, 2));
     assert_eq!(world.volumes().await, before);
+}
+
+/// [EBS-14] [EBS-30]: the launch is handed block devices and volumes, each volume under the device name that its record gets.
+#[tokio::test]
+async fn ebs_30_a_launch_names_the_devices_that_the_records_show() {
+    let world = World::new(1).await;
+    two_volumes_each(&world).await;
+    let ebs = EbsBlockDevice { volume_size: Some(30), ..EbsBlockDevice::default() };
+    let mapped = ["ROOT_DEVICE", "/dev/xvdi"].map(|device| BlockDeviceMapping {
+        device_name: device.to_owned(),
+        ebs: Some(ebs.clone()),
+        virtual_name: None,
+        no_device: None,
+    });
+    world
+        .ask(0, InstanceStatus::Requested, |r| {
+            (r.launch_number, r.started_at) = (1, Some(world.cloud.now()));
+            r.block_device_mappings = mapped.to_vec();
+        })
+        .await;
+    world.run(8).await;
+    assert_eq!(world.status(0).await, InstanceStatus::Online);
+    let spec = world.cloud.state().launches[0].clone();
+    assert_eq!(spec.block_devices, mapped);
+    let asked: Vec<_> = spec.volumes.iter().map(|v| (v.device.clone(), v.mount_point.clone())).collect();
+    let shown: Vec<_> = world.volumes().await.into_iter().map(|v| (v.device.unwrap(), v.mount_point.unwrap())).collect();
+    assert_eq!(asked, shown);
+    assert_eq!(asked.iter().map(|(device, _)| device.as_str()).collect::<Vec<_>>(), ["/dev/sdj", "/dev/sdk"]);
+}
+
+#[tokio::test]
+async fn a_launch_is_handed_what_record_and_layers_say() {
+    let world = World::new(1).await;
+    let layer = Layer {
+        custom_security_group_ids: vec!["sg-2".to_owned(), "sg-1".to_owned()],
+        tags: [("team".to_owned(), "web".to_owned())].into(),
+        ..samples::layer()
+    };
+    world.commit(vec![Change::put(keys::layer(&layer.stack_id, &layer.id), &layer, Expect::Version(1))]).await;
+    world
+        .ask(0, InstanceStatus::Requested, |r| {
+            (r.launch_number, r.started_at) = (1, Some(world.cloud.now()));
+            (r.ssh_key_name, r.tenancy, r.ebs_optimized) = (Some("ops".to_owned()), Some("dedicated".to_owned()), true);
+        })
+        .await;
+    world.run(2).await;
+    let spec = world.cloud.state().launches[0].clone();
+    assert_eq!(spec.security_group_ids, ["sg-1", "sg-2"]);
+    assert_eq!((spec.key_name.as_deref(), spec.tenancy.as_deref(), spec.ebs_optimized), (Some("ops"), Some("dedicated"), true));
+    assert_eq!(spec.layers, [(layer.shortname, layer.name)]);
+    assert_eq!(spec.tags, layer.tags);
+}
+
+/// Eighteen device names are all there are; one volume more is a failed start that says so.
+#[tokio::test]
+async fn a_launch_with_more_volumes_than_devices_fails_with_its_reason() {
+    for (volumes, status) in [(18, InstanceStatus::Online), (19, InstanceStatus::StartFailed)] {
+        let world = World::new(1).await;
+        let volume = |n: usize| VolumeConfiguration {
+            mount_point: format!("/v{n}"),
+            number_of_disks: 1,
+            size: 1,
+            volume_type: "gp2".to_owned(),
+            iops: None,
+            encrypted: false,
+        };
+        let layer = Layer { volume_configurations: (0..volumes).map(volume).collect(), ..samples::layer() };
+        world.commit(vec![Change::put(keys::layer(&layer.stack_id, &layer.id), &layer, Expect::Version(1))]).await;
+        world.start_first().await;
+        assert_eq!(world.status(0).await, status, "{volumes}");
+    }
 }
