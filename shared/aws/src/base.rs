@@ -89,7 +89,7 @@ impl Base {
     }
 
     /// As [`own`](Self::own), in another region.
-    #[cfg(feature = "ssm")]
+    #[cfg(any(feature = "ec2", feature = "ssm"))]
     pub(crate) fn own_in(&self, service: &str, region: &str) -> SdkConfig {
         self.own(service).into_builder().region(Region::new(region.to_owned())).build()
     }

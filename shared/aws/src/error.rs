@@ -30,10 +30,12 @@ pub enum Verdict {
 }
 
 /// Nothing was done: throttled, busy with an earlier change, or credentials that expired on the way.
-const RETRY_LATER: [&str; 27] = [
+const RETRY_LATER: &[&str] = &[
     "BandwidthLimitExceeded",
     "ConcurrentModification",
     "ConcurrentModificationException",
+    "ConcurrentTagAccess",
+    "DependencyThrottle",
     "EC2ThrottledException",
     "ExpiredToken",
     "ExpiredTokenException",
@@ -58,14 +60,17 @@ const RETRY_LATER: [&str; 27] = [
     "TransactionInProgressException",
     "Unavailable",
     "UpdateInProgressException",
+    "VolumeInUse",
 ];
 
 /// EC2 has no room, or the account may have no more.
-const REFUSED: [&str; 20] = [
+const REFUSED: &[&str] = &[
     "AddressLimitExceeded",
+    "HostLimitExceeded",
     "InstanceLimitExceeded",
     "InsufficientAddressCapacity",
     "InsufficientCapacity",
+    "InsufficientCapacityOnHost",
     "InsufficientFreeAddressesInSubnet",
     "InsufficientHostCapacity",
     "InsufficientInstanceCapacity",
@@ -73,6 +78,7 @@ const REFUSED: [&str; 20] = [
     "InsufficientVolumeCapacity",
     "MaxIOPSLimitExceeded",
     "MaxSpotInstanceCountExceeded",
+    "NetworkInterfaceLimitExceeded",
     "PendingVerification",
     "ReservationCapacityExceeded",
     "SpotMaxPriceTooLow",
@@ -97,7 +103,7 @@ pub fn verdict(code: Option<&str>, status: u16) -> Verdict {
         Verdict::RetryLater
     } else if REFUSED.contains(&code) {
         Verdict::Refused
-    } else if status >= 500 || status == 408 || UNKNOWN.contains(&code) {
+    } else if !(300..500).contains(&status) || status == 408 || UNKNOWN.contains(&code) {
         Verdict::Unknown
     } else {
         Verdict::Wrong
@@ -136,12 +142,20 @@ where
 /// As [`sort`], for a code that came with one item of a batch.
 pub fn from_code(action: &'static str, effect: Effect, code: Option<&str>, message: &str, status: u16) -> CloudError {
     let named = code.map_or_else(|| format!("HTTP{status}"), |code| bare(code).to_owned());
-    let why = if message.is_empty() { format!("no text, status {status}") } else { message.to_owned() };
+    let why = if message.is_empty() { format!("no text, status {status}") } else { readable(message) };
     match verdict(code, status) {
         Verdict::RetryLater => CloudError::RetryLater { action, why: format!("{named}: {why}") },
         Verdict::Refused => CloudError::Refused { action, code: named, why },
         Verdict::Wrong => CloudError::Wrong { action, code: named, why },
         Verdict::Unknown => lost(action, effect, format!("{named}: {why}")),
+    }
+}
+
+/// EC2 ends a refusal with a kilobyte of cipher, which only CloudTrail's reader can make use of, and CloudTrail has it too.
+fn readable(message: &str) -> String {
+    match message.split_once("Encoded authorization failure message:") {
+        Some((text, _)) => format!("{} (CloudTrail has the encoded reason)", text.trim_end()),
+        None => message.to_owned(),
     }
 }
 
@@ -231,6 +245,7 @@ mod tests {
             assert_eq!(verdict(Some(code), status), expected, "{code} {status}");
         }
         assert_eq!(verdict(None, 502), Verdict::Unknown);
+        assert_eq!(verdict(None, 200), Verdict::Unknown, "an answer that nobody can read");
         assert_eq!(verdict(None, 400), Verdict::Wrong);
     }
 

@@ -6,6 +6,10 @@
 pub mod base;
 pub mod calls;
 pub mod error;
+#[cfg(feature = "ec2")]
+mod filters;
+#[cfg(feature = "ec2")]
+mod own_in_region;
 #[cfg(feature = "sts")]
 mod per_stack;
 pub mod settings;
@@ -19,6 +23,8 @@ pub mod alarms;
 pub mod checkup;
 #[cfg(feature = "ssm")]
 pub mod commands;
+#[cfg(feature = "ec2")]
+pub mod compute;
 #[cfg(feature = "ecs")]
 pub mod containers;
 #[cfg(feature = "eventbridge")]

@@ -2,6 +2,7 @@
 //! request against the service's own model.
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub(crate) mod canned;
 pub(crate) mod http;
 pub(crate) mod scripted;
 pub(crate) mod sqs;
@@ -70,14 +71,15 @@ pub(crate) fn scope() -> StackScope {
     }
 }
 
-/// Holds what `method` was just seen to call against its line of the table.
+/// Holds what `method` was just seen to call against its lines of the table, one for each role.
 ///
 /// # Panics
 /// When they differ. AssumeRole is left out: every method of a stack's calls it when a session is due.
 pub(crate) fn check_uses(base: &Base, table: &[Uses], method: &str) {
     let seen: BTreeSet<String> = base.log().take().iter().map(|call| call.action()).filter(|a| a != "sts:AssumeRole").collect();
-    let uses = table.iter().find(|uses| uses.method == method).unwrap_or_else(|| panic!("no line for {method}"));
-    let listed: BTreeSet<String> = uses.actions.iter().map(|a| (*a).to_owned()).collect();
+    let listed: BTreeSet<String> =
+        table.iter().filter(|uses| uses.method == method).flat_map(|uses| uses.actions).map(|a| (*a).to_owned()).collect();
+    assert!(!listed.is_empty(), "no line for {method}");
     assert_eq!(seen, listed, "{method}");
 }
 
