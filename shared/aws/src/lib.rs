@@ -31,6 +31,10 @@ pub mod containers;
 pub mod events;
 #[cfg(feature = "iam")]
 pub mod identity;
+#[cfg(feature = "ec2")]
+pub mod inventory;
+#[cfg(feature = "elb")]
+pub mod load_balancers;
 #[cfg(feature = "ssm")]
 pub mod mode_switch;
 #[cfg(feature = "ssm")]
