@@ -32,6 +32,7 @@ async fn started_by(firing: &str) -> (InstanceStatus, Vec<String>) {
         pager: cloud.clone(),
         events: cloud.clone(),
         modes: cloud.clone(),
+        objects: cloud.clone(),
         clock: clock.clone(),
         ids: Arc::new(SeededIds::new(1, "test")),
     };

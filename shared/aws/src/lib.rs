@@ -39,6 +39,8 @@ pub mod load_balancers;
 pub mod mode_switch;
 #[cfg(feature = "ssm")]
 pub mod modes;
+#[cfg(feature = "s3")]
+pub mod objects;
 #[cfg(feature = "sns")]
 pub mod pager;
 #[cfg(feature = "dynamodb")]

@@ -36,6 +36,11 @@ pub struct Dependent {
 /// Rights that no call is named after.
 pub const DEPENDENT: &[Dependent] = &[
     Dependent {
+        of: "s3:GetObject",
+        also: "s3:ListBucket",
+        source: "S3 API, \"GetObject\": without it an object that is not there is answered with AccessDenied instead of NoSuchKey",
+    },
+    Dependent {
         of: "ec2:RunInstances",
         also: "ec2:CreateTags",
         source: "EC2 User Guide, \"Grant permission to tag Amazon EC2 resources during creation\"",

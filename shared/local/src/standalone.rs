@@ -31,7 +31,8 @@ impl Standalone {
             alarms: cloud.clone(),
             pager: cloud.clone(),
             events: cloud.clone(),
-            modes: cloud,
+            modes: cloud.clone(),
+            objects: cloud,
             clock,
             ids: Arc::new(RandomIds),
         };

@@ -8,7 +8,7 @@ use strata_local::cloud::{CloudConfig, ServiceSpec, SimCloud};
 use strata_local::{VirtualClock, virtual_runtime};
 use strata_ports::contract::pager::Delivered;
 use strata_ports::contract::{
-    alarms_contract, compute_contract, host_contract, modes_contract, pager_contract, services_contract,
+    alarms_contract, compute_contract, host_contract, modes_contract, objects_contract, pager_contract, services_contract,
 };
 use strata_ports::{Clock, StackScope};
 
@@ -36,6 +36,16 @@ fn the_simulated_cloud_keeps_the_contracts_of_its_ports() {
         let service = cloud.create_service(&cluster, spec).expect("the cluster is there");
         services_contract(&*cloud, &scope, &cluster, &service, &settle).await;
         alarms_contract(&*cloud, &scope).await;
+
+        cloud.serve_objects_at("http://127.0.0.1:4280/");
+        let fetch = |url: String| -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
+            let cloud = cloud.clone();
+            Box::pin(async move {
+                let (path, query) = url.strip_prefix("http://127.0.0.1:4280")?.split_once('?')?;
+                cloud.linked(path, query)
+            })
+        };
+        objects_contract(&*cloud, &fetch).await;
         modes_contract(&*cloud, async |mode_of, mode| cloud.set_mode(mode_of, mode)).await;
         let seen = std::sync::atomic::AtomicUsize::new(0);
         let inbox = || -> std::pin::Pin<Box<dyn Future<Output = Vec<Delivered>> + Send>> {

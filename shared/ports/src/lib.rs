@@ -19,6 +19,7 @@ pub mod journal;
 pub mod keys;
 pub mod load_balancers;
 pub mod mode;
+pub mod objects;
 pub mod ports;
 pub mod store;
 pub mod tell;
@@ -36,6 +37,7 @@ pub use inventory::{AddressView, HostView, ImageView, Inventory, SecurityGroupVi
 pub use keys::Key;
 pub use load_balancers::{LoadBalancerView, LoadBalancers};
 pub use mode::{ModeScope, Modes};
+pub use objects::Objects;
 pub use ports::Ports;
 pub use store::{Change, CommitError, Expect, Item, Store, StoreError};
 pub use tell::{EventOut, Events, Pager, Told};

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{Alarms, Clock, Commands, Compute, Containers, Events, Identity, Ids, Inventory, LoadBalancers, Modes, Pager, Store};
+use crate::{
+    Alarms, Clock, Commands, Compute, Containers, Events, Identity, Ids, Inventory, LoadBalancers, Modes, Objects, Pager, Store,
+};
 
 /// Every port. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +31,8 @@ pub struct Ports {
     pub events: Arc<dyn Events>,
     /// Modes.
     pub modes: Arc<dyn Modes>,
+    /// S3.
+    pub objects: Arc<dyn Objects>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Fresh ids.

@@ -1,5 +1,5 @@
 //! The loopback endpoint: every path is the API's, except `/_strata/world` and what is below it, by which `strata sim world` asks and adds,
-//! and `strata freeze` turns modes.
+//! and `strata freeze` turns modes, and `/_strata/objects/`, where links to objects lead.
 
 use std::sync::{Arc, PoisonError};
 
@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use strata_control::{Api, INSTALLER_PATH, MAX_BODY_BYTES, Refusal};
 use strata_domain::decision::Function;
+use strata_local::cloud::LINK_FOLDER;
 use strata_local::{SimCloud, VirtualClock};
 use strata_ports::{Clock, HttpService};
 use strata_triggers::{CampaignRequest, RequestVerb, emit};
@@ -42,10 +43,12 @@ pub(super) struct Served {
 }
 
 pub(super) fn router(served: Arc<Served>) -> Router {
+    let objects = format!("{LINK_FOLDER}{{*key}}");
     Router::new()
         .route(WORLD_PATH, get(list).post(wish))
         .route(MODES_PATH, get(list_modes).post(turn_mode))
         .route(PAGES_PATH, get(list_pages))
+        .route(&objects, get(object))
         .fallback(api)
         .with_state(served)
 }
@@ -120,6 +123,19 @@ fn is_local(headers: &HeaderMap) -> bool {
 }
 
 const FOREIGN: &str = "only `strata sim world` on this machine may ask";
+
+/// What a link leads to. A link that is not, or no longer, good is told as S3 tells it.
+async fn object(State(served): State<Arc<Served>>, request: Request) -> Response<Body> {
+    let uri = request.uri();
+    let Some((content_type, bytes)) = served.cloud.linked(uri.path(), uri.query().unwrap_or_default()) else {
+        return error(StatusCode::FORBIDDEN, "the link is no longer good, or leads to nothing");
+    };
+    let mut response = Response::new(Body::from(bytes));
+    if let Ok(content_type) = header::HeaderValue::from_str(&content_type) {
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    }
+    response
+}
 
 async fn list(State(served): State<Arc<Served>>, headers: HeaderMap) -> Response<Body> {
     if !is_local(&headers) {
@@ -259,6 +275,45 @@ mod tests {
                 headers.insert(header::ORIGIN, header::HeaderValue::from_static(origin));
             }
             assert_eq!(is_local(&headers), expected, "{host} {origin:?}");
+        }
+    }
+
+    /// What is served when `path` is fetched as curl fetches it.
+    async fn fetch(address: std::net::SocketAddr, path: &str) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_link_to_an_object_leads_to_it_without_credentials_also_after_a_restart() {
+        use strata_ports::Objects;
+        let data = tempfile::tempdir().unwrap();
+        let key = "installer/a b+c.tgz";
+        for is_restarted in [false, true] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let args = crate::args::ServeArgs { data: data.path().to_owned(), listen: address.to_string(), speed: 1, keys: None };
+            let (served, _motor) = super::super::open(&args, None, &format!("http://{address}")).await.unwrap();
+            let cloud = served.cloud.clone();
+            let server = tokio::spawn(axum::serve(listener, router(served)).into_future());
+            if !is_restarted {
+                cloud.put(key, Bytes::from_static(b"the installer"), "application/gzip").await.unwrap();
+            }
+            let link = cloud.link(key, jiff::SignedDuration::from_mins(5)).await.unwrap();
+            let path = link.strip_prefix(&format!("http://{address}")).unwrap();
+            let answer = fetch(address, path).await;
+            assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("\r\n\r\nthe installer"), "{answer}");
+            assert!(answer.contains("content-type: application/gzip"), "{answer}");
+            let (before, _) = path.split_once('?').unwrap();
+            for bad in [before.to_owned(), format!("{before}?until=1"), format!("{LINK_FOLDER}other?until=99999999999")] {
+                assert!(fetch(address, &bad).await.starts_with("HTTP/1.0 403"), "{bad}");
+            }
+            server.abort();
+            drop((server.await, cloud));
         }
     }
 

@@ -161,6 +161,7 @@ async fn open(args: &ServeArgs, keys: Option<Keys>, endpoint: &str) -> Result<(A
         }
     };
     grant_policies(&cloud, keys.as_ref());
+    cloud.serve_objects_at(endpoint);
     cloud.keep_in(folder.cloud.clone());
     cloud.keep().await.map_err(|e| failed(anyhow::Error::new(e).context("the cloud cannot be saved")))?;
     let demand = Arc::new(Mutex::new(folder.demand()?));
@@ -211,6 +212,7 @@ fn ports(clock: &Arc<VirtualClock>, store: &Arc<RedbStore>, cloud: &Arc<SimCloud
         pager: cloud.clone(),
         events: cloud.clone(),
         modes: cloud.clone(),
+        objects: cloud.clone(),
         clock: clock.clone(),
         ids: Arc::new(RandomIds),
     }

@@ -150,6 +150,7 @@ fn ports(clock: &Arc<VirtualClock>, store: &Arc<MemoryStore>, cloud: &Arc<SimClo
         pager: cloud.clone(),
         events: cloud.clone(),
         modes: cloud.clone(),
+        objects: cloud.clone(),
         clock: clock.clone(),
         ids: Arc::new(SeededIds::new(seed, "functions")),
     }

@@ -33,6 +33,7 @@ pub(crate) fn ports(store: Arc<dyn Store>) -> Ports {
         pager: silent.clone(),
         events: silent.clone(),
         modes: silent.clone(),
+        objects: account.clone(),
         clock: silent,
         ids: Arc::new(SeededIds::new(1, "test")),
     }

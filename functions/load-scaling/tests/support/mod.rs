@@ -94,6 +94,7 @@ impl Shop {
             pager: cloud.clone(),
             events: cloud.clone(),
             modes: cloud.clone(),
+            objects: cloud.clone(),
             clock: clock.clone(),
             ids: Arc::new(SeededIds::new(1, "test")),
         };

@@ -12,6 +12,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// A request that was made.
 #[derive(Clone, Debug)]
@@ -165,4 +168,25 @@ impl HttpClient for Lossy {
         self.connector.lock().unwrap().get_or_insert_with(|| server.http_connector(settings, components));
         SharedHttpConnector::new(self.clone())
     }
+}
+
+/// Gets a URL of a server on this machine as anybody would, without credentials: content type and body of a 200.
+pub(crate) async fn get(url: String) -> Option<(String, Bytes)> {
+    let (host, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("http://host:port/path");
+    let mut stream = TcpStream::connect(host).await.expect("the server is there");
+    // By 1.0 the answer is neither kept open nor cut in pieces.
+    let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("it is sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("it is read");
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head with an end");
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    if head.split(' ').nth(1) != Some("200") {
+        return None;
+    }
+    let content_type = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("content-type").then(|| value.to_owned())
+    });
+    Some((content_type.unwrap_or_default(), Bytes::copy_from_slice(&answer[end + 4..])))
 }

@@ -17,6 +17,7 @@ mod ecs;
 mod hosts;
 mod inject;
 mod keeping;
+mod objects;
 mod own_hosts;
 mod power;
 mod services;
@@ -43,6 +44,7 @@ pub use config::{ApiSettings, Capacity, CloudConfig, CloudWatchSettings, Ec2Sett
 pub use ecs::ServiceSpec;
 pub use inject::{Mishap, Victim};
 pub use keeping::{Disk, Saved, SnapshotError};
+pub use objects::LINK_FOLDER;
 pub use own_hosts::OwnHost;
 pub use state::{Emission, Source};
 pub(crate) use state::{after, fresh_uuid};

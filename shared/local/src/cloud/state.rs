@@ -17,6 +17,7 @@ use super::config::CloudConfig;
 use super::ec2::{Ec2, HostNo};
 use super::ecs::{ClusterNo, ContainerNo, Ecs};
 use super::inject::Injection;
+use super::objects::Files;
 use super::ssm::{CommandNo, Ssm};
 use super::tasks::TaskNo;
 use super::telling::Telling;
@@ -116,6 +117,8 @@ pub(super) struct State {
     pub(super) telling: Telling,
     #[serde(default)]
     pub(super) account: Account,
+    #[serde(default)]
+    pub(super) files: Files,
     /// Counts what was asked of the cloud since it was made or woken.
     #[serde(skip)]
     pub(super) doings: u64,
@@ -159,6 +162,7 @@ impl State {
             cloudwatch: CloudWatch::default(),
             telling: Telling::default(),
             account: Account::default(),
+            files: Files::default(),
             doings: 0,
             happened: 0,
         }

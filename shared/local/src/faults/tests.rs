@@ -52,6 +52,7 @@ fn world(plan: FaultPlan) -> (Arc<SimCloud>, Arc<Faulty>, Ports) {
         pager: cloud.clone(),
         events: cloud.clone(),
         modes: cloud.clone(),
+        objects: cloud.clone(),
         clock: clock.clone(),
         ids: Arc::new(SeededIds::new(1, "test")),
     };

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::SignedDuration;
 use strata_domain::decision::Page;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, ServiceArn, SsmCommandId, TaskArn};
 use strata_ports::store::Listing;
 use strata_ports::{
     AlarmObservation, AlarmSpec, Alarms, Change, CloudError, ClusterView, CommandRequest, CommandResult, Commands, CommitError,
     Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, EcsService, EcsTask, EventOut, Events, Item,
-    ItemResult, Key, LaunchSpec, Pager, Ping, Ports, StackScope, Store, StoreError,
+    ItemResult, Key, LaunchSpec, Objects, Pager, Ping, Ports, StackScope, Store, StoreError,
 };
 
 use super::{Fault, Faulty, Kind};
@@ -33,6 +35,7 @@ pub(super) fn wrap(faulty: &Arc<Faulty>, ports: Ports) -> Ports {
         pager: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.pager }),
         events: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.events }),
         modes: ports.modes,
+        objects: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.objects }),
         clock: ports.clock,
         ids: ports.ids,
     }
@@ -213,6 +216,26 @@ impl Pager for Wrapped<dyn Pager> {
 impl Events for Wrapped<dyn Events> {
     async fn put(&self, events: &[EventOut]) -> Result<(), CloudError> {
         self.faulty.run("events:PutEvents", Kind::Writes, self.inner.put(events)).await
+    }
+}
+
+#[async_trait]
+impl Objects for Wrapped<dyn Objects> {
+    async fn put(&self, key: &str, bytes: Bytes, content_type: &str) -> Result<(), CloudError> {
+        self.faulty.run("s3:PutObject", Kind::Writes, self.inner.put(key, bytes, content_type)).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, CloudError> {
+        self.faulty.run("s3:GetObject", Kind::Reads, self.inner.get(key)).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), CloudError> {
+        self.faulty.run("s3:DeleteObject", Kind::Writes, self.inner.delete(key)).await
+    }
+
+    /// Nothing is called for a link.
+    async fn link(&self, key: &str, valid_for: SignedDuration) -> Result<String, CloudError> {
+        self.inner.link(key, valid_for).await
     }
 }
 

@@ -7,6 +7,7 @@ pub mod cloud;
 pub mod hosts;
 pub mod model;
 pub mod modes;
+pub mod objects;
 pub mod pager;
 pub mod store;
 
@@ -16,5 +17,6 @@ pub use cloud::{alarms_contract, compute_contract};
 pub use hosts::{CommandsDiffer, commands_contract, container_instances_contract, host_contract, services_contract};
 pub use model::{Model, Operation, check_against_model, random_operations};
 pub use modes::modes_contract;
+pub use objects::objects_contract;
 pub use pager::pager_contract;
 pub use store::{add_one, store_contract};

@@ -107,6 +107,7 @@ impl TestApi {
             pager: cloud.clone(),
             events: cloud.clone(),
             modes: account.clone(),
+            objects: account.clone(),
             clock: cloud.clone(),
             ids: cloud.clone(),
         };
@@ -115,7 +116,7 @@ impl TestApi {
             region: REGION.into(),
             account: ACCOUNT.into(),
             controllers_role_arn: CONTROLLERS.into(),
-            public_url: Some("https://api.example.com:8443/".into()),
+            public_url: config.public_url.or(Some("https://api.example.com:8443/".into())),
             ..config
         };
         Self { api: Arc::new(Api::new(ports, config)), store, cloud, account }

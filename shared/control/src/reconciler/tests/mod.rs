@@ -52,6 +52,7 @@ impl World {
             pager: cloud.clone(),
             events: cloud.clone(),
             modes: cloud.clone(),
+            objects: account.clone(),
             clock: cloud.clone(),
             ids: Arc::new(SeededIds::new(1, "test")),
         };
