@@ -8,6 +8,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
+use jiff::SignedDuration;
+use sha2::{Digest, Sha256};
+use strata_ports::{CloudError, Objects};
+
+use super::error::ApiError;
 
 /// The folder of the API's URL that it stands in.
 pub(crate) const FOLDER: &str = "/installer";
@@ -49,6 +54,41 @@ fn header(kind: tar::EntryType, size: u64) -> tar::Header {
     header.set_gid(0);
     header.set_mtime(0);
     header
+}
+
+/// Whether only signed calls reach an API at this host, which a machine that fetches the installer cannot make: a function URL's.
+pub(crate) fn takes_signed_calls_only(host: &str) -> bool {
+    host.contains(".lambda-url.")
+}
+
+/// A link is good for as long as a person may need from the answer to the machine.
+const LENT_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Puts the archive where a link leads and gives the link, in quotes.
+///
+/// Its name is that of its content, so a repeat changes nothing and a new version leaves links to the old one alone.
+///
+/// Our choice: the link stands between single quotes. It has `&` in it, and `aws opsworks register`, the command that asks for it, puts
+/// it into a shell script as it is (`curl --retry 5 -L <url> | tar xz`).
+pub(crate) async fn lend(objects: &dyn Objects) -> Result<String, ApiError> {
+    let packed = archive().map_err(|error| ApiError::Internal(format!("the installer could not be packed: {error}")))?;
+    let name: String = Sha256::digest(&packed).iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = format!("{}/{name}/{FILE}", FOLDER.trim_start_matches('/'));
+    objects.put(&key, packed, "application/gzip").await.map_err(not_lent)?;
+    let link = objects.link(&key, LENT_FOR).await.map_err(not_lent)?;
+    Ok(format!("'{link}'"))
+}
+
+/// The bucket is the installation's own, so nothing in the request can be wrong about it.
+fn not_lent(error: CloudError) -> ApiError {
+    match error {
+        CloudError::RetryLater { .. } | CloudError::OutcomeUnknown { .. } => {
+            ApiError::Unavailable(format!("The installer cannot be lent now; try again ({error})"))
+        }
+        CloudError::Refused { .. } | CloudError::Wrong { .. } => {
+            ApiError::Internal(format!("the installer cannot be lent: {error}"))
+        }
+    }
 }
 
 /// The answer to a GET of [`PATH`]. Nothing in it is secret, so it asks for no caller.

@@ -24,7 +24,7 @@ pub(super) struct Members {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Output {
-    /// Where the installer is: a .tgz with the directory `opsworks-agent-installer`.
+    /// Where the installer is: a .tgz with the directory `opsworks-agent-installer`. In quotes where a shell would need them.
     agent_installer_url: String,
     /// What the installer reads from its file `preconfig`.
     parameters: BTreeMap<&'static str, String>,
@@ -41,7 +41,11 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let base = public_url.trim_end_matches('/');
     let place =
         place(base).ok_or_else(|| ApiError::Validation(format!("This installation's public URL \"{base}\" is not one")))?;
-    let agent_installer_url = format!("{base}{}", installer::PATH);
+    let agent_installer_url = if installer::takes_signed_calls_only(&place.host) {
+        installer::lend(call.ports.objects.as_ref()).await?
+    } else {
+        format!("{base}{}", installer::PATH)
+    };
     Ok(Answer::of(&Output { agent_installer_url, parameters: parameters(base, &place, &stack.region) }))
 }
 

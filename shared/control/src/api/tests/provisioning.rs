@@ -7,6 +7,7 @@ use strata_ports::HttpService;
 
 use super::TestApi;
 use super::support::{REGION, text};
+use crate::api::ApiConfig;
 
 /// [ACT-38] [REG-10] [REG-11] [CLT-5]
 #[tokio::test]
@@ -51,6 +52,28 @@ async fn reg_11_the_installer_is_downloaded_from_the_api() {
     assert_ne!(get("/installer/other").await.status(), 200);
     let posted = Request::post("/installer/opsworks-agent-installer.tgz").body(Bytes::new()).unwrap();
     assert_ne!(app.api.call(posted).await.status(), 200);
+}
+
+/// [REG-11]: no machine can sign for a function URL, so it gets a link, in a form that a shell leaves alone.
+#[tokio::test]
+async fn reg_11_behind_a_function_url_the_installer_is_lent_by_a_link() {
+    let url = "https://abcdefghij.lambda-url.eu-central-1.on.aws/";
+    let app = TestApi::with(|_| {}, ApiConfig { public_url: Some(url.to_owned()), ..ApiConfig::default() });
+    let stack = app.stack("shop").await;
+    let ask = async || app.call("DescribeStackProvisioningParameters", json!({ "StackId": stack })).await;
+    // A world that is not served has no links.
+    ask().await.error("InternalFailure");
+    app.account.serve_objects_at("http://127.0.0.1:4280");
+    let found = ask().await.good();
+    let quoted = text(&found["AgentInstallerUrl"]);
+    let link = quoted.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap();
+    assert!(!link.contains('\''), "{link}");
+    let (path, query) = link.strip_prefix("http://127.0.0.1:4280").and_then(|rest| rest.split_once('?')).unwrap();
+    assert!(path.ends_with("/opsworks-agent-installer.tgz"), "{path}");
+    let (content_type, packed) = app.account.linked(path, query).unwrap();
+    assert_eq!((content_type.as_str(), &packed), ("application/gzip", &crate::api::installer::archive().unwrap()));
+    assert_eq!(ask().await.good()["AgentInstallerUrl"], quoted.as_str(), "the name is that of the content");
+    assert_eq!(found["Parameters"]["ops_works_endpoint"], "abcdefghij.lambda-url.eu-central-1.on.aws");
 }
 
 /// [ACT-22] [DSC-1]
