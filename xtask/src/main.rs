@@ -1,10 +1,11 @@
-//! Chores: `cargo xtask test`, `clients`, `wire`, `sweep`, `bench`, `fuzz`, `rules`.
+//! Chores: `cargo xtask test`, `clients`, `wire`, `sweep`, `bench`, `fuzz`, `rules`, `template`.
 #![expect(clippy::print_stdout, reason = "a chore tells the person who runs it what it does")]
 
 mod clients;
 mod python;
 mod rules;
 mod steps;
+mod template;
 mod wire;
 
 use std::path::PathBuf;
@@ -21,7 +22,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
                             a million requests; in release; ARGS go to the bench, see --help
   fuzz [ARGS]               fuzzes the API until it is stopped; needs cargo-fuzz; ARGS go to libFuzzer, for example -max_total_time=600
   rules [--missing] [--area AREA]
-                            which rules of docs/spec a test names; fails if SEMANTICS.md or a test names a rule that does not exist";
+                            which rules of docs/spec a test names; fails if SEMANTICS.md or a test names a rule that does not exist
+  template [--check]        writes shared/aws/documents into template.yaml (or only compares), then cfn-lint, `sam validate --lint` and
+                            checkov; needs python3 with venv";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -42,6 +45,10 @@ fn main() -> ExitCode {
         },
         "rules" => match rules::Options::from_args(rest) {
             Ok(options) => rules::report(&root(), &options),
+            Err(problem) => return misused(&problem),
+        },
+        "template" => match template::Options::from_args(rest) {
+            Ok(options) => template::run(&options),
             Err(problem) => return misused(&problem),
         },
         "help" | "--help" | "-h" => {
