@@ -47,7 +47,7 @@ minutes = 30
 fn frozen_day() -> (RunRecord, Kept) {
     let scenario = Scenario::parse("test", SCENARIO).unwrap();
     let demand = scenario.layers.iter().map(|layer| Demand::of_scenario(layer, scenario.world.start)).collect();
-    run(&RunPlan { scenario, demand })
+    run(&RunPlan { scenario, demand, rates: std::collections::BTreeMap::new() })
 }
 
 fn at(clock: &str) -> Timestamp {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use jiff::{SignedDuration, Timestamp};
@@ -45,7 +46,7 @@ fn small_day() -> &'static (RunRecord, Kept) {
     DAY.get_or_init(|| {
         let scenario = Scenario::parse("test", SCENARIO).unwrap();
         let demand = scenario.layers.iter().map(|layer| Demand::of_scenario(layer, scenario.world.start)).collect();
-        run(&RunPlan { scenario, demand })
+        run(&RunPlan { scenario, demand, rates: BTreeMap::new() })
     })
 }
 

@@ -1,6 +1,9 @@
 //! What is to be run: the scenario with the flags applied, and the demand of each layer.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
+use strata_local::faults::Rates;
 
 use super::demand::Demand;
 use super::scenario::Scenario;
@@ -16,6 +19,8 @@ pub struct RunPlan {
     pub scenario: Scenario,
     /// The demand of each layer, in the scenario's order.
     pub demand: Vec<Demand>,
+    /// How often single actions fail (`sns:Publish`, ...), for tests that want them to fail more often than the scenario's faults do.
+    pub rates: BTreeMap<String, Rates>,
 }
 
 impl RunPlan {
@@ -47,14 +52,14 @@ impl RunPlan {
             let trace = Trace::load(&source)?;
             demand[0] = Demand::of_trace(trace, args.trace_from, &scenario.layers[0], world.start, world.days)?;
         }
-        Ok(Self { scenario, demand })
+        Ok(Self { scenario, demand, rates: BTreeMap::new() })
     }
 
     /// The built-in scenario as it stands, for tests.
     pub fn built_in() -> Self {
         let scenario = Scenario::built_in();
         let demand = scenario.layers.iter().map(|layer| Demand::of_scenario(layer, scenario.world.start)).collect();
-        Self { scenario, demand }
+        Self { scenario, demand, rates: BTreeMap::new() }
     }
 
     /// How long the simulated time is.

@@ -1,9 +1,12 @@
 //! What a run leaves behind: filled by the world, read by summary and report.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use strata_domain::decision::{DecisionRecord, Page};
 use strata_domain::{InstanceStatus, ScalingType};
+use strata_local::Methods;
 
 use super::summary::Summary;
 
@@ -24,6 +27,8 @@ pub struct RunRecord {
     pub decisions: Vec<DecisionRecord>,
     /// Pages as on-call got them, in time order.
     pub pages: Vec<Page>,
+    /// Which methods of which ports each function called.
+    pub methods: BTreeMap<&'static str, Methods>,
     /// The figures.
     pub summary: Summary,
 }

@@ -45,6 +45,7 @@ fn day(instances: u32) -> RunRecord {
         states,
         decisions: (0..40).map(|n| made_up_decision(n, at(n * 31))).collect(),
         pages: made_up_pages(&at),
+        methods: BTreeMap::new(),
         summary: Summary {
             seed: 1,
             faults: "none".into(),

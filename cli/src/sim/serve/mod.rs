@@ -195,7 +195,7 @@ fn wire(ports: &Ports, clock: Arc<VirtualClock>, endpoint: &str) -> (Arc<Api>, A
         latency: Duration::ZERO,
     }
     .client(service, clock);
-    let functions = Arc::new(Functions::new(ports, api.clone(), client));
+    let functions = Arc::new(Functions::new(|_| ports.clone(), api.clone(), client));
     (api, functions)
 }
 

@@ -27,52 +27,53 @@ pub(crate) struct Answer {
 }
 
 impl Functions {
-    /// Wires all six to `ports`; `client` is the controllers' way to `api`.
-    pub(crate) fn new(ports: &Ports, api: Arc<Api>, client: aws_sdk_opsworks::Client) -> Self {
+    /// Wires all six, each to the `ports` that are its; `client` is the controllers' way to `api`.
+    pub(crate) fn new(ports: impl Fn(Function) -> Ports, api: Arc<Api>, client: aws_sdk_opsworks::Client) -> Self {
         let fleet = Fleet::new(client);
-        let p = ports.clone();
+        let [load, time, updates, teardown] =
+            [Function::LoadScaling, Function::TimeScaling, Function::SecurityUpdates, Function::Teardown].map(&ports);
         Self {
             api: strata_api::Deps { api },
-            lifecycle: strata_instance_lifecycle::Deps::new(ports.clone()),
+            lifecycle: strata_instance_lifecycle::Deps::new(ports(Function::InstanceLifecycle)),
             load: strata_load_scaling::Deps {
                 fleet: fleet.clone(),
-                store: p.store.clone(),
-                alarms: p.alarms,
-                modes: p.modes.clone(),
-                pager: p.pager.clone(),
-                events: p.events.clone(),
-                clock: p.clock.clone(),
-                ids: p.ids.clone(),
+                store: load.store,
+                alarms: load.alarms,
+                modes: load.modes,
+                pager: load.pager,
+                events: load.events,
+                clock: load.clock,
+                ids: load.ids,
             },
             time: strata_time_scaling::Deps {
                 fleet: fleet.clone(),
-                store: p.store.clone(),
-                modes: p.modes.clone(),
-                pager: p.pager.clone(),
-                events: p.events.clone(),
-                clock: p.clock.clone(),
-                ids: p.ids.clone(),
+                store: time.store,
+                modes: time.modes,
+                pager: time.pager,
+                events: time.events,
+                clock: time.clock,
+                ids: time.ids,
             },
             updates: strata_security_updates::Deps {
                 fleet: fleet.clone(),
-                store: p.store.clone(),
-                commands: p.commands,
-                containers: p.containers.clone(),
-                modes: p.modes.clone(),
-                pager: p.pager.clone(),
-                events: p.events.clone(),
-                clock: p.clock.clone(),
-                ids: p.ids.clone(),
+                store: updates.store,
+                commands: updates.commands,
+                containers: updates.containers,
+                modes: updates.modes,
+                pager: updates.pager,
+                events: updates.events,
+                clock: updates.clock,
+                ids: updates.ids,
             },
             teardown: strata_teardown::Deps {
                 fleet,
-                store: p.store,
-                containers: p.containers,
-                modes: p.modes,
-                pager: p.pager,
-                events: p.events,
-                clock: p.clock,
-                ids: p.ids,
+                store: teardown.store,
+                containers: teardown.containers,
+                modes: teardown.modes,
+                pager: teardown.pager,
+                events: teardown.events,
+                clock: teardown.clock,
+                ids: teardown.ids,
             },
         }
     }

@@ -15,6 +15,7 @@ mod measure;
 mod saved;
 pub(crate) mod setup;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use strata_domain::decision::{Function, Page};
 use strata_local::bus::Bus;
 use strata_local::cloud::{CloudConfig, SimCloud};
 use strata_local::faults::{FaultPlan, Faulty, Profile};
-use strata_local::{InProcess, MemoryStore, SeededIds, VirtualClock, virtual_runtime};
+use strata_local::{InProcess, MemoryStore, Recorder, SeededIds, VirtualClock, virtual_runtime};
 use strata_ports::{HttpService, Ids, Ports};
 use strata_triggers::emit::Envelope;
 
@@ -53,6 +54,8 @@ struct World {
     bus: Bus,
     faulty: Option<Arc<Faulty>>,
     functions: Arc<Functions>,
+    /// What each function calls.
+    recorders: BTreeMap<&'static str, Recorder>,
     api: Arc<Counted>,
     user: aws_sdk_opsworks::Client,
     event_ids: SeededIds,
@@ -81,17 +84,25 @@ impl World {
         };
         let store = Arc::new(MemoryStore::new().with_conflicts(seed, conflicts));
         let ports = ports(&clock, &store, &cloud, seed);
-        let faulty_calls = (profile != Profile::None).then(|| Faulty::new(FaultPlan::of(profile, seed), ports.clock.clone()));
+        let faulty_calls = (profile != Profile::None || !plan.rates.is_empty()).then(|| {
+            let rates = plan.rates.iter();
+            let calls = rates.fold(FaultPlan::of(profile, seed), |calls, (action, rates)| calls.rate(action, *rates));
+            Faulty::new(calls, ports.clock.clone())
+        });
         let faulty = faulty_calls.as_ref().map_or_else(|| ports.clone(), |f| f.wrap(ports.clone()));
         let config = api_config(&plan.scenario.world);
         let controllers = config.controllers_role_arn.clone();
-        let api = Arc::new(Api::new(faulty.clone(), config.clone()));
+        let recorders: BTreeMap<_, _> = Function::ALL.map(|function| (function.as_str(), Recorder::default())).into();
+        let recorded = |function: Function, ports: &Ports| recorders[function.as_str()].wrap(ports.clone());
+        let api = Arc::new(Api::new(recorded(Function::Api, &faulty), config.clone()));
         let counted = Arc::new(Counted::over(api.clone()));
         let controller_client = client(&counted, &controllers, &clock, seed);
         // People's calls while the world is set up do not fail: what is to be tested is what comes after.
-        let user = client(&Arc::new(Counted::over(Arc::new(Api::new(ports, config)))), PERSON, &clock, seed);
+        let user =
+            client(&Arc::new(Counted::over(Arc::new(Api::new(recorded(Function::Api, &ports), config)))), PERSON, &clock, seed);
         Ok(Self {
-            functions: Arc::new(Functions::new(&faulty, api, controller_client)),
+            functions: Arc::new(Functions::new(|function| recorded(function, &faulty), api, controller_client)),
+            recorders,
             bus: Bus::new(seed, profile),
             faulty: faulty_calls,
             event_ids: SeededIds::new(seed, "world/events"),
@@ -214,6 +225,7 @@ pub fn run(plan: &RunPlan, observer: &mut dyn Observer) -> Result<RunRecord, Cli
             states: world.follow.histories(start),
             decisions,
             pages: world.pages,
+            methods: world.recorders.iter().map(|(function, recorder)| (*function, recorder.methods())).collect(),
             summary,
         })
     })

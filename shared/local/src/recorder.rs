@@ -1,0 +1,188 @@
+//! Notes which methods of which ports are called, and hands every call on: so it is known what a function needs to be allowed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use strata_domain::decision::Page;
+use strata_domain::mode::Mode;
+use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, ServiceArn, SsmCommandId, TaskArn};
+use strata_ports::store::Listing;
+use strata_ports::{
+    AddressView, AlarmObservation, AlarmSpec, Alarms, Change, CloudError, ClusterView, CommandRequest, CommandResult, Commands,
+    CommitError, Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, EcsService, EcsTask, EventOut,
+    Events, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory, Item, ItemResult, Key, LaunchSpec,
+    LoadBalancerView, LoadBalancers, ModeScope, Modes, Pager, Ping, Ports, RoleCheck, SecurityGroupView, StackScope, Store,
+    StoreError, VolumeView, VpcView,
+};
+
+/// Methods by port, as the traits spell both.
+pub type Methods = BTreeMap<&'static str, BTreeSet<&'static str>>;
+
+/// What was called. Cheap to clone; clones share the notes.
+#[derive(Clone, Debug, Default)]
+pub struct Recorder(Arc<Mutex<BTreeSet<(&'static str, &'static str)>>>);
+
+impl Recorder {
+    /// `ports`, noted down. Clock and ids call nobody.
+    pub fn wrap(&self, ports: Ports) -> Ports {
+        Ports {
+            store: Arc::new(self.over(ports.store)),
+            compute: Arc::new(self.over(ports.compute)),
+            containers: Arc::new(self.over(ports.containers)),
+            inventory: Arc::new(self.over(ports.inventory)),
+            load_balancers: Arc::new(self.over(ports.load_balancers)),
+            identity: Arc::new(self.over(ports.identity)),
+            commands: Arc::new(self.over(ports.commands)),
+            alarms: Arc::new(self.over(ports.alarms)),
+            pager: Arc::new(self.over(ports.pager)),
+            events: Arc::new(self.over(ports.events)),
+            modes: Arc::new(self.over(ports.modes)),
+            ..ports
+        }
+    }
+
+    /// What was called so far.
+    pub fn methods(&self) -> Methods {
+        let mut methods = Methods::new();
+        for (port, method) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            methods.entry(port).or_default().insert(method);
+        }
+        methods
+    }
+
+    fn over<P: ?Sized>(&self, inner: Arc<P>) -> Recorded<P> {
+        Recorded { recorder: self.clone(), inner }
+    }
+
+    fn note(&self, port: &'static str, method: &'static str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((port, method));
+    }
+}
+
+/// One port.
+struct Recorded<P: ?Sized> {
+    recorder: Recorder,
+    inner: Arc<P>,
+}
+
+/// Implements a port by its methods' signatures.
+macro_rules! recorded {
+    ($port:ident { $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)* } $($more:tt)*) => {
+        #[async_trait]
+        impl $port for Recorded<dyn $port> {
+            $(async fn $method(&self, $($argument: $type),*) -> $answer {
+                self.recorder.note(stringify!($port), stringify!($method));
+                self.inner.$method($($argument),*).await
+            })*
+            $($more)*
+        }
+    };
+}
+
+type Each<T> = Result<Vec<ItemResult<T>>, CloudError>;
+
+recorded!(Store {
+    get(key: &Key) -> Result<Option<Item>, StoreError>;
+    list(listing: &Listing) -> Result<Vec<Item>, StoreError>;
+    commit(changes: Vec<Change>) -> Result<(), CommitError>;
+}
+fn stamp(&self, pk: &str) -> Option<u64> {
+    self.inner.stamp(pk)
+});
+
+recorded!(Compute {
+    run_instance(scope: &StackScope, spec: &LaunchSpec) -> Result<Ec2Instance, CloudError>;
+    start_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
+    stop_instances(scope: &StackScope, ids: &[Ec2InstanceId], force: bool) -> Each<Ec2InstanceId>;
+    terminate_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
+    reboot_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
+    describe_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
+    find_by_record(scope: &StackScope, records: &[InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
+    describe_exceptions(scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError>;
+    delete_volumes(scope: &StackScope, ec2_volume_ids: &[String]) -> Each<String>;
+});
+
+recorded!(Containers {
+    describe_cluster(scope: &StackScope, cluster: &ClusterArn) -> Result<Option<ClusterView>, CloudError>;
+    describe_container_instances(scope: &StackScope, cluster: &ClusterArn, arns: &[ContainerInstanceArn])
+        -> Result<Vec<ContainerInstance>, CloudError>;
+    find_by_host(scope: &StackScope, cluster: &ClusterArn, hosts: &[Ec2InstanceId])
+        -> Result<Vec<ContainerInstance>, CloudError>;
+    describe_exceptions(scope: &StackScope, cluster: &ClusterArn) -> Result<Vec<ContainerInstance>, CloudError>;
+    set_state(scope: &StackScope, cluster: &ClusterArn, arns: &[ContainerInstanceArn], state: ContainerInstanceState)
+        -> Each<ContainerInstanceArn>;
+    tasks_on(scope: &StackScope, cluster: &ClusterArn, arn: &ContainerInstanceArn) -> Result<Vec<EcsTask>, CloudError>;
+    stop_task(scope: &StackScope, cluster: &ClusterArn, task: &TaskArn, reason: &str) -> Result<(), CloudError>;
+    deregister(scope: &StackScope, cluster: &ClusterArn, arn: &ContainerInstanceArn) -> Result<(), CloudError>;
+    services(scope: &StackScope, cluster: &ClusterArn) -> Result<Vec<EcsService>, CloudError>;
+    scale_service(scope: &StackScope, cluster: &ClusterArn, service: &ServiceArn, desired: u32) -> Result<(), CloudError>;
+    delete_service(scope: &StackScope, cluster: &ClusterArn, service: &ServiceArn) -> Result<(), CloudError>;
+});
+
+recorded!(Inventory {
+    vpc(scope: &StackScope, id: Option<&str>) -> Result<Option<VpcView>, CloudError>;
+    security_groups(scope: &StackScope, ids: &[String]) -> Result<Vec<SecurityGroupView>, CloudError>;
+    key_pairs(scope: &StackScope, names: &[String]) -> Result<Vec<String>, CloudError>;
+    images(scope: &StackScope, ids: &[String]) -> Result<Vec<ImageView>, CloudError>;
+    volumes(scope: &StackScope, ids: &[String]) -> Result<Vec<VolumeView>, CloudError>;
+    volumes_of(scope: &StackScope, host: &Ec2InstanceId) -> Result<Vec<VolumeView>, CloudError>;
+    addresses(scope: &StackScope, ips: &[String]) -> Result<Vec<AddressView>, CloudError>;
+    addresses_of(scope: &StackScope, host: &Ec2InstanceId) -> Result<Vec<AddressView>, CloudError>;
+    hosts(scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<HostView>, CloudError>;
+});
+
+recorded!(LoadBalancers {
+    describe(scope: &StackScope, names: &[String]) -> Result<Vec<LoadBalancerView>, CloudError>;
+});
+
+recorded!(Identity {
+    decide(principal: &str, action: &str, resource: &str) -> Result<IamDecision, CloudError>;
+    check_role(role_arn: &str, actions: &[&str]) -> Result<RoleCheck, CloudError>;
+    verify_instance(document: &str, signature: &str) -> Result<Option<InstanceIdentity>, CloudError>;
+});
+
+recorded!(Commands {
+    send(scope: &StackScope, request: &CommandRequest) -> Result<SsmCommandId, CloudError>;
+    results(scope: &StackScope, ids: &[SsmCommandId]) -> Result<Vec<CommandResult>, CloudError>;
+    pings(scope: &StackScope, hosts: &[Ec2InstanceId]) -> Result<Vec<Ping>, CloudError>;
+});
+
+recorded!(Alarms {
+    put(scope: &StackScope, specs: &[AlarmSpec]) -> Result<(), CloudError>;
+    delete(scope: &StackScope, names: &[String]) -> Result<(), CloudError>;
+    describe(scope: &StackScope, names: &[String]) -> Result<Vec<AlarmObservation>, CloudError>;
+});
+
+recorded!(Pager {
+    publish(page: &Page) -> Result<(), CloudError>;
+});
+
+recorded!(Events {
+    put(events: &[EventOut]) -> Result<(), CloudError>;
+});
+
+recorded!(Modes {
+    read(scopes: &[ModeScope]) -> Result<Vec<Option<Mode>>, CloudError>;
+});
+
+#[cfg(test)]
+mod tests {
+    use strata_ports::Key;
+
+    use super::*;
+    use crate::Standalone;
+
+    #[tokio::test]
+    async fn what_is_called_is_noted_by_port_and_method_and_answered_by_the_port() {
+        let recorder = Recorder::default();
+        let ports = recorder.wrap(Standalone::new().ports);
+        assert!(recorder.methods().is_empty());
+        let put = Change::put(Key::new("p", "s"), &1, strata_ports::Expect::Absent);
+        ports.store.commit(vec![put]).await.unwrap();
+        assert_eq!(ports.store.get(&Key::new("p", "s")).await.unwrap().unwrap().version, 1);
+        assert_eq!(ports.modes.read(&[ModeScope::Installation]).await.unwrap(), [None]);
+        let expected = [("Modes", BTreeSet::from(["read"])), ("Store", BTreeSet::from(["commit", "get"]))];
+        assert_eq!(recorder.methods(), Methods::from(expected));
+    }
+}

@@ -1,0 +1,260 @@
+//! Which methods of which ports each function uses: seen in days of the simulated world with faults, and in a walk through the API, whose
+//! actions nobody calls in the simulation. The template's roles are held against it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use strata_cli::args::Faults;
+use strata_cli::sim::RunPlan;
+use strata_control::{Api, ApiConfig};
+use strata_domain::decision::Function;
+use strata_fleet::Fleet;
+use strata_instance_lifecycle::Deps;
+use strata_local::cloud::{CloudConfig, OwnHost};
+use strata_local::faults::Rates;
+use strata_local::{MemoryStore, Methods, Recorder, SeededIds, SimCloud, VirtualClock, opsworks_client, virtual_runtime};
+use strata_ports::http_service::Caller;
+use strata_ports::{Alarms, Clock, HttpService, Ports, StackScope};
+
+/// Methods by function and port.
+pub type Seen = BTreeMap<&'static str, Methods>;
+
+/// All that the days and the walk have shown.
+///
+/// # Panics
+/// When the world itself fails, or the walk meets an answer that it cannot go on with.
+pub fn seen() -> Seen {
+    let mut seen = Seen::new();
+    for seed in 1..=2 {
+        let mut plan = RunPlan::built_in();
+        (plan.scenario.world.seed, plan.scenario.world.faults) = (seed, Faults::Heavy);
+        // What could not be sent is sent by whoever decides next, which may be any function.
+        let rates = Rates { before_per_mille: 1_000, ..Rates::default() };
+        plan.rates = ["sns:Publish", "events:PutEvents"].map(|action| (action.to_owned(), rates)).into();
+        add(&mut seen, crate::run(&plan).0.methods);
+    }
+    let walk = virtual_runtime().expect("a runtime can be made").block_on(async { Walk::new().go().await });
+    add(&mut seen, walk);
+    seen
+}
+
+fn add(seen: &mut Seen, more: Seen) {
+    for (function, methods) in more {
+        for (port, names) in methods {
+            seen.entry(function).or_default().entry(port).or_insert_with(BTreeSet::new).extend(names);
+        }
+    }
+}
+
+const REGION: &str = "us-east-1";
+
+/// A person at the API, with instance-lifecycle and load-scaling at work behind it.
+struct Walk {
+    clock: Arc<VirtualClock>,
+    cloud: Arc<SimCloud>,
+    api: Arc<Api>,
+    lifecycle: Deps,
+    load: strata_load_scaling::Deps,
+    recorders: [(&'static str, Recorder); 3],
+}
+
+impl Walk {
+    fn new() -> Self {
+        let clock = Arc::new(VirtualClock::new("2026-03-02T00:00:00Z".parse().expect("a time")));
+        let cloud = SimCloud::new(CloudConfig::default(), 1, clock.clone());
+        let ports = Ports {
+            store: Arc::new(MemoryStore::new()),
+            compute: cloud.clone(),
+            containers: cloud.clone(),
+            inventory: cloud.clone(),
+            load_balancers: cloud.clone(),
+            identity: cloud.clone(),
+            commands: cloud.clone(),
+            alarms: cloud.clone(),
+            pager: cloud.clone(),
+            events: cloud.clone(),
+            modes: cloud.clone(),
+            clock: clock.clone(),
+            ids: Arc::new(SeededIds::new(1, "walk")),
+        };
+        let recorders =
+            [Function::Api, Function::InstanceLifecycle, Function::LoadScaling].map(|f| (f.as_str(), Recorder::default()));
+        let recorded = |at: usize| recorders[at].1.wrap(ports.clone());
+        let config = ApiConfig { public_url: Some("https://api.example.com/".to_owned()), ..ApiConfig::default() };
+        let controller = config.controllers_role_arn.clone();
+        let api = Arc::new(Api::new(recorded(0), config));
+        let fleet = Fleet::new(opsworks_client(api.clone(), &controller, clock.clone(), 1));
+        let of_load = recorded(2);
+        Self {
+            lifecycle: Deps::new(recorded(1)),
+            load: strata_load_scaling::Deps {
+                fleet,
+                store: of_load.store,
+                alarms: of_load.alarms,
+                modes: of_load.modes,
+                pager: of_load.pager,
+                events: of_load.events,
+                clock: of_load.clock,
+                ids: of_load.ids,
+            },
+            api,
+            recorders,
+            clock,
+            cloud,
+        }
+    }
+
+    async fn go(self) -> Seen {
+        let stack = self.stack().await;
+        let layer = self.layer(&stack).await;
+        self.resources(&stack, &layer).await;
+        self.life_of_an_instance(&stack, &layer).await;
+        self.start_that_fails(&stack, &layer).await;
+        self.scaling(&stack, &layer).await;
+        self.machine_of_ones_own(&stack).await;
+        self.ask("Strata_20261126.DescribeStatus", json!({})).await;
+        self.recorders.iter().map(|(function, recorder)| (*function, recorder.methods())).collect()
+    }
+
+    async fn stack(&self) -> String {
+        let members = json!({
+            "Name": "shop", "Region": REGION, "ServiceRoleArn": "arn:aws:iam::123456789012:role/service", "DefaultSshKeyName": "ops",
+            "DefaultInstanceProfileArn": "arn:aws:iam::123456789012:instance-profile/ec2",
+        });
+        self.made("CreateStack", members, "StackId").await
+    }
+
+    async fn layer(&self, stack: &str) -> String {
+        let cluster = self.cloud.create_cluster("shop");
+        self.call("RegisterEcsCluster", json!({ "StackId": stack, "EcsClusterArn": cluster })).await;
+        let members = json!({
+            "StackId": stack, "Type": "ecs-cluster", "Name": "web", "Shortname": "web", "Attributes": { "EcsClusterArn": cluster },
+            "CustomSecurityGroupIds": ["sg-1"],
+            "VolumeConfigurations": [{ "MountPoint": "/data", "NumberOfDisks": 1, "Size": 10 }],
+        });
+        self.made("CreateLayer", members, "LayerId").await
+    }
+
+    /// What the account has beside machines.
+    async fn resources(&self, stack: &str, layer: &str) {
+        self.cloud.add_load_balancer("lb");
+        self.call("AttachElasticLoadBalancer", json!({ "ElasticLoadBalancerName": "lb", "LayerId": layer })).await;
+        self.call("DescribeElasticLoadBalancers", json!({ "StackId": stack })).await;
+        let volume = self.cloud.add_volume("us-east-1a", 10, "gp3");
+        self.call("RegisterVolume", json!({ "StackId": stack, "Ec2VolumeId": volume })).await;
+        self.call("DescribeVolumes", json!({ "StackId": stack })).await;
+        let address = self.cloud.add_address();
+        self.call("RegisterElasticIp", json!({ "StackId": stack, "ElasticIp": address })).await;
+    }
+
+    async fn life_of_an_instance(&self, stack: &str, layer: &str) {
+        let members = json!({
+            "StackId": stack, "LayerIds": [layer], "InstanceType": "m5.large", "Os": "Custom", "AmiId": "ami-0123456789abcdef0",
+        });
+        let instance = self.made("CreateInstance", members, "InstanceId").await;
+        for (action, status) in [("StartInstance", "online"), ("RebootInstance", "online"), ("StopInstance", "stopped")] {
+            self.call(action, json!({ "InstanceId": instance })).await;
+            self.until(&instance, status).await;
+        }
+        self.call("DeleteInstance", json!({ "InstanceId": instance, "DeleteVolumes": true })).await;
+        self.minutes(10).await;
+    }
+
+    /// Nowhere is there room, for longer than a start waits.
+    async fn start_that_fails(&self, stack: &str, layer: &str) {
+        for zone in ["a", "b", "c"] {
+            self.cloud.inject_no_capacity(&format!("{REGION}{zone}"), None, self.clock.now(), SignedDuration::from_hours(3));
+        }
+        let members = json!({ "StackId": stack, "LayerIds": [layer], "InstanceType": "m5.large" });
+        let instance = self.made("CreateInstance", members, "InstanceId").await;
+        self.call("StartInstance", json!({ "InstanceId": instance })).await;
+        self.until(&instance, "start_failed").await;
+        self.call("StopInstance", json!({ "InstanceId": instance })).await;
+        self.minutes(20).await;
+    }
+
+    /// Thresholds and an alarm of one's own, an alarm that somebody deletes, and back.
+    async fn scaling(&self, stack: &str, layer: &str) {
+        let up = json!({ "InstanceCount": 1, "CpuThreshold": 80.0, "Alarms": ["busy"] });
+        self.ask("OpsWorks_20130218.SetLoadBasedAutoScaling", json!({ "LayerId": layer, "Enable": true, "UpScaling": up })).await;
+        let up = json!({ "InstanceCount": 1, "CpuThreshold": 80.0 });
+        self.call("SetLoadBasedAutoScaling", json!({ "LayerId": layer, "Enable": true, "UpScaling": up })).await;
+        let service_role_arn = "arn:aws:iam::123456789012:role/service".to_owned();
+        let scope = StackScope { stack_id: stack.into(), region: REGION.to_owned(), service_role_arn };
+        self.cloud.delete(&scope, &["strata/shop/web/up-cpu".to_owned()]).await.expect("the cloud answers");
+        let looked = strata_load_scaling::handle(self.tick().as_bytes(), &self.load).await;
+        looked.expect("the store answers");
+        self.call("SetLoadBasedAutoScaling", json!({ "LayerId": layer, "Enable": false })).await;
+    }
+
+    /// A machine that was there before, registered and assigned.
+    async fn machine_of_ones_own(&self, stack: &str) {
+        let custom = json!({ "StackId": stack, "Type": "custom", "Name": "db", "Shortname": "db" });
+        let layer = self.made("CreateLayer", custom, "LayerId").await;
+        let host = self.cloud.add_host(OwnHost::default());
+        let document = self.cloud.identity_document(&host);
+        let identity = json!({ "Signature": SimCloud::sign_identity(&document), "Document": document });
+        let instance =
+            self.made("RegisterInstance", json!({ "StackId": stack, "InstanceIdentity": identity }), "InstanceId").await;
+        self.until(&instance, "registered").await;
+        self.call("AssignInstance", json!({ "InstanceId": instance, "LayerIds": [layer] })).await;
+        self.until(&instance, "online").await;
+    }
+
+    /// Ticks until the instance has a status, for at most two hours.
+    async fn until(&self, instance: &str, status: &str) {
+        let mut last = Value::Null;
+        for _ in 0..120 {
+            self.minutes(1).await;
+            let described = self.call("DescribeInstances", json!({ "InstanceIds": [instance] })).await;
+            last = described["Instances"][0]["Status"].clone();
+            if last == status {
+                return;
+            }
+        }
+        panic!("{instance} is {last}, expected {status}");
+    }
+
+    async fn minutes(&self, count: u32) {
+        for _ in 0..count {
+            let outcome = strata_instance_lifecycle::handle(self.tick().as_bytes(), &self.lifecycle).await;
+            outcome.expect("the store answers");
+            self.clock.sleep(SignedDuration::from_mins(1)).await;
+            self.cloud.advance(self.clock.now());
+        }
+    }
+
+    fn tick(&self) -> String {
+        let tick = json!({
+            "version": "0", "id": "t", "detail-type": "Scheduled Event", "source": "aws.scheduler", "account": "123456789012",
+            "time": self.clock.now().to_string(), "region": REGION, "resources": [], "detail": {},
+        });
+        tick.to_string()
+    }
+
+    async fn made(&self, action: &str, members: Value, id: &str) -> String {
+        let answer = self.call(action, members).await;
+        answer[id].as_str().unwrap_or_else(|| panic!("{action} was answered {answer}")).to_owned()
+    }
+
+    /// A call that succeeds.
+    async fn call(&self, action: &str, members: Value) -> Value {
+        let (status, answer) = self.ask(&format!("OpsWorks_20130218.{action}"), members).await;
+        assert_eq!(status, 200, "{action} was answered {answer}");
+        answer
+    }
+
+    /// A call whose answer may be a refusal.
+    async fn ask(&self, target: &str, members: Value) -> (u16, Value) {
+        let mut request = Request::new(Bytes::from(members.to_string()));
+        *request.method_mut() = http::Method::POST;
+        request.headers_mut().insert("x-amz-target", target.try_into().expect("action names are plain ASCII"));
+        request.extensions_mut().insert(Caller { arn: "arn:aws:iam::123456789012:user/ada".to_owned() });
+        let response = self.api.call(request).await;
+        (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or_default())
+    }
+}
