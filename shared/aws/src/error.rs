@@ -103,7 +103,7 @@ pub fn verdict(code: Option<&str>, status: u16) -> Verdict {
         Verdict::RetryLater
     } else if REFUSED.contains(&code) {
         Verdict::Refused
-    } else if !(300..500).contains(&status) || status == 408 || UNKNOWN.contains(&code) {
+    } else if status >= 500 || status == 408 || UNKNOWN.contains(&code) || (code.is_empty() && status < 300) {
         Verdict::Unknown
     } else {
         Verdict::Wrong
@@ -246,6 +246,7 @@ mod tests {
         }
         assert_eq!(verdict(None, 502), Verdict::Unknown);
         assert_eq!(verdict(None, 200), Verdict::Unknown, "an answer that nobody can read");
+        assert_eq!(verdict(Some("INACTIVE"), 200), Verdict::Wrong, "one item of an answer");
         assert_eq!(verdict(None, 400), Verdict::Wrong);
     }
 
