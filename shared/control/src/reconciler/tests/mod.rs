@@ -1,6 +1,7 @@
 //! The reconciler over a small obedient cloud and the in-memory store.
 
 mod fake;
+mod freeze;
 mod volumes;
 
 use std::sync::Arc;
