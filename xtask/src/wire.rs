@@ -1,5 +1,5 @@
 //! `cargo xtask wire`: the AWS adapters' contract tests against moto, with a recorder before it that holds every request against the
-//! service's own model, so that nothing malformed is ever sent.
+//! service's own model, so that nothing malformed is ever sent; and the commands of `strata` that call AWS, in the same way.
 
 mod books;
 mod recorder;
@@ -52,7 +52,12 @@ fn own_tests(python: &Path, folder: &Path) -> anyhow::Result<()> {
 
 /// The whole workspace is named, so that nothing is compiled again with fewer features.
 fn contract_tests(endpoint: &str, args: &[String]) -> anyhow::Result<()> {
-    let nextest = ["nextest", "run", "--workspace", "--run-ignored", "only", "--no-fail-fast", "-E", "package(strata-aws)"];
-    let plain = ["test", "-p", "strata-aws", "--tests", "--no-fail-fast", "--", "--ignored"];
-    steps::cargo_with(&[(VARIABLE, endpoint)], if steps::has_nextest() { &nextest } else { &plain }, args)
+    // The commands of `strata` that call AWS are in no default build.
+    let of = "package(strata-aws) | (package(strata-cli) & (binary(modes) | binary(doctor)))";
+    let features = ["--features", "strata-cli/aws"];
+    let nextest = [&["nextest", "run", "--workspace"][..], &features, &["--run-ignored", "only", "--no-fail-fast", "-E", of]];
+    let packages = ["-p", "strata-aws", "-p", "strata-cli", "--test", "*"];
+    let plain = [&["test"][..], &features, &packages, &["--no-fail-fast", "--", "--ignored"]];
+    let line = if steps::has_nextest() { nextest.concat() } else { plain.concat() };
+    steps::cargo_with(&[(VARIABLE, endpoint)], &line, args)
 }
