@@ -4,15 +4,13 @@
 
 mod support;
 
-use std::pin::Pin;
-
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use bytes::Bytes;
 use jiff::SignedDuration;
 use strata_aws::Base;
 use strata_aws::objects::{S3Objects, USES};
-use strata_ports::contract::objects_contract;
+use strata_ports::contract::objects::{Fetched, objects_contract};
 use strata_ports::{CloudError, Objects};
 
 /// A bucket of its own for each test.
@@ -26,7 +24,7 @@ async fn objects(bucket: &str) -> (Base, S3Objects) {
     (base, objects)
 }
 
-fn fetch(url: String) -> Pin<Box<dyn Future<Output = Option<(String, Bytes)>> + Send>> {
+fn fetch(url: String) -> Fetched<'static> {
     Box::pin(support::http::get(url))
 }
 

@@ -8,8 +8,11 @@ use jiff::SignedDuration;
 use crate::objects::{LONGEST_LINK, MAX_KEY_BYTES};
 use crate::{CloudError, Objects};
 
-/// Gets a URL as anybody would, without credentials: content type and bytes, or `None` where it is refused.
-pub type Fetch<'a> = &'a (dyn Fn(String) -> Pin<Box<dyn Future<Output = Option<(String, Bytes)>> + Send + 'a>> + Sync);
+/// Content type and bytes, or `None` where they are refused.
+pub type Fetched<'a> = Pin<Box<dyn Future<Output = Option<(String, Bytes)>> + Send + 'a>>;
+
+/// Gets a URL as anybody would, without credentials.
+pub type Fetch<'a> = &'a (dyn Fn(String) -> Fetched<'a> + Sync);
 
 const TYPE: &str = "application/gzip";
 
