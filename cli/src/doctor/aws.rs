@@ -63,7 +63,10 @@ async fn table(checkup: &Checkup, name: Option<&String>) -> Check {
 fn judge_table(name: &str, seen: Option<&TableSeen>) -> Check {
     let fail = |what: &str, mend: &str| Check::fail("table", format!("{name} {what}"), mend);
     let Some(seen) = seen else {
-        return fail("does not exist", "the CloudFormation output Table has its name; a lost one: docs/deploy.md, \"The table\"");
+        return fail(
+            "does not exist",
+            "the CloudFormation output Table has its name; a lost one is set back: docs/break-glass.md, \"The store\"",
+        );
     };
     if seen.keys != ["pk S", "sk S"] {
         return fail(&format!("has the keys {}, expected pk S, sk S", seen.keys.join(", ")), "it is another program's table");

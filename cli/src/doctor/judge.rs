@@ -100,7 +100,7 @@ pub(super) fn service_role(stack: &str, role: &ServiceRole) -> Check {
     let name = format!("role of {stack}");
     let short = role.role_arn.rsplit('/').next().unwrap_or_default();
     if !role.is_trusted {
-        let mend = "its trust policy has to name Strata's functions and the external id; see docs/deploy.md, \"Service roles of your own\"";
+        let mend = "its trust policy has to let the functions' roles assume it, under the external id that the CloudFormation output ExternalId names";
         return Check::fail(name, format!("{} cannot be assumed", role.role_arn), mend);
     }
     match &role.policy {
