@@ -1,7 +1,7 @@
 //! Which methods of which ports each function uses: seen in days of the simulated world with faults, and in a walk through the API, whose
 //! actions nobody calls in the simulation. The template's roles are held against it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,7 +45,7 @@ pub fn seen() -> Seen {
 fn add(seen: &mut Seen, more: Seen) {
     for (function, methods) in more {
         for (port, names) in methods {
-            seen.entry(function).or_default().entry(port).or_insert_with(BTreeSet::new).extend(names);
+            seen.entry(function).or_default().entry(port).or_default().extend(names);
         }
     }
 }
@@ -66,6 +66,7 @@ impl Walk {
     fn new() -> Self {
         let clock = Arc::new(VirtualClock::new("2026-03-02T00:00:00Z".parse().expect("a time")));
         let cloud = SimCloud::new(CloudConfig::default(), 1, clock.clone());
+        cloud.serve_objects_at("https://files.example.com/");
         let ports = Ports {
             store: Arc::new(MemoryStore::new()),
             compute: cloud.clone(),
@@ -78,13 +79,15 @@ impl Walk {
             pager: cloud.clone(),
             events: cloud.clone(),
             modes: cloud.clone(),
+            objects: cloud.clone(),
             clock: clock.clone(),
             ids: Arc::new(SeededIds::new(1, "walk")),
         };
         let recorders =
             [Function::Api, Function::InstanceLifecycle, Function::LoadScaling].map(|f| (f.as_str(), Recorder::default()));
         let recorded = |at: usize| recorders[at].1.wrap(ports.clone());
-        let config = ApiConfig { public_url: Some("https://api.example.com/".to_owned()), ..ApiConfig::default() };
+        let config =
+            ApiConfig { public_url: Some("https://abc.lambda-url.us-east-1.on.aws/".to_owned()), ..ApiConfig::default() };
         let controller = config.controllers_role_arn.clone();
         let api = Arc::new(Api::new(recorded(0), config));
         let fleet = Fleet::new(opsworks_client(api.clone(), &controller, clock.clone(), 1));
@@ -116,6 +119,7 @@ impl Walk {
         self.start_that_fails(&stack, &layer).await;
         self.scaling(&stack, &layer).await;
         self.machine_of_ones_own(&stack).await;
+        self.call("DescribeStackProvisioningParameters", json!({ "StackId": stack })).await;
         self.ask("Strata_20261126.DescribeStatus", json!({})).await;
         self.recorders.iter().map(|(function, recorder)| (*function, recorder.methods())).collect()
     }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::SignedDuration;
 use strata_domain::decision::Page;
 use strata_domain::mode::Mode;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, ServiceArn, SsmCommandId, TaskArn};
@@ -12,8 +14,8 @@ use strata_ports::{
     AddressView, AlarmObservation, AlarmSpec, Alarms, Change, CloudError, ClusterView, CommandRequest, CommandResult, Commands,
     CommitError, Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, EcsService, EcsTask, EventOut,
     Events, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory, Item, ItemResult, Key, LaunchSpec,
-    LoadBalancerView, LoadBalancers, ModeScope, Modes, Pager, Ping, Ports, RoleCheck, SecurityGroupView, StackScope, Store,
-    StoreError, VolumeView, VpcView,
+    LoadBalancerView, LoadBalancers, ModeScope, Modes, Objects, Pager, Ping, Ports, RoleCheck, SecurityGroupView, StackScope,
+    Store, StoreError, VolumeView, VpcView,
 };
 
 /// Methods by port, as the traits spell both.
@@ -38,6 +40,7 @@ impl Recorder {
             pager: Arc::new(self.over(ports.pager)),
             events: Arc::new(self.over(ports.events)),
             modes: Arc::new(self.over(ports.modes)),
+            objects: Arc::new(self.over(ports.objects)),
             ..ports
         }
     }
@@ -160,6 +163,13 @@ recorded!(Pager {
 
 recorded!(Events {
     put(events: &[EventOut]) -> Result<(), CloudError>;
+});
+
+recorded!(Objects {
+    put(key: &str, bytes: Bytes, content_type: &str) -> Result<(), CloudError>;
+    get(key: &str) -> Result<Option<Bytes>, CloudError>;
+    delete(key: &str) -> Result<(), CloudError>;
+    link(key: &str, valid_for: SignedDuration) -> Result<String, CloudError>;
 });
 
 recorded!(Modes {

@@ -43,10 +43,10 @@ impl<'a> Resolver<'a> {
 
     fn truth(&self, condition: &Value) -> bool {
         let (function, operand) = function(condition).unwrap_or_else(|| panic!("{condition} is no condition"));
-        let operands = operand.as_array().into_iter().flatten();
+        let mut operands = operand.as_array().into_iter().flatten();
         match function {
-            "Fn::Not" => !operands.map(|o| self.truth(o)).any(|t| t),
-            "Fn::And" => operands.map(|o| self.truth(o)).all(|t| t),
+            "Fn::Not" => !operands.any(|o| self.truth(o)),
+            "Fn::And" => operands.all(|o| self.truth(o)),
             "Fn::Equals" => text(&self.value(&operand[0])) == text(&self.value(&operand[1])),
             other => panic!("{other} is not known here"),
         }
@@ -87,7 +87,9 @@ impl<'a> Resolver<'a> {
                     .join(&text(&Some(operand[0].clone())))
             ),
             "Fn::Split" => text(&self.value(&operand[1])).split(&text(&Some(operand[0].clone()))).map(Value::from).collect(),
-            "Fn::Select" => list(&operand[1])[usize::try_from(operand[0].as_u64().expect("Select by a number")).unwrap()].clone(),
+            "Fn::Select" => list(&operand[1])
+                [operand[0].as_u64().and_then(|at| usize::try_from(at).ok()).expect("Select by a number")]
+            .clone(),
             other => panic!("{other} is not known here"),
         })
     }
@@ -142,7 +144,7 @@ fn function(value: &Value) -> Option<(&str, &Value)> {
 fn text(value: &Option<Value>) -> String {
     match value {
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) => items.iter().map(|i| text_of(i)).collect::<Vec<_>>().join(","),
+        Some(Value::Array(items)) => items.iter().map(text_of).collect::<Vec<_>>().join(","),
         Some(other) => other.to_string(),
         None => String::new(),
     }

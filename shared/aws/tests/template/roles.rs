@@ -114,7 +114,7 @@ fn only_what_cannot_be_bound_to_a_resource_is_allowed_on_anything() {
 }
 
 /// Methods that no function calls yet: a line here is a question to whoever wrote the method.
-const CALLED_BY_NOBODY: &[(&str, &str)] = &[];
+const CALLED_BY_NOBODY: &[(&str, &str)] = &[("Objects", "delete"), ("Objects", "get")];
 
 #[test]
 fn every_method_with_a_line_is_called_by_some_function() {

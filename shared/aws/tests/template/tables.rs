@@ -16,6 +16,7 @@ pub(crate) const TABLES: &[(&str, &[Uses])] = &[
     ("Inventory", strata_aws::inventory::USES),
     ("LoadBalancers", strata_aws::load_balancers::USES),
     ("Modes", strata_aws::modes::USES),
+    ("Objects", strata_aws::objects::USES),
     ("Pager", strata_aws::pager::USES),
     ("Store", strata_aws::store::USES),
 ];
