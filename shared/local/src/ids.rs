@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use strata_ports::Ids;
+pub use strata_ports::machine::RandomIds;
 
 use crate::rng;
 
@@ -26,16 +27,6 @@ impl Ids for SeededIds {
         let mut bytes = [0; 16];
         self.rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
-    }
-}
-
-/// Uuids from the operating system's randomness.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RandomIds;
-
-impl Ids for RandomIds {
-    fn uuid(&self) -> String {
-        uuid::Uuid::new_v4().to_string()
     }
 }
 

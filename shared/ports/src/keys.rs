@@ -344,9 +344,11 @@ pub const OUTBOX_PK: &str = "outbox";
 pub fn outbox(id: &str) -> Key {
     Key::new(OUTBOX_PK, id)
 }
+/// What all partitions of the journal begin with.
+pub const JOURNAL: &str = "journal";
 /// The journal's partition: a stack's decisions, or the installation's.
 pub fn journal_pk(stack: Option<&StackId>) -> String {
-    stack.map_or_else(|| "journal".to_owned(), |s| format!("journal#{s}"))
+    stack.map_or_else(|| JOURNAL.to_owned(), |s| format!("{JOURNAL}#{s}"))
 }
 /// The last decision of a function about a subject, so that only changed decisions are written.
 pub fn last_decision(function: &str, subject: &str) -> Key {

@@ -3,6 +3,7 @@
 //! An adapter (`shared/aws`, `shared/local`) implements them; only a `main` picks one. Batches report per item: one bad instance
 //! never spoils a batch. Errors tell the caller what to do, see [`CloudError`].
 
+pub mod absent;
 pub mod alarms;
 pub mod clock;
 pub mod commands;
@@ -18,12 +19,15 @@ pub mod inventory;
 pub mod journal;
 pub mod keys;
 pub mod load_balancers;
+#[cfg(feature = "machine")]
+pub mod machine;
 pub mod mode;
 pub mod objects;
 pub mod ports;
 pub mod store;
 pub mod tell;
 
+pub use absent::Absent;
 pub use alarms::{AlarmObservation, AlarmSpec, AlarmState, Alarms};
 pub use clock::{Clock, Ids};
 pub use commands::{CommandKind, CommandRequest, CommandResult, CommandStatus, Commands, Ping};

@@ -1,0 +1,75 @@
+//! Ports that a function has no use for: so that it neither links a service's client nor has a right to its calls.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::SignedDuration;
+use strata_domain::decision::Page;
+
+use crate::alarms::{AlarmObservation, AlarmSpec};
+use crate::identity::{IamDecision, InstanceIdentity, RoleCheck};
+use crate::{Alarms, CloudError, Identity, LoadBalancerView, LoadBalancers, Objects, Pager, StackScope};
+
+/// Refuses every call. One that is made nevertheless says that the function was wired wrongly.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Absent;
+
+fn refused<T>(action: &'static str) -> Result<T, CloudError> {
+    let why = "this function has no client for it; its main wires none".to_owned();
+    Err(CloudError::Wrong { action, code: "NotWired".to_owned(), why })
+}
+
+#[async_trait]
+impl Pager for Absent {
+    async fn publish(&self, _: &Page) -> Result<(), CloudError> {
+        refused("sns:Publish")
+    }
+}
+
+#[async_trait]
+impl Identity for Absent {
+    async fn decide(&self, _: &str, _: &str, _: &str) -> Result<IamDecision, CloudError> {
+        refused("iam:SimulatePrincipalPolicy")
+    }
+    async fn check_role(&self, _: &str, _: &[&str]) -> Result<RoleCheck, CloudError> {
+        refused("sts:AssumeRole")
+    }
+    async fn verify_instance(&self, _: &str, _: &str) -> Result<Option<InstanceIdentity>, CloudError> {
+        refused("instance identity")
+    }
+}
+
+#[async_trait]
+impl LoadBalancers for Absent {
+    async fn describe(&self, _: &StackScope, _: &[String]) -> Result<Vec<LoadBalancerView>, CloudError> {
+        refused("elasticloadbalancing:DescribeLoadBalancers")
+    }
+}
+
+#[async_trait]
+impl Alarms for Absent {
+    async fn put(&self, _: &StackScope, _: &[AlarmSpec]) -> Result<(), CloudError> {
+        refused("cloudwatch:PutMetricAlarm")
+    }
+    async fn delete(&self, _: &StackScope, _: &[String]) -> Result<(), CloudError> {
+        refused("cloudwatch:DeleteAlarms")
+    }
+    async fn describe(&self, _: &StackScope, _: &[String]) -> Result<Vec<AlarmObservation>, CloudError> {
+        refused("cloudwatch:DescribeAlarms")
+    }
+}
+
+#[async_trait]
+impl Objects for Absent {
+    async fn put(&self, _: &str, _: Bytes, _: &str) -> Result<(), CloudError> {
+        refused("s3:PutObject")
+    }
+    async fn get(&self, _: &str) -> Result<Option<Bytes>, CloudError> {
+        refused("s3:GetObject")
+    }
+    async fn delete(&self, _: &str) -> Result<(), CloudError> {
+        refused("s3:DeleteObject")
+    }
+    async fn link(&self, _: &str, _: SignedDuration) -> Result<String, CloudError> {
+        refused("s3:GetObject")
+    }
+}
