@@ -88,9 +88,9 @@ impl Walk {
         let recorded = |at: usize| recorders[at].1.wrap(ports.clone());
         let config =
             ApiConfig { public_url: Some("https://abc.lambda-url.us-east-1.on.aws/".to_owned()), ..ApiConfig::default() };
-        let controller = config.controllers_role_arn.clone();
+        let controller = strata_control::LOCAL_CONTROLLER;
         let api = Arc::new(Api::new(recorded(0), config));
-        let fleet = Fleet::new(opsworks_client(api.clone(), &controller, clock.clone(), 1));
+        let fleet = Fleet::new(opsworks_client(api.clone(), controller, clock.clone(), 1));
         let of_load = recorded(2);
         Self {
             lifecycle: Deps::new(recorded(1)),

@@ -37,7 +37,7 @@ async fn started_by(firing: &str) -> (InstanceStatus, Vec<String>) {
         ids: Arc::new(SeededIds::new(1, "test")),
     };
     let config = ApiConfig::default();
-    let role = config.controllers_role_arn.clone();
+    let role = strata_control::LOCAL_CONTROLLER;
     let api: Arc<dyn HttpService> = Arc::new(Api::new(ports.clone(), config));
     let user = opsworks_client(api.clone(), "arn:aws:iam::123456789012:user/ada", clock.clone(), 1);
 
@@ -61,7 +61,7 @@ async fn started_by(firing: &str) -> (InstanceStatus, Vec<String>) {
     clock.sleep(SignedDuration::from_mins(6)).await;
     cloud.set_alarm_state(&format!("strata/shop/{firing}/up-cpu"), AlarmState::Alarm);
 
-    let fleet = Fleet::new(opsworks_client(api, &role, clock.clone(), 2));
+    let fleet = Fleet::new(opsworks_client(api, role, clock.clone(), 2));
     let deps = Deps {
         fleet: fleet.clone(),
         store: ports.store,

@@ -8,4 +8,4 @@ pub mod reconciler;
 pub mod records;
 pub mod status_change;
 
-pub use api::{Api, ApiConfig, INSTALLER_PATH, MAX_BODY_BYTES, Refusal};
+pub use api::{Api, ApiConfig, INSTALLER_PATH, LOCAL_CONTROLLER, MAX_BODY_BYTES, Refusal};

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
-use strata_control::{Api, ApiConfig};
+use strata_control::{Api, ApiConfig, LOCAL_CONTROLLER};
 use strata_local::cloud::Policy;
 use strata_local::{CloudConfig, RandomIds, RedbStore, SimCloud, SystemClock, VirtualClock};
 use strata_ports::{Clock, HttpService, Ports};
@@ -183,11 +183,10 @@ fn grant_policies(cloud: &SimCloud, keys: Option<&Keys>) {
 /// The API, and the functions that reach it in process.
 fn wire(ports: &Ports, clock: Arc<VirtualClock>, endpoint: &str) -> (Arc<Api>, Arc<Functions>) {
     let config = ApiConfig { public_url: Some(endpoint.to_owned()), ..ApiConfig::default() };
-    let controllers = config.controllers_role_arn.clone();
     let api = Arc::new(Api::new(ports.clone(), config));
     let service: Arc<dyn HttpService> = api.clone();
     let client = strata_local::InProcess {
-        caller_arn: controllers,
+        caller_arn: LOCAL_CONTROLLER.to_owned(),
         region: REGION.to_owned(),
         // Random ones: seeded ones would come again after a restart, and the API would take calls for repeats [WIRE-15].
         ids: Arc::new(RandomIds),

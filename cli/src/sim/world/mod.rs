@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use strata_control::{Api, ApiConfig};
+use strata_control::{Api, ApiConfig, LOCAL_CONTROLLER};
 use strata_domain::decision::{Function, Page};
 use strata_local::bus::Bus;
 use strata_local::cloud::{CloudConfig, SimCloud};
@@ -91,12 +91,11 @@ impl World {
         });
         let faulty = faulty_calls.as_ref().map_or_else(|| ports.clone(), |f| f.wrap(ports.clone()));
         let config = api_config(&plan.scenario.world);
-        let controllers = config.controllers_role_arn.clone();
         let recorders: BTreeMap<_, _> = Function::ALL.map(|function| (function.as_str(), Recorder::default())).into();
         let recorded = |function: Function, ports: &Ports| recorders[function.as_str()].wrap(ports.clone());
         let api = Arc::new(Api::new(recorded(Function::Api, &faulty), config.clone()));
         let counted = Arc::new(Counted::over(api.clone()));
-        let controller_client = client(&counted, &controllers, &clock, seed);
+        let controller_client = client(&counted, LOCAL_CONTROLLER, &clock, seed);
         // People's calls while the world is set up do not fail: what is to be tested is what comes after.
         let user =
             client(&Arc::new(Counted::over(Arc::new(Api::new(recorded(Function::Api, &ports), config)))), PERSON, &clock, seed);

@@ -1,5 +1,8 @@
 //! Where this installation stands, and its limits.
 
+/// The controllers' role in the local world, where they have one together.
+pub const LOCAL_CONTROLLER: &str = "arn:aws:iam::123456789012:role/strata-controllers";
+
 /// Where this installation stands. What the account has there, its default VPC for example, is looked up when it is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiConfig {
@@ -7,8 +10,8 @@ pub struct ApiConfig {
     pub region: String,
     /// The AWS account, 12 digits.
     pub account: String,
-    /// The role of the scaling, updates and teardown functions: its calls set no hold and need no permission.
-    pub controllers_role_arn: String,
+    /// The roles of the scaling, updates and teardown functions: their calls set no hold and need no permission.
+    pub controller_role_arns: Vec<String>,
     /// Stacks of the installation; default 500 [QTA-1].
     pub max_stacks: usize,
     /// Layers of a stack; default 100 [QTA-1].
@@ -25,7 +28,7 @@ impl Default for ApiConfig {
         Self {
             region: "us-east-1".to_owned(),
             account: "123456789012".to_owned(),
-            controllers_role_arn: "arn:aws:iam::123456789012:role/strata-controllers".to_owned(),
+            controller_role_arns: vec![LOCAL_CONTROLLER.to_owned()],
             max_stacks: 500,
             max_layers: 100,
             max_instances: 2_000,

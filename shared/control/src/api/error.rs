@@ -44,6 +44,9 @@ pub(crate) enum ApiError {
     /// Nothing was done; SDKs send it again.
     #[error("{0}")]
     Unavailable(String),
+    /// As [`Unavailable`](Self::Unavailable), for want of the store; why stands in the log alone.
+    #[error("{0}")]
+    Store(String),
     /// A mistake of ours.
     #[error("{0}")]
     Internal(String),
@@ -69,7 +72,7 @@ impl ApiError {
             Self::UnrecognizedClient => (StatusCode::BAD_REQUEST, "UnrecognizedClientException"),
             Self::InvalidSignature(_) => (StatusCode::BAD_REQUEST, "InvalidSignatureException"),
             Self::AccessDenied(_) => (StatusCode::BAD_REQUEST, "AccessDeniedException"),
-            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            Self::Unavailable(_) | Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
         }
     }
@@ -80,8 +83,9 @@ impl ApiError {
         if status.is_server_error() {
             tracing::error!(error.kind = kind, error.message = %self, "the API could not answer");
         }
-        // What a mistake of ours says about our insides stays in the log.
+        // What it says about our insides stays in the log.
         let message = match self {
+            Self::Store(_) => "The service is temporarily unavailable".to_owned(),
             Self::Internal(_) => "The service could not process the request".to_owned(),
             other => other.to_string(),
         };
@@ -117,7 +121,7 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(e: StoreError) -> Self {
         match e {
-            StoreError::Unavailable { .. } => Self::Unavailable("The service is temporarily unavailable".to_owned()),
+            StoreError::Unavailable { .. } => Self::Store(e.to_string()),
             StoreError::Unreadable { .. } => Self::Internal(e.to_string()),
         }
     }
@@ -202,6 +206,7 @@ mod tests {
             ),
             (ApiError::MissingAuthentication, 400, "MissingAuthenticationTokenException", "Missing Authentication Token"),
             (ApiError::Unavailable(text()), 503, "ServiceUnavailable", "text"),
+            (ApiError::Store(text()), 503, "ServiceUnavailable", "The service is temporarily unavailable"),
             (ApiError::Internal(text()), 500, "InternalFailure", "The service could not process the request"),
         ] {
             let response = error.response();

@@ -34,7 +34,7 @@ use http::{HeaderValue, Request, Response};
 use strata_ports::http_service::Caller;
 use strata_ports::{HttpService, Ports};
 
-pub use config::ApiConfig;
+pub use config::{ApiConfig, LOCAL_CONTROLLER};
 
 use answer_memory::AnswerMemory;
 use call::Call;
@@ -90,7 +90,7 @@ impl Api {
         let action = extension.map_or_else(|| catalogue::of_target(target), Extension::permission)?;
         let input = Input::parse(request.body())?;
         action.refuse_out_of_scope()?;
-        let principal = Principal::of(&caller.arn, &self.config.controllers_role_arn);
+        let principal = Principal::of(&caller.arn, &self.config.controller_role_arns);
         let call = Call {
             ports: &self.ports,
             config: &self.config,

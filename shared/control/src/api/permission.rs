@@ -1,7 +1,7 @@
 //! Who may: the one place in front of all operations [PERM].
 //!
 //! Every action passes [`check`] with its stack after the ids are known to exist and before any state rule [WIRE-13]; what the caller needs
-//! stands in the catalogue, the rule itself in the domain. The controllers' role is let through: its calls need neither record nor look-up.
+//! stands in the catalogue, the rule itself in the domain. The controllers' roles are let through: their calls need neither record nor look-up.
 
 use strata_domain::StackId;
 use strata_domain::model::{Stack, UserProfile};
@@ -23,9 +23,10 @@ pub(crate) struct Principal {
 }
 
 impl Principal {
-    /// Recognises the controllers' role, by its own ARN or as an assumed session of it.
-    pub(crate) fn of(arn: &str, controllers_role_arn: &str) -> Self {
-        Self { arn: arn.to_owned(), is_controller: arn == controllers_role_arn || is_session_of(arn, controllers_role_arn) }
+    /// Recognises the controllers' roles, by their own ARNs or as assumed sessions of them.
+    pub(crate) fn of(arn: &str, controller_role_arns: &[String]) -> Self {
+        let is_controller = controller_role_arns.iter().any(|role| arn == role || is_session_of(arn, role));
+        Self { arn: arn.to_owned(), is_controller }
     }
 }
 
@@ -172,17 +173,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_controllers_role_is_known_by_its_arn_and_by_its_sessions() {
+    fn the_controllers_roles_are_known_by_their_arns_and_by_their_sessions() {
         let role = "arn:aws:iam::123456789012:role/service/strata-controllers";
+        let other = "arn:aws:iam::123456789012:role/strata-teardown";
         for (arn, is_controller) in [
             (role, true),
+            (other, true),
+            ("arn:aws:sts::123456789012:assumed-role/strata-teardown/x", true),
             ("arn:aws:sts::123456789012:assumed-role/strata-controllers/load-scaling", true),
             ("arn:aws:sts::999999999999:assumed-role/strata-controllers/load-scaling", false),
             ("arn:aws:sts::123456789012:assumed-role/strata-controllers-2/x", false),
             ("arn:aws:sts::123456789012:assumed-role/strata-controllers", false),
             ("arn:aws:iam::123456789012:user/strata-controllers", false),
         ] {
-            assert_eq!(Principal::of(arn, role).is_controller, is_controller, "{arn}");
+            let known = [role.to_owned(), other.to_owned()];
+            assert_eq!(Principal::of(arn, &known).is_controller, is_controller, "{arn}");
+            assert!(!Principal::of(arn, &[]).is_controller, "{arn}");
         }
     }
 }

@@ -7,8 +7,9 @@ use strata_domain::decision::{DecisionRecord, Verdict};
 use strata_domain::lifecycle::{Action, Observed, Step, next};
 use strata_domain::mode::{ActionKind, Mode, permits};
 use strata_domain::model::Instance;
-use strata_domain::{InstanceId, InstanceStatus, StackId};
+use strata_domain::{DecisionId, InstanceId, InstanceStatus, StackId};
 use strata_ports::{CommitError, HandlerError, keys};
+use strata_telemetry::carrying_out;
 
 use super::act::{Actor, Next, kind_of, verb};
 use super::observe::observe;
@@ -269,7 +270,8 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let actor = Actor { ports: &self.reconciler.ports, view, config: &self.reconciler.config, seen: &self.seen, now };
-        let nexts = actor.carry_out(action, &items).await;
+        let behind = self.decision_behind(&items).cloned();
+        let nexts = carrying_out(behind.as_ref(), actor.carry_out(action, &items)).await;
         let mut writes = Vec::new();
         let mut backlog = Vec::new();
         for (item, next) in items.iter().zip(nexts) {
@@ -286,6 +288,14 @@ impl<'a> Run<'a> {
         }
         self.join_backlog(&backlog).await?;
         self.write_all(view, writes, now).await
+    }
+
+    /// The newest decision of this invocation about the layer of the first of these; what an earlier invocation has told is not known here.
+    fn decision_behind(&self, items: &[Stored<Instance>]) -> Option<&DecisionId> {
+        let first = &items.first()?.record;
+        let is_about =
+            |d: &&DecisionRecord| d.stack_id.as_ref() == Some(&first.stack_id) && d.layer_id.as_ref() == first.layer_ids.first();
+        self.decisions.iter().rev().find(is_about).map(|d| &d.id)
     }
 
     /// Those whose mode lets the action be done. In `observe`, what would be done is told once.

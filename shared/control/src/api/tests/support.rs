@@ -115,7 +115,7 @@ impl TestApi {
         let config = ApiConfig {
             region: REGION.into(),
             account: ACCOUNT.into(),
-            controllers_role_arn: CONTROLLERS.into(),
+            controller_role_arns: vec![CONTROLLERS.into()],
             public_url: config.public_url.or(Some("https://api.example.com:8443/".into())),
             ..config
         };

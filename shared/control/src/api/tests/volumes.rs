@@ -437,7 +437,7 @@ async fn res_12_what_is_attached_to_a_registered_instance_joins_the_stack() {
     next.ec2_instance_id = Some("i-1".into());
     let action = catalogue::of_target(Some("OpsWorks_20130218.AssignInstance")).unwrap();
     let crate::api::Api { ports, config, iam, account, answers, .. } = app.api.as_ref();
-    let principal = Principal::of(USER, "");
+    let principal = Principal::of(USER, &[]);
     let call = Call { ports, config, principal, action, now: ports.clock.now(), iam, account, answers };
     let its_stack = call.stack(&stack).await.unwrap().record;
     let mut changes = adopt_attached(&call, &its_stack, &mut next).await.unwrap();
