@@ -3,22 +3,30 @@
 //! Wiring only: a function URL's request (payload 2.0, IAM auth) becomes an HTTP request with its caller, the service answers it, and
 //! the answer becomes a function URL's response. What the API does stands in `strata_control::api`.
 
+mod audit;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use serde::Serialize;
 use strata_domain::decision::Function;
 use strata_ports::http_service::Caller;
 use strata_ports::{HandlerError, HttpService};
 use strata_triggers::{FunctionUrlCall, Trigger, parse, wrong_function};
 
+pub use audit::Audit;
+
 /// What the function needs.
 #[derive(Clone)]
 pub struct Deps {
     /// The API, usually a `strata_control::Api`.
     pub api: Arc<dyn HttpService>,
+    /// Who is told of each call; `None` in a world without an audit log.
+    pub audit: Option<Audit>,
 }
 
 /// A function URL's response, payload 2.0.
@@ -29,9 +37,9 @@ pub struct FunctionUrlResponse {
     pub status_code: u16,
     /// Headers; names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// The body, as text: the API answers JSON or nothing.
+    /// The body: text, or base64 of what is none.
     pub body: String,
-    /// Always `false`.
+    /// Whether the body is base64: the API answers JSON or nothing, but the installer is an archive.
     pub is_base64_encoded: bool,
     /// Always empty; Lambda wants the member to be there.
     pub cookies: Vec<String>,
@@ -46,21 +54,25 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<FunctionUrlResponse, Ha
         Trigger::FunctionUrl(call) => *call,
         other => return Err(wrong_function(Function::Api, &other).into()),
     };
-    let response = deps.api.call(request(call)).await;
+    let response = deps.api.call(request(&call)).await;
+    if let Some(audit) = &deps.audit {
+        audit.record(&call, &response);
+    }
     Ok(answer(&response))
 }
 
-/// The request as the API takes it. A method or header that HTTP does not allow cannot have come through Lambda's front door; it is
+/// The request as the API takes it. A method, path or header that HTTP does not allow cannot have come through Lambda's front door; it is
 /// left out, and the API then finds no action to do.
-fn request(call: FunctionUrlCall) -> Request<Bytes> {
-    let mut request = Request::new(Bytes::from(call.body));
+fn request(call: &FunctionUrlCall) -> Request<Bytes> {
+    let mut request = Request::new(Bytes::from(call.body.clone()));
     *request.method_mut() = Method::from_bytes(call.method.as_bytes()).unwrap_or_default();
+    *request.uri_mut() = Uri::try_from(call.path.as_str()).unwrap_or_default();
     for (name, value) in &call.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             request.headers_mut().insert(name, value);
         }
     }
-    if let Some(arn) = call.caller_arn {
+    if let Some(arn) = call.caller_arn.clone() {
         request.extensions_mut().insert(Caller { arn });
     }
     request
@@ -68,11 +80,15 @@ fn request(call: FunctionUrlCall) -> Request<Bytes> {
 
 fn answer(response: &Response<Bytes>) -> FunctionUrlResponse {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let (body, is_base64_encoded) = match std::str::from_utf8(response.body()) {
+        Ok(text) => (text.to_owned(), false),
+        Err(_) => (STANDARD.encode(response.body()), true),
+    };
     FunctionUrlResponse {
         status_code: response.status().as_u16(),
         headers: response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
-        body: String::from_utf8_lossy(response.body()).into_owned(),
-        is_base64_encoded: false,
+        body,
+        is_base64_encoded,
         cookies: Vec::new(),
     }
 }
@@ -102,7 +118,7 @@ mod tests {
 
     async fn handled(event: &str) -> (Result<FunctionUrlResponse, HandlerError>, Vec<Request<Bytes>>) {
         let recorder = Arc::new(Recorder::default());
-        let answer = handle(event.as_bytes(), &Deps { api: recorder.clone() }).await;
+        let answer = handle(event.as_bytes(), &Deps { api: recorder.clone(), audit: None }).await;
         (answer, std::mem::take(&mut *recorder.0.lock().unwrap()))
     }
 
@@ -152,6 +168,44 @@ mod tests {
             "statusCode": 418, "headers": { "x-amzn-requestid": "r" }, "body": "{\"a\":\"ü\"}", "isBase64Encoded": false, "cookies": [],
         });
         assert_eq!(serde_json::to_value(answer.unwrap()).unwrap(), expected);
+    }
+
+    /// An archive in the place of the API's JSON.
+    struct Archive;
+
+    #[async_trait]
+    impl HttpService for Archive {
+        async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
+            assert_eq!((request.method().as_str(), request.uri().path()), ("GET", "/installer/opsworks-agent-installer.tgz"));
+            Response::new(Bytes::from_static(&[0x1f, 0x8b, 0xff]))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_text_is_answered_as_base64_and_the_path_is_handed_on() {
+        let get = changed(|event| {
+            event["rawPath"] = json!("/installer/opsworks-agent-installer.tgz");
+            event["requestContext"]["http"]["method"] = json!("GET");
+        });
+        let answer = handle(get.as_bytes(), &Deps { api: Arc::new(Archive), audit: None }).await.unwrap();
+        assert_eq!((answer.body.as_str(), answer.is_base64_encoded), ("H4v/", true));
+    }
+
+    #[tokio::test]
+    async fn a_call_is_told_of_once_and_a_foreign_event_is_none() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let write = told.clone();
+        let audit = Audit {
+            region: "eu-central-1".to_owned(),
+            ids: Arc::new(strata_ports::machine::RandomIds),
+            write: Arc::new(move |line: &str| write.lock().unwrap().push(line.to_owned())),
+        };
+        let deps = Deps { api: Arc::new(Recorder::default()), audit: Some(audit) };
+        handle(REQUEST.as_bytes(), &deps).await.unwrap();
+        handle(include_bytes!("../../../events/schedule-tick.json"), &deps).await.unwrap_err();
+        let told = told.lock().unwrap();
+        assert_eq!(told.len(), 1);
+        assert_eq!(serde_json::from_str::<Value>(&told[0]).unwrap()["eventName"], "DescribeInstances");
     }
 
     #[tokio::test]

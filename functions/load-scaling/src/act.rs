@@ -7,6 +7,7 @@ use strata_domain::mode::{self, ActionKind, Mode};
 use strata_domain::{DecisionId, InstanceId};
 use strata_fleet::{FleetError, effective_mode};
 use strata_ports::{Change, CommitError, HandlerError, Told, journal, keys};
+use strata_telemetry::carrying_out;
 
 use crate::Deps;
 use crate::observe::{Named, OwnRecords, StoredEvent};
@@ -95,12 +96,12 @@ async fn scale(
     let did = format!("{} {}", verb(*direction), hostnames(situation.members, instances));
     let record = record(deps, situation, now, Verdict::Act, (&format!("{fired_by} in ALARM"), &did, reason));
     let key = keys::scaling(&situation.own.layer_id, "last-event");
-    let stored = StoredEvent { event, pending: instances.clone() };
+    let stored = StoredEvent { event, pending: instances.clone(), decision: Some(record.id.clone()) };
     let intent = Change::put(key, &stored, situation.own.last_event_expect);
     // Every event is news, even one that reads like the last.
     let told = tell_if_new(deps, record, &format!("{did} at {now}"), vec![intent]).await?;
     if !told.is_empty() {
-        ask_for(deps, *direction, instances).await?;
+        carrying_out(stored.decision.as_ref(), ask_for(deps, *direction, instances)).await?;
         settle(deps, situation.own).await?;
     }
     Ok(told)
@@ -137,7 +138,7 @@ pub(crate) async fn finish_pending_event(deps: &Deps, own: &OwnRecords, named: &
         })
     };
     let left: Vec<InstanceId> = stored.pending.iter().filter(still_legal).cloned().collect();
-    ask_for(deps, stored.event.direction, &left).await?;
+    carrying_out(stored.decision.as_ref(), ask_for(deps, stored.event.direction, &left)).await?;
     settle(deps, own).await
 }
 

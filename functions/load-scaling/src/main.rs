@@ -1,29 +1,33 @@
 //! The Lambda function load-scaling: wiring only.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde_json::value::RawValue;
+use strata_aws::alarms::CloudWatchAlarms;
+use strata_aws::events::EventBridgeEvents;
+use strata_aws::lambda::{run, telling};
+use strata_aws::modes::SsmModes;
+use strata_aws::pager::SnsPager;
+use strata_aws::store::DynamoStore;
+use strata_aws::{Base, SettingsError, opsworks};
+use strata_domain::decision::Function;
+use strata_fleet::Fleet;
 use strata_load_scaling::{Deps, handle};
-use strata_local::Standalone;
+use strata_ports::machine::{RandomIds, SystemClock};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    let world = Standalone::new();
-    let api = Arc::new(strata_control::Api::new(world.ports.clone(), strata_control::ApiConfig::default()));
-    let ports = world.ports.clone();
-    let deps = &Deps {
-        fleet: strata_fleet::Fleet::new(world.opsworks(api)),
-        store: ports.store,
-        alarms: ports.alarms,
-        modes: ports.modes,
-        pager: ports.pager,
-        events: ports.events,
-        clock: ports.clock,
-        ids: ports.ids,
-    };
-    let answer = |event: LambdaEvent<Box<RawValue>>| async move {
-        handle(event.payload.get().as_bytes(), deps).await.map(|outcome| outcome.response()).map_err(Error::from)
-    };
-    lambda_runtime::run(service_fn(answer)).await
+fn main() -> ExitCode {
+    run(Function::LoadScaling, wire, async |event, deps| Ok(handle(event, deps).await?.response()))
+}
+
+fn wire(base: &Base) -> Result<Deps, SettingsError> {
+    Ok(Deps {
+        fleet: Fleet::new(opsworks::client(base)?),
+        store: telling(base, DynamoStore::new(base)?),
+        alarms: Arc::new(CloudWatchAlarms::new(base)),
+        modes: Arc::new(SsmModes::new(base)),
+        pager: Arc::new(SnsPager::new(base)?),
+        events: Arc::new(EventBridgeEvents::new(base)),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+    })
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use strata_domain::claims::Claim;
 use strata_domain::holds::Hold;
 use strata_domain::load_based::{self, AlarmKind, AlarmState, AlarmView, Candidate, Configuration, Direction, ScalingEvent};
-use strata_domain::{InstanceId, LayerId, StackId};
+use strata_domain::{DecisionId, InstanceId, LayerId, StackId};
 use strata_fleet::{InstanceView, LayerView, StackView};
 use strata_ports::keys::{self, LastStart};
 use strata_ports::store::Listing;
@@ -20,6 +20,9 @@ pub(crate) struct StoredEvent {
     pub(crate) event: ScalingEvent,
     /// Not yet asked for: written with the event, emptied when every call was made, so that a crash in between is finished.
     pub(crate) pending: Vec<InstanceId>,
+    /// The decision behind it; none in what an earlier version has written.
+    #[serde(default)]
+    pub(crate) decision: Option<DecisionId>,
 }
 
 /// The layer's settings and its last event.

@@ -11,6 +11,7 @@ use strata_domain::{InstanceId, SsmCommandId};
 use strata_ports::{
     Change, CloudError, CommandKind, CommandRequest, CommitError, Expect, HandlerError, Item, StoreError, Told, journal, keys,
 };
+use strata_telemetry::carrying_out;
 
 use crate::observe::{Surroundings, World};
 use crate::{Deps, Go, told};
@@ -79,7 +80,8 @@ impl Turn<'_> {
             version += 1;
             decisions.extend(told.decisions);
         }
-        let refused = self.send_updates(&mut campaign, version, steps).await?;
+        let behind = decisions.last().map(|d: &DecisionRecord| &d.id);
+        let refused = carrying_out(behind, self.send_updates(&mut campaign, version, steps)).await?;
         let leads_on = !refused.is_empty() || steps.iter().any(CampaignStep::leads_on);
         unsent.extend(refused);
         Ok((decisions, if leads_on && !campaign.is_ended() { Go::On } else { Go::Wait }))

@@ -5,6 +5,7 @@ use strata_domain::mode::Mode;
 use strata_domain::teardown::{Teardown, TeardownStep, because};
 use strata_fleet::{FleetError, sort};
 use strata_ports::{Change, CloudError, CommitError, Expect, HandlerError, Item, StoreError, Told, journal, keys};
+use strata_telemetry::carrying_out;
 
 use crate::observe::World;
 use crate::told::{Teller, sentences};
@@ -112,7 +113,7 @@ impl Turn<'_> {
                 return Ok((Vec::new(), Go::On));
             }
         }
-        let go = self.act(&after, steps).await?;
+        let go = carrying_out(told.decisions.last().map(|d| &d.id), self.act(&after, steps)).await?;
         Ok((told.decisions, go))
     }
 

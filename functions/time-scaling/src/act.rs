@@ -6,6 +6,7 @@ use strata_domain::mode::{self, ActionKind, Mode};
 use strata_domain::{DecisionId, InstanceId, LayerId};
 use strata_fleet::{FleetError, LayerView, StackView, effective_mode};
 use strata_ports::{CommitError, HandlerError, Told, journal};
+use strata_telemetry::carrying_out;
 
 use crate::Deps;
 
@@ -42,10 +43,11 @@ pub(crate) async fn carry_out(
         }
         let may = mode::permits(mode, kind);
         let about = About { stack, layer: &layer, verb, instances, may };
-        told.extend(tell(deps, &about, now).await?);
+        let decision = tell(deps, &about, now).await?;
         if may {
-            ask_for(deps, kind, instances).await?;
+            carrying_out(decision.as_ref().map(|d| &d.id), ask_for(deps, kind, instances)).await?;
         }
+        told.extend(decision);
     }
     Ok(told)
 }

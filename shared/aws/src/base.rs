@@ -12,6 +12,9 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
+use strata_domain::decision::Function;
+use strata_telemetry::Meter;
+
 use crate::Settings;
 use crate::calls::CallLog;
 
@@ -79,6 +82,16 @@ impl Base {
     /// The calls that clients of this base have made; empty unless [`CallLog::keep`] was called.
     pub fn log(&self) -> &CallLog {
         &self.log
+    }
+
+    /// From now on throttles are counted for this function; see [`meter`](Self::meter).
+    pub fn meter_as(&self, function: Function) {
+        self.log.count_in(Meter::new(&self.settings.installation, function));
+    }
+
+    /// Where the function counts, if it does.
+    pub fn meter(&self) -> Option<&Meter> {
+        self.log.meter()
     }
 
     /// For a client of `service` (as in [`crate::settings::SERVICES`]) under the function's own role.

@@ -5,9 +5,12 @@
 
 pub mod base;
 pub mod calls;
+pub mod environment;
 pub mod error;
 #[cfg(feature = "ec2")]
 mod filters;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 #[cfg(feature = "ec2")]
 mod own_in_region;
 #[cfg(feature = "sts")]
@@ -41,6 +44,8 @@ pub mod mode_switch;
 pub mod modes;
 #[cfg(feature = "s3")]
 pub mod objects;
+#[cfg(feature = "opsworks")]
+pub mod opsworks;
 #[cfg(feature = "sns")]
 pub mod pager;
 #[cfg(feature = "dynamodb")]

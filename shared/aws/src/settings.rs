@@ -52,6 +52,12 @@ pub struct Settings {
     pub account: Option<String>,
     /// `STRATA_CONTROLLER_ROLE_ARNS`: the controllers' roles, separated by commas.
     pub controller_role_arns: Vec<String>,
+    /// `STRATA_MAX_STACKS`: the installation's quota of stacks; without it the API's default.
+    pub max_stacks: Option<usize>,
+    /// `STRATA_MAX_LAYERS`: layers of a stack, likewise.
+    pub max_layers: Option<usize>,
+    /// `STRATA_MAX_INSTANCES`: instances of a stack, likewise.
+    pub max_instances: Option<usize>,
     /// `AWS_ENDPOINT_URL_<SERVICE>`, and under the empty name `AWS_ENDPOINT_URL`.
     pub endpoints: BTreeMap<String, String>,
 }
@@ -72,6 +78,7 @@ impl Settings {
             let url = get(&format!("AWS_ENDPOINT_URL{suffix}"))?;
             Some((suffix.trim_start_matches('_').to_owned(), url))
         });
+        let quota = |name| get(name).map(|value| quota(name, value)).transpose();
         Ok(Self {
             region: get("AWS_REGION")
                 .ok_or(SettingsError::Missing { name: "AWS_REGION", expected: "the region, which Lambda sets" })?,
@@ -86,6 +93,9 @@ impl Settings {
             controller_role_arns: get("STRATA_CONTROLLER_ROLE_ARNS")
                 .map(|arns| arns.split(',').map(|arn| arn.trim().to_owned()).filter(|arn| !arn.is_empty()).collect())
                 .unwrap_or_default(),
+            max_stacks: quota("STRATA_MAX_STACKS")?,
+            max_layers: quota("STRATA_MAX_LAYERS")?,
+            max_instances: quota("STRATA_MAX_INSTANCES")?,
             endpoints: endpoints.collect(),
         })
     }
@@ -102,6 +112,11 @@ impl Settings {
     pub fn required<'a>(value: &'a Option<String>, name: &'static str, expected: &'static str) -> Result<&'a str, SettingsError> {
         value.as_deref().ok_or(SettingsError::Missing { name, expected })
     }
+}
+
+fn quota(name: &'static str, value: String) -> Result<usize, SettingsError> {
+    let number = value.trim().parse().ok().filter(|number| *number > 0);
+    number.ok_or(SettingsError::Malformed { name, value, expected: "a whole number from 1" })
 }
 
 #[cfg(test)]
@@ -137,6 +152,19 @@ mod tests {
         for wrong in ["12345678901", "1234567890123", "12345678901x"] {
             let error = read(&[("AWS_REGION", "r"), ("STRATA_ACCOUNT", wrong)]).unwrap_err();
             assert!(error.to_string().contains(&format!("STRATA_ACCOUNT is {wrong:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_quota_is_a_whole_number_from_1() {
+        let settings = read(&[("AWS_REGION", "r"), ("STRATA_MAX_STACKS", " 40 "), ("STRATA_MAX_LAYERS", "1")]).unwrap();
+        assert_eq!((settings.max_stacks, settings.max_layers, settings.max_instances), (Some(40), Some(1), None));
+        for wrong in ["0", "-1", "many", "1.5"] {
+            let error = read(&[("AWS_REGION", "r"), ("STRATA_MAX_INSTANCES", wrong)]).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!("the environment variable STRATA_MAX_INSTANCES is {wrong:?}; expected a whole number from 1")
+            );
         }
     }
 

@@ -1,6 +1,8 @@
 //! The ports on one machine: embedded store, simulated cloud, virtual clock, faults.
 
+pub mod bad_deployments;
 pub mod bus;
+pub mod canned_aws;
 pub mod change_feed;
 pub mod clock;
 pub mod cloud;
@@ -8,6 +10,7 @@ pub mod cloud_file;
 pub mod faults;
 pub mod ids;
 pub mod in_process;
+pub mod loopback;
 pub mod memory_store;
 pub mod recorder;
 pub mod redb_store;

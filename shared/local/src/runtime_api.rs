@@ -1,14 +1,19 @@
-//! A Lambda Runtime API on loopback: hands events to a function's binary and takes its answers, as Lambda does.
+//! A Lambda Runtime API on loopback: starts a function's binary, hands it events and takes its answers, as Lambda does.
 //!
-//! For tests of the binaries. It speaks just the part of HTTP/1.1 that `lambda_runtime` uses.
+//! For tests of the binaries, and for measuring them.
 
-use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Error, ErrorKind};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::loopback::{self, Reply, Request};
 
 /// So long a binary may take for an answer, start included.
 const PATIENCE_SECONDS: u32 = 60;
@@ -22,51 +27,103 @@ pub enum Answer {
     Error(Value),
 }
 
+/// What a function did with the events that it was handed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// One for each event, in their order.
+    pub answers: Vec<Answer>,
+    /// What it wrote to its standard output, which Lambda hands to its log; lines that are no JSON are kept as strings.
+    pub lines: Vec<Value>,
+}
+
 /// Starts a function's binary, hands it `events` one after the other, and gives its answers in their order. The binary is ended then.
+/// It sees of the environment what Lambda sets, and `variables`.
 ///
 /// # Errors
 /// When the binary cannot be started, ends by itself, or takes longer than a minute for an answer.
-pub fn ask(binary: &str, events: &[&[u8]]) -> std::io::Result<Vec<Answer>> {
+pub fn run(binary: &str, variables: &[(&str, &str)], events: &[&[u8]]) -> std::io::Result<Run> {
     let api = RuntimeApi::start(events.iter().map(|e| e.to_vec()).collect())?;
-    let mut function = Ended(
-        Command::new(binary)
+    let mut function = Function::start(binary, variables, &api)?;
+    let answers = events.iter().map(|_| function.answer(&api)).collect::<std::io::Result<_>>()?;
+    Ok(Run { answers, lines: function.end() })
+}
+
+/// A function's process, which does not outlive this value.
+pub struct Function {
+    process: Child,
+    lines: Option<JoinHandle<Vec<Value>>>,
+}
+
+impl Function {
+    /// Starts it as [`run`] does.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(binary: &str, variables: &[(&str, &str)], api: &RuntimeApi) -> std::io::Result<Self> {
+        let mut process = Command::new(binary)
+            .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", api.address())
             .env("AWS_LAMBDA_FUNCTION_NAME", "strata")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/strata")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "test")
-            .spawn()?,
-    );
-    events.iter().map(|_| answer(&api, &mut function.0)).collect()
-}
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let lines = process.stdout.take().map(|out| {
+            std::thread::spawn(move || {
+                let lines = BufReader::new(out).lines().map_while(Result::ok);
+                lines.map(|line| serde_json::from_str(&line).unwrap_or(Value::String(line))).collect()
+            })
+        });
+        Ok(Self { process, lines })
+    }
 
-/// A process that does not outlive its test.
-struct Ended(Child);
+    /// Its process's id, for whoever measures it.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
 
-impl Drop for Ended {
-    fn drop(&mut self) {
+    /// Waits for its next answer.
+    ///
+    /// # Errors
+    /// When it ends by itself, or takes longer than a minute.
+    pub fn answer(&mut self, api: &RuntimeApi) -> std::io::Result<Answer> {
+        for _ in 0..PATIENCE_SECONDS {
+            if let Some(answer) = api.answer(Duration::from_secs(1)) {
+                return Ok(answer);
+            }
+            if let Some(status) = self.process.try_wait()? {
+                return Err(Error::new(ErrorKind::BrokenPipe, format!("the function ended by itself: {status}")));
+            }
+        }
+        Err(Error::new(ErrorKind::TimedOut, format!("the function gave no answer in {PATIENCE_SECONDS} s")))
+    }
+
+    /// Ends it, and gives what it has written.
+    pub fn end(mut self) -> Vec<Value> {
+        self.kill();
+        self.lines.take().and_then(|lines| lines.join().ok()).unwrap_or_default()
+    }
+
+    fn kill(&mut self) {
         // Both fail only for one that has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
-fn answer(api: &RuntimeApi, function: &mut Child) -> std::io::Result<Answer> {
-    for _ in 0..PATIENCE_SECONDS {
-        if let Some(answer) = api.answer(Duration::from_secs(1)) {
-            return Ok(answer);
-        }
-        if let Some(status) = function.try_wait()? {
-            return Err(Error::new(ErrorKind::BrokenPipe, format!("the function ended by itself: {status}")));
-        }
+impl Drop for Function {
+    fn drop(&mut self) {
+        self.kill();
     }
-    Err(Error::new(ErrorKind::TimedOut, format!("the function gave no answer in {PATIENCE_SECONDS} s")))
 }
 
 /// The API, listening on a free loopback port for as long as the process lives.
 pub struct RuntimeApi {
     address: SocketAddr,
+    polls: Receiver<()>,
     answers: Receiver<Answer>,
 }
 
@@ -76,22 +133,32 @@ impl RuntimeApi {
     /// # Errors
     /// When no loopback port can be had.
     pub fn start(events: Vec<Vec<u8>>) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let address = listener.local_addr()?;
+        let (poll, polls) = channel();
         let (tell, answers) = channel();
-        std::thread::spawn(move || {
-            let queue = std::sync::Arc::new(std::sync::Mutex::new(std::collections::VecDeque::from(events)));
-            for stream in listener.incoming().flatten() {
-                let (queue, tell) = (queue.clone(), tell.clone());
-                std::thread::spawn(move || serve(stream, &queue, &tell));
+        let queue = Mutex::new(VecDeque::from(events));
+        let address = loopback::serve(move |request| {
+            if request.path.ends_with("/invocation/next") {
+                let _ = poll.send(());
+                return queue.lock().ok()?.pop_front().map(invocation);
             }
-        });
-        Ok(Self { address, answers })
+            if request.path.ends_with("/response") {
+                let _ = tell.send(Answer::Response(body(request)));
+            } else if request.path.ends_with("/error") {
+                let _ = tell.send(Answer::Error(body(request)));
+            }
+            Some(Reply { status: 202, headers: Vec::new(), body: Vec::new() })
+        })?;
+        Ok(Self { address, polls, answers })
     }
 
     /// Value for `AWS_LAMBDA_RUNTIME_API`.
     pub fn address(&self) -> String {
         self.address.to_string()
+    }
+
+    /// Waits for the next time that the function asks for an event; whether it did.
+    pub fn poll(&self, patience: Duration) -> bool {
+        self.polls.recv_timeout(patience).is_ok()
     }
 
     /// The next answer, or `None` when none comes in this time.
@@ -100,92 +167,31 @@ impl RuntimeApi {
     }
 }
 
-type Queue = std::sync::Mutex<std::collections::VecDeque<Vec<u8>>>;
-
-/// Serves one connection until it closes.
-fn serve(stream: TcpStream, queue: &Queue, tell: &Sender<Answer>) {
-    let Ok(mut out) = stream.try_clone() else { return };
-    let mut input = BufReader::new(stream);
-    while let Some((path, body)) = read_request(&mut input) {
-        if path.ends_with("/invocation/next") {
-            let Some(event) = queue.lock().ok().and_then(|mut q| q.pop_front()) else {
-                std::thread::park_timeout(Duration::from_secs(60));
-                return;
-            };
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
-                 Lambda-Runtime-Deadline-Ms: 4102444800000\r\n\
-                 Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:strata\r\n\
-                 Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0\r\nContent-Length: {}\r\n\r\n",
-                event.len()
-            );
-            if out.write_all(head.as_bytes()).and_then(|()| out.write_all(&event)).is_err() {
-                return;
-            }
-            continue;
-        }
-        let body =
-            || serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        if path.ends_with("/response") {
-            let _ = tell.send(Answer::Response(body()));
-        } else if path.ends_with("/error") {
-            let _ = tell.send(Answer::Error(body()));
-        }
-        if out.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").is_err() {
-            return;
-        }
-    }
+/// An event as Lambda hands it out.
+fn invocation(event: Vec<u8>) -> Reply {
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
+        ("Lambda-Runtime-Deadline-Ms", "4102444800000"),
+        ("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:strata"),
+        ("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"),
+    ];
+    Reply { status: 200, headers: headers.map(|(name, value)| (name, value.to_owned())).into(), body: event }
 }
 
-/// One request's path and body; `None` when the connection is over or makes no sense.
-fn read_request(input: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
-    let mut line = String::new();
-    input.read_line(&mut line).ok().filter(|n| *n > 0)?;
-    let path = line.split_whitespace().nth(1)?.to_owned();
-    let (mut length, mut chunked) = (0usize, false);
-    loop {
-        let mut header = String::new();
-        input.read_line(&mut header).ok()?;
-        let header = header.trim_end();
-        if header.is_empty() {
-            break;
-        }
-        let (name, value) = header.split_once(':')?;
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.trim().parse().ok()?,
-            "transfer-encoding" => chunked = value.trim().eq_ignore_ascii_case("chunked"),
-            _ => {}
-        }
-    }
-    let body = if chunked { read_chunks(input)? } else { read_exactly(input, length)? };
-    Some((path, body))
-}
-
-fn read_exactly(input: &mut BufReader<TcpStream>, length: usize) -> Option<Vec<u8>> {
-    let mut body = vec![0; length];
-    input.read_exact(&mut body).ok()?;
-    Some(body)
-}
-
-fn read_chunks(input: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let mut size = String::new();
-        input.read_line(&mut size).ok()?;
-        let size = usize::from_str_radix(size.trim().split(';').next()?, 16).ok()?;
-        body.extend(read_exactly(input, size)?);
-        read_exactly(input, 2)?;
-        if size == 0 {
-            return Some(body);
-        }
-    }
+fn body(request: &Request) -> Value {
+    serde_json::from_slice(&request.body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&request.body).into_owned()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::net::TcpStream;
+
     use serde_json::json;
 
     use super::*;
+    use crate::loopback::read_exactly;
 
     /// Sends requests over one connection and reads the status line and body of each answer.
     fn exchange(api: &RuntimeApi, requests: &[&str]) -> Vec<(String, String)> {
@@ -215,7 +221,7 @@ mod tests {
         let response = "POST /2018-06-01/runtime/invocation/i/response HTTP/1.1\r\ncontent-length: 8\r\n\r\n{\"ok\":1}";
         let chunked = "POST /2018-06-01/runtime/invocation/i/error HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nnot\r\n5\r\n json\r\n0\r\n\r\n";
         let told = exchange(&api, &[NEXT, response, NEXT, chunked]);
-        let (ok, accepted) = ("HTTP/1.1 200 OK", "HTTP/1.1 202 Accepted");
+        let (ok, accepted) = ("HTTP/1.1 200 OK", "HTTP/1.1 202 OK");
         let expected = [(ok, "{\"n\":1}"), (accepted, ""), (ok, "{}"), (accepted, "")];
         assert_eq!(told, expected.map(|(status, body)| (status.to_owned(), body.to_owned())));
         let patience = Duration::from_secs(10);
@@ -224,8 +230,21 @@ mod tests {
     }
 
     #[test]
+    fn a_binary_sees_only_what_it_is_to_see_and_its_output_is_kept() {
+        let api = RuntimeApi::start(Vec::new()).unwrap();
+        let mut function = Function::start("/usr/bin/env", &[("STRATA_TABLE", "t")], &api).unwrap();
+        assert_eq!(function.answer(&api).unwrap_err().kind(), ErrorKind::BrokenPipe);
+        let lines = function.end();
+        assert!(
+            lines.contains(&json!("STRATA_TABLE=t"))
+                && lines.contains(&json!(format!("AWS_LAMBDA_RUNTIME_API={}", api.address())))
+        );
+        assert!(lines.iter().all(|line| !line.as_str().unwrap_or_default().starts_with("PATH=")), "{lines:?}");
+    }
+
+    #[test]
     fn a_binary_that_ends_or_does_not_exist_is_an_error() {
-        assert_eq!(ask("true", &[b"{}"]).unwrap_err().kind(), ErrorKind::BrokenPipe);
-        assert_eq!(ask("/nowhere/at-all", &[b"{}"]).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(run("/bin/true", &[], &[b"{}"]).unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert_eq!(run("/nowhere/at-all", &[], &[b"{}"]).unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

@@ -1,4 +1,4 @@
-//! A small world of its own for a function's binary, until the AWS adapters stand: an empty store and an empty simulated cloud.
+//! A small world of its own, for what needs nothing in it: an empty store and an empty simulated cloud.
 //!
 //! It lives as long as the process, in real time. The cloud goes on by itself whenever it is called.
 

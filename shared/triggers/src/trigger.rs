@@ -259,6 +259,10 @@ pub struct FunctionUrlCall {
     pub caller_arn: Option<String>,
     /// The caller's account.
     pub caller_account: Option<String>,
+    /// The caller's unique id, `AIDA...` or `AROA...:session`.
+    pub principal_id: Option<String>,
+    /// The access key that signed.
+    pub access_key_id: Option<String>,
     /// Lambda's id of the request.
     pub request_id: String,
     /// The caller's address, for the audit record.

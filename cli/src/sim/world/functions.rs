@@ -33,7 +33,7 @@ impl Functions {
         let [load, time, updates, teardown] =
             [Function::LoadScaling, Function::TimeScaling, Function::SecurityUpdates, Function::Teardown].map(&ports);
         Self {
-            api: strata_api::Deps { api },
+            api: strata_api::Deps { api, audit: None },
             lifecycle: strata_instance_lifecycle::Deps::new(ports(Function::InstanceLifecycle)),
             load: strata_load_scaling::Deps {
                 fleet: fleet.clone(),

@@ -30,7 +30,9 @@ pub(super) fn read(text: &str) -> Result<Trigger, EventError> {
         headers,
         body: body(request.body, request.is_base64_encoded)?,
         caller_arn: iam.as_ref().and_then(|i| i.user_arn.clone()),
-        caller_account: iam.and_then(|i| i.account_id),
+        caller_account: iam.as_ref().and_then(|i| i.account_id.clone()),
+        principal_id: iam.as_ref().and_then(|i| i.caller_id.clone()),
+        access_key_id: iam.and_then(|i| i.access_key),
         request_id: context.request_id.unwrap_or_default(),
         source_ip: context.http.source_ip.unwrap_or_default(),
         at: Timestamp::from_millisecond(context.time_epoch)
