@@ -1,7 +1,8 @@
-//! Chores: `cargo xtask test`, `clients`, `wire`, `sweep`, `bench`, `fuzz`, `rules`, `template`.
+//! Chores: `cargo xtask test`, `clients`, `wire`, `sweep`, `package`, `bench`, `fuzz`, `rules`, `template`.
 #![expect(clippy::print_stdout, reason = "a chore tells the person who runs it what it does")]
 
 mod clients;
+mod packaging;
 mod python;
 mod rules;
 mod steps;
@@ -17,9 +18,13 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
   clients [--only NAME]     boto3, the AWS CLI and Terraform's calls against `strata sim serve`; needs python3 with venv
   wire [ARGS]               the AWS adapters' contract tests against moto, each request held against the service's own model; ARGS go to
                             the test runner; needs python3 with venv
-  sweep [ARGS]              the long seeds and crash sweeps, in release; ARGS go to the test runner
+  sweep [ARGS]              the long seeds and crash sweeps, in release, the template's linters, and the functions' zips; ARGS go to the test runner
+  package [--arm64] [--only NAME]
+                            the six functions' zips, with sizes and checksums, each started once; needs python3 with venv
   bench api [ARGS]          DescribeInstances over loopback beside a server with the same bytes ready, StartInstance, and memory over
                             a million requests; in release; ARGS go to the bench, see --help
+  bench cold-start [ARGS]   the packaged functions from exec to first response, beside a bare Rust function and a Python one; ARGS go to
+                            the bench, for example --only load-scaling
   fuzz [ARGS]               fuzzes the API until it is stopped; needs cargo-fuzz; ARGS go to libFuzzer, for example -max_total_time=600
   rules [--missing] [--area AREA]
                             which rules of docs/spec a test names; fails if SEMANTICS.md or a test names a rule that does not exist
@@ -37,7 +42,12 @@ fn main() -> ExitCode {
         "sweep" => steps::sweep(rest),
         "wire" => wire::run(rest),
         "bench" if rest.first().is_some_and(|what| what == "api") => steps::bench_api(&rest[1..]),
-        "bench" => return misused("bench: expected `bench api`"),
+        "bench" if rest.first().is_some_and(|what| what == "cold-start") => packaging::bench_cold_start(&rest[1..]),
+        "bench" => return misused("bench: expected `bench api` or `bench cold-start`"),
+        "package" => match packaging::Options::from_args(rest) {
+            Ok(options) => packaging::run(&options),
+            Err(problem) => return misused(&problem),
+        },
         "fuzz" => steps::fuzz(rest),
         "clients" => match clients::Options::from_args(rest) {
             Ok(options) => clients::run(&options),

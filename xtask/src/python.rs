@@ -1,4 +1,4 @@
-//! Python environments with AWS clients of set versions, made once and made again when their list changes.
+//! Python environments with programs of set versions, made once and made again when their list changes.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
