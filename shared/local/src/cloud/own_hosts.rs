@@ -9,6 +9,7 @@ use strata_ports::{Ec2State, LaunchSpec};
 use super::SimCloud;
 use super::account::DEFAULT_VPC;
 use super::ec2::SsmAgent;
+use super::state::State;
 
 /// A machine of the account that the ports did not launch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,49 +63,98 @@ impl Default for OwnHost {
 impl SimCloud {
     /// Adds a machine that has been running for a while, and gives its id.
     pub fn add_host(&self, own: OwnHost) -> Ec2InstanceId {
+        self.with(|s| s.insert_own(own, None))
+    }
+
+    /// Takes in a machine that another cloud runs, under the id that it has there: from now on its agents are here. One that is known
+    /// already stays as it is.
+    pub fn adopt(&self, id: &Ec2InstanceId, own: OwnHost) {
         self.with(|s| {
-            let spec = LaunchSpec {
-                token: String::new(),
-                instance_id: "".into(),
-                hostname: String::new(),
-                stack_name: String::new(),
-                instance_type: own.instance_type.clone(),
-                availability_zone: own.zone.clone(),
-                subnet_id: own.subnet_id.clone(),
-                os: "Custom".to_owned(),
-                ami_id: Some(own.image_id.clone()),
-                instance_profile_arn: String::new(),
-                associate_public_ip: false,
-                volumes: Vec::new(),
-                security_group_ids: Vec::new(),
-                key_name: None,
-                ebs_optimized: false,
-                tenancy: None,
-                block_devices: Vec::new(),
-                layers: Vec::new(),
-                tags: Tags::new(),
-            };
-            let no = s.insert_host(None, &spec);
-            let now = s.now;
-            let host = s.ec2.hosts.get_mut(&no).expect("it was inserted a moment ago");
-            (host.up, host.epoch, host.visible_from) = (true, 1, now);
-            if own.platform.is_some() {
-                host.ssm = SsmAgent::Online { since: now };
+            if !s.ec2.by_id.contains_key(id) {
+                s.insert_own(own, Some(id));
             }
-            let cluster = own.cluster.clone();
-            let id = host.id.clone();
-            host.own = Some(own);
-            s.set_ec2_state(no, Ec2State::Running);
-            if let Some(cluster) = cluster.and_then(|arn| s.ecs.by_arn.get(&arn).copied()) {
-                s.register(no, cluster);
-            }
-            id
-        })
+        });
     }
 
     /// The instance identity document that such a machine reads from its metadata service.
     pub fn identity_document(&self, host: &Ec2InstanceId) -> String {
         let config = &self.lock().config;
         serde_json::json!({ "instanceId": host, "region": config.region, "accountId": config.account }).to_string()
+    }
+}
+
+impl State {
+    /// A running machine that the ports did not launch; `id` if it has one already.
+    fn insert_own(&mut self, own: OwnHost, id: Option<&Ec2InstanceId>) -> Ec2InstanceId {
+        let spec = LaunchSpec {
+            token: String::new(),
+            instance_id: "".into(),
+            hostname: String::new(),
+            stack_name: String::new(),
+            instance_type: own.instance_type.clone(),
+            availability_zone: own.zone.clone(),
+            subnet_id: own.subnet_id.clone(),
+            os: "Custom".to_owned(),
+            ami_id: Some(own.image_id.clone()),
+            instance_profile_arn: String::new(),
+            associate_public_ip: false,
+            volumes: Vec::new(),
+            security_group_ids: Vec::new(),
+            key_name: None,
+            ebs_optimized: false,
+            tenancy: None,
+            block_devices: Vec::new(),
+            layers: Vec::new(),
+            tags: Tags::new(),
+        };
+        let no = self.insert_host(None, &spec);
+        let now = self.now;
+        let host = self.ec2.hosts.get_mut(&no).expect("it was inserted a moment ago");
+        (host.up, host.epoch, host.visible_from) = (true, 1, now);
+        if own.platform.is_some() {
+            host.ssm = SsmAgent::Online { since: now };
+        }
+        if let Some(id) = id {
+            let given = std::mem::replace(&mut host.id, id.clone());
+            self.ec2.by_id.remove(&given);
+            self.ec2.by_id.insert(id.clone(), no);
+        }
+        let cluster = own.cluster.clone();
+        let id = host.id.clone();
+        host.own = Some(own);
+        self.set_ec2_state(no, Ec2State::Running);
+        if let Some(cluster) = cluster.and_then(|arn| self.ecs.by_arn.get(&arn).copied()) {
+            self.register(no, cluster);
+        }
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strata_ports::{CommandKind, Commands, Compute};
+
+    use super::*;
+    use crate::cloud::testkit::{World, config};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_adopted_machine_keeps_its_id_takes_commands_and_follows_its_power() {
+        let mut w = World::new(config());
+        let id = Ec2InstanceId::from("i-0123456789abcdef0");
+        w.cloud.adopt(&id, OwnHost { platform: None, ..OwnHost::default() });
+        assert!(w.cloud.pings(&w.scope, std::slice::from_ref(&id)).await.unwrap().is_empty(), "it has no SSM agent");
+
+        let id = Ec2InstanceId::from("i-0123456789abcdef1");
+        for _ in 0..2 {
+            w.cloud.adopt(&id, OwnHost::default());
+        }
+        assert_eq!(w.cloud.pings(&w.scope, std::slice::from_ref(&id)).await.unwrap().len(), 1);
+        let setup = w.command(CommandKind::Setup, &id, "n");
+        w.send(&setup).await;
+        w.pass(101).await;
+        assert!(w.container(&id).await.is_some_and(|container| container.agent_connected));
+        w.cloud.stop_instances(&w.scope, std::slice::from_ref(&id), false).await.unwrap();
+        w.pass(20).await;
+        assert!(w.container(&id).await.is_some_and(|container| !container.agent_connected));
     }
 }
