@@ -1,7 +1,8 @@
-//! Chores: `cargo xtask test`, `clients`, `wire`, `sweep`, `package`, `bench`, `fuzz`, `rules`, `template`.
+//! Chores: `cargo xtask test`, `clients`, `wire`, `sweep`, `package`, `e2e`, `bench`, `fuzz`, `rules`, `template`.
 #![expect(clippy::print_stdout, reason = "a chore tells the person who runs it what it does")]
 
 mod clients;
+mod e2e;
 mod packaging;
 mod python;
 mod rules;
@@ -21,6 +22,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
   sweep [ARGS]              the long seeds and crash sweeps, in release, the template's linters, and the functions' zips; ARGS go to the test runner
   package [--arm64] [--only NAME]
                             the six functions' zips, with sizes and checksums, each started once; needs python3 with venv
+  e2e [--debug] [--until STEP]
+                            the six functions' zips on servers that speak AWS's protocols, from the API to the teardown; needs python3
+                            with venv
   bench api [ARGS]          DescribeInstances over loopback beside a server with the same bytes ready, StartInstance, and memory over
                             a million requests; in release; ARGS go to the bench, see --help
   bench cold-start [ARGS]   the packaged functions from exec to first response, beside a bare Rust function and a Python one; ARGS go to
@@ -40,6 +44,10 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "test" => steps::test(rest),
         "sweep" => steps::sweep(rest),
+        "e2e" => match e2e::Options::from_args(rest) {
+            Ok(options) => e2e::run(&options),
+            Err(problem) => return misused(&problem),
+        },
         "wire" => wire::run(rest),
         "bench" if rest.first().is_some_and(|what| what == "api") => steps::bench_api(&rest[1..]),
         "bench" if rest.first().is_some_and(|what| what == "cold-start") => packaging::bench_cold_start(&rest[1..]),

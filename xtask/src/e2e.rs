@@ -1,0 +1,86 @@
+//! `cargo xtask e2e`: the six functions' zips, run as Lambda runs them, on servers that speak AWS's protocols; see `tests/wire/e2e.py`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::python::{self, PINNED};
+use crate::{steps, wire};
+
+/// The functions, as their programs are called; with `strata-` before it, as their packages are.
+pub(crate) const FUNCTIONS: [&str; 6] =
+    ["api", "instance-lifecycle", "load-scaling", "time-scaling", "security-updates", "teardown"];
+
+/// Command-line options of `cargo xtask e2e`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// Programs as a debug build makes them: quick to build, slow to start.
+    debug: bool,
+    /// The last step to take.
+    until: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn from_args(args: &[String]) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--debug" => options.debug = true,
+                "--until" => options.until = Some(args.next().ok_or("--until needs a step such as start")?.clone()),
+                other => return Err(format!("unknown argument `{other}`")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Builds what it takes and walks through it.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let programs = build(options)?;
+    let root = crate::root();
+    let python = python::environment(&root.join("target/wire"), wire::PACKAGES)?;
+    let clients = python::environment(&root.join("target/clients"), PINNED)?;
+    let folder = root.join("target/wire/e2e");
+    python::empty_folder(&folder)?;
+    println!("\n==> tests/wire/e2e.py");
+    let mut command = python::clean(&python, &folder);
+    command.arg(root.join("tests/wire/e2e.py")).arg(folder.canonicalize()?);
+    command.arg("--programs").arg(&programs).arg("--clients").arg(&clients);
+    if let Some(step) = &options.until {
+        command.args(["--until", step]);
+    }
+    if !command.status().with_context(|| format!("cannot start {}", python.display()))?.success() {
+        bail!("the end-to-end test failed; what each server said stands in {}", folder.display());
+    }
+    Ok(())
+}
+
+/// The folder with the programs.
+fn build(options: &Options) -> anyhow::Result<PathBuf> {
+    let names = FUNCTIONS.map(|function| format!("strata-{function}"));
+    let mut args = vec!["build", "-p", "strata-cli", "-p", "strata-tests"];
+    args.extend(names.iter().flat_map(|name| ["-p", name.as_str()]));
+    if !options.debug {
+        args.push("--release");
+    }
+    steps::cargo(&args, &[])?;
+    let here = std::env::current_exe().context("where is this program?")?;
+    // This program is in the target folder's `debug` itself, or in `release` if it was built so.
+    let target = here.parent().and_then(Path::parent).context("the target folder")?;
+    Ok(target.join(if options.debug { "debug" } else { "release" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_read_and_a_wrong_one_is_refused() {
+        let args = |words: &[&str]| Options::from_args(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(args(&[]), Ok(Options::default()));
+        assert_eq!(args(&["--debug", "--until", "start"]), Ok(Options { debug: true, until: Some("start".to_owned()) }));
+        assert_eq!(args(&["--until"]), Err("--until needs a step such as start".to_owned()));
+        assert_eq!(args(&["--all"]), Err("unknown argument `--all`".to_owned()));
+    }
+}
