@@ -257,7 +257,7 @@ class Walk:
     def a_teardown_takes_all_down(self):
         machines = {machine["InstanceId"] for machine in self.machines().values()}
         self.deployed.put_request("Strata Teardown Request", {
-            "verb": "start", "stack": "shop", "layer": "ecs-cluster", "confirm": "ecs-cluster", "delete_services": True,
+            "verb": "start", "stack": "shop", "layer": "ecs-cluster", "confirm": "ECS Cluster", "delete_services": True,
             "delete_volumes": True, "delete_stack": False, "requested_by": f"arn:aws:iam::{ACCOUNT}:user/alice",
         })
         _, took = until("no machine is left", lambda: not self.machines(), 2 * MINUTES)
@@ -344,6 +344,8 @@ def main():
     parser.add_argument("--until", help="the last step to take")
     tools = parser.parse_args()
     zips = {function: packed(tools, function) for function in FUNCTIONS}
+    if missing := [str(path) for path in zips.values() if not path.is_file()]:
+        sys.exit(f"not there: {', '.join(missing)}")
     with World(tools.folder, tools.programs / "cloud-endpoint") as world:
         servers = ", ".join(f"{name} {url}" for name, url in world.direct.items())
         print(f"{servers}; {', '.join(f'{service.lower()} by {server}' for service, server in SERVED_BY.items())}", flush=True)

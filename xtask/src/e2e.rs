@@ -1,20 +1,16 @@
 //! `cargo xtask e2e`: the six functions' zips, run as Lambda runs them, on servers that speak AWS's protocols; see `tests/wire/e2e.py`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
 use crate::python::{self, PINNED};
-use crate::{steps, wire};
-
-/// The functions, as their programs are called; with `strata-` before it, as their packages are.
-pub(crate) const FUNCTIONS: [&str; 6] =
-    ["api", "instance-lifecycle", "load-scaling", "time-scaling", "security-updates", "teardown"];
+use crate::{packaging, steps, wire};
 
 /// Command-line options of `cargo xtask e2e`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// Programs as a debug build makes them: quick to build, slow to start.
+    /// The functions as a debug build makes them, in zips of our own: quicker to build than the packages.
     debug: bool,
     /// The last step to take.
     until: Option<String>,
@@ -35,8 +31,11 @@ impl Options {
     }
 }
 
-/// Builds what it takes and walks through it.
+/// Packages the functions, builds the rest, and walks through it.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    if !options.debug {
+        packaging::run(&packaging::Options::default())?;
+    }
     let programs = build(options)?;
     let root = crate::root();
     let python = python::environment(&root.join("target/wire"), wire::PACKAGES)?;
@@ -47,6 +46,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut command = python::clean(&python, &folder);
     command.arg(root.join("tests/wire/e2e.py")).arg(folder.canonicalize()?);
     command.arg("--programs").arg(&programs).arg("--clients").arg(&clients);
+    if !options.debug {
+        command.arg("--zips").arg(packaging::folder());
+    }
     if let Some(step) = &options.until {
         command.args(["--until", step]);
     }
@@ -56,19 +58,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The folder with the programs.
+/// The folder with the programs: `strata`, the endpoint of ECS and SSM, and the functions, if they are not packaged.
 fn build(options: &Options) -> anyhow::Result<PathBuf> {
-    let names = FUNCTIONS.map(|function| format!("strata-{function}"));
     let mut args = vec!["build", "-p", "strata-cli", "-p", "strata-tests"];
-    args.extend(names.iter().flat_map(|name| ["-p", name.as_str()]));
-    if !options.debug {
-        args.push("--release");
+    if options.debug {
+        args.extend(packaging::FUNCTIONS.iter().flat_map(|(package, _)| ["-p", package]));
     }
     steps::cargo(&args, &[])?;
     let here = std::env::current_exe().context("where is this program?")?;
-    // This program is in the target folder's `debug` itself, or in `release` if it was built so.
-    let target = here.parent().and_then(Path::parent).context("the target folder")?;
-    Ok(target.join(if options.debug { "debug" } else { "release" }))
+    Ok(here.parent().context("this program's folder")?.to_owned())
 }
 
 #[cfg(test)]

@@ -23,7 +23,8 @@ pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The ignored tests too, in release: many seeds, crash sweeps; then the template's linters, and the functions' zips. `args` go to the test runner.
+/// The ignored tests too, in release: many seeds, crash sweeps; then the template's linters, the functions' zips, and these end to end on
+/// the wire. `args` go to the test runner.
 pub(crate) fn sweep(args: &[String]) -> anyhow::Result<()> {
     if has_nextest() {
         cargo(&["nextest", "run", "--release", "-p", "strata-tests", "--run-ignored", "all"], args)?;
@@ -31,7 +32,7 @@ pub(crate) fn sweep(args: &[String]) -> anyhow::Result<()> {
         cargo(&["test", "--release", "-p", "strata-tests", "--", "--include-ignored"], args)?;
     }
     crate::template::run(&crate::template::Options { check: true })?;
-    crate::packaging::run(&crate::packaging::Options::default())?;
+    crate::e2e::run(&crate::e2e::Options::default())?;
     println!("\nxtask sweep: all steps passed");
     Ok(())
 }
