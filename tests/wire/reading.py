@@ -19,8 +19,8 @@ SIGNED_AS = {
     "monitoring": ["cloudwatch"],
     "dynamodb": ["dynamodb", "dynamodbstreams"],
 }
-# Query parameters and headers that belong to the protocol, not to an operation.
-OF_THE_PROTOCOL = {"x-id"}
+# Query parameters and headers that belong to the protocol, not to an operation; the first are a presigned link's.
+OF_THE_PROTOCOL = {"x-id"} | {f"X-Amz-{name}" for name in ["Algorithm", "Credential", "Date", "Expires", "Security-Token", "Signature", "SignedHeaders"]}
 HEADERS_OF_THE_PROTOCOL = re.compile(
     r"x-amz-(date|content-sha256|security-token|user-agent|decoded-content-length|trailer|target|te|checksum-.*|sdk-.*)"
 )
@@ -81,9 +81,10 @@ def model(name):
 
 def signed_for(request):
     """The service in the credential's scope: <key>/<day>/<region>/<service>/aws4_request."""
-    found = re.search(r"Credential=[^/,]+/\d{8}/[^/,]*/([^/,]+)/aws4_request", request.headers.get("authorization", ""))
+    scope = request.headers.get("authorization") or "Credential=" + dict(request.query).get("X-Amz-Credential", "")
+    found = re.search(r"Credential=[^/,]+/\d{8}/[^/,]*/([^/,]+)/aws4_request", scope)
     if not found:
-        raise Unreadable("not signed: no Authorization header with a credential scope")
+        raise Unreadable("not signed: no credential scope, neither in an Authorization header nor in the query of a presigned link")
     return found.group(1)
 
 

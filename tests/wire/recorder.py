@@ -59,12 +59,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def handle_any(self):
         body = self.read_body()
-        # The server's own controls are not AWS's.
-        if not self.path.startswith("/moto-api/"):
+        if self.is_aws():
             complaints = self.complaints(Request(self.command, self.path, self.headers.items(), body))
             if complaints:
                 return self.refuse(complaints)
         return self.pass_on(body)
+
+    def is_aws(self):
+        """Whether it is one of AWS's services that is asked: not the server's own controls, nor an API of ours that is looked for here."""
+        signed = self.headers.get("authorization", "")
+        return not (self.path.startswith(("/moto-api/", "/_strata/")) or "/opsworks/aws4_request" in signed)
 
     do_DELETE = do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = handle_any
 

@@ -171,6 +171,13 @@ class FindsFaults(unittest.TestCase):
     def test_a_parameter_that_is_given_twice(self):
         self.check(form("ec2", "Action=StopInstances&Version=2016-11-15&InstanceId.1=i-1&InstanceId.1=i-2"), "twice")
 
+    def test_a_presigned_link_is_judged_as_the_request_that_it_stands_for(self):
+        scope = "AKIAIOSFODNN7EXAMPLE%2F20260801%2Fus-east-1%2Fs3%2Faws4_request"
+        link = f"/bucket/key?x-id=GetObject&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={scope}&X-Amz-Expires=300&X-Amz-Signature=0"
+        sound = read(Request("GET", link, {}.items(), b""))
+        self.assertEqual((sound.operation.name, sound.parameters, judge(sound)), ("GetObject", {"Bucket": "bucket", "Key": "key"}, []))
+        self.assertTrue(faults(Request("GET", link + "&colour=red", {}.items(), b"")))
+
     def test_what_is_not_in_the_form_of_its_protocol(self):
         ecs = {"x-amz-target": "AmazonEC2ContainerServiceV20141113.ListClusters", "authorization": authorization("ecs")}
         elsewhere = {**ecs, "x-amz-target": "AmazonSSM.SendCommand"}
