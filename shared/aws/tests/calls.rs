@@ -1,4 +1,5 @@
 //! What goes with each call, seen by a server on loopback.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the answer")]
 
 use strata_aws::events::EventBridgeEvents;
 use strata_aws::{Base, opsworks};

@@ -52,13 +52,16 @@ async fn furnish(world: &Standalone, api: Arc<dyn HttpService>, instances: usize
     Ok(stack)
 }
 
+/// Answers by what was asked: service, operation and body.
+type Known = BTreeMap<(String, String, Vec<u8>), Reply>;
+
 /// What stands behind the protocols.
 struct Back {
     store: Arc<dyn Store>,
     api: Arc<dyn HttpService>,
     handle: Handle,
-    /// Answers that were given, by service, operation and body: so that what is measured waits for nothing.
-    known: Mutex<BTreeMap<(String, String, Vec<u8>), Reply>>,
+    /// Answers that were given, so that what is measured waits for nothing.
+    known: Mutex<Known>,
 }
 
 impl Back {
@@ -77,7 +80,7 @@ impl Back {
         Some(reply)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String, Vec<u8>), Reply>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
