@@ -19,7 +19,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
   clients [--only NAME]     boto3, the AWS CLI and Terraform's calls against `strata sim serve`; needs python3 with venv
   wire [ARGS]               the AWS adapters' contract tests against moto, each request held against the service's own model; ARGS go to
                             the test runner; needs python3 with venv
-  sweep [ARGS]              the long seeds and crash sweeps, in release, the template's linters, package and e2e; ARGS go to the test runner
+  sweep [ARGS]              the long seeds and crash sweeps, in release, the template's linters, and one function's zip; ARGS go to the test runner
   package [--arm64] [--only NAME]
                             the six functions' zips, with sizes and checksums, each started once; needs python3 with venv
   e2e [--debug] [--until STEP]
