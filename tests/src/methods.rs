@@ -18,7 +18,7 @@ use strata_local::cloud::{CloudConfig, OwnHost};
 use strata_local::faults::Rates;
 use strata_local::{MemoryStore, Methods, Recorder, SeededIds, SimCloud, VirtualClock, opsworks_client, virtual_runtime};
 use strata_ports::http_service::Caller;
-use strata_ports::{Alarms, Clock, HttpService, Ports, StackScope};
+use strata_ports::{Alarms, Clock, HttpService, StackScope};
 
 /// Methods by function and port.
 pub type Seen = BTreeMap<&'static str, Methods>;
@@ -67,22 +67,7 @@ impl Walk {
         let clock = Arc::new(VirtualClock::new("2026-03-02T00:00:00Z".parse().expect("a time")));
         let cloud = SimCloud::new(CloudConfig::default(), 1, clock.clone());
         cloud.serve_objects_at("https://files.example.com/");
-        let ports = Ports {
-            store: Arc::new(MemoryStore::new()),
-            compute: cloud.clone(),
-            containers: cloud.clone(),
-            inventory: cloud.clone(),
-            load_balancers: cloud.clone(),
-            identity: cloud.clone(),
-            commands: cloud.clone(),
-            alarms: cloud.clone(),
-            pager: cloud.clone(),
-            events: cloud.clone(),
-            modes: cloud.clone(),
-            objects: cloud.clone(),
-            clock: clock.clone(),
-            ids: Arc::new(SeededIds::new(1, "walk")),
-        };
+        let ports = cloud.ports(Arc::new(MemoryStore::new()), Arc::new(SeededIds::new(1, "walk")));
         let recorders =
             [Function::Api, Function::InstanceLifecycle, Function::LoadScaling].map(|f| (f.as_str(), Recorder::default()));
         let recorded = |at: usize| recorders[at].1.wrap(ports.clone());

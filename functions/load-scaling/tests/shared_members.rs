@@ -11,7 +11,7 @@ use strata_fleet::Fleet;
 use strata_load_scaling::{Deps, handle};
 use strata_local::cloud::{CloudConfig, SimCloud};
 use strata_local::{MemoryStore, SeededIds, VirtualClock, opsworks_client, virtual_runtime};
-use strata_ports::{AlarmState, HttpService, Ports};
+use strata_ports::{AlarmState, HttpService};
 
 const TICK: &[u8] = include_bytes!("../../../events/schedule-tick.json");
 
@@ -20,22 +20,7 @@ async fn started_by(firing: &str) -> (InstanceStatus, Vec<String>) {
     let clock = Arc::new(VirtualClock::new("2026-03-02T00:00:00Z".parse().unwrap()));
     let cloud = SimCloud::new(CloudConfig::default(), 1, clock.clone());
     let cluster = cloud.create_cluster("shop");
-    let ports = Ports {
-        store: Arc::new(MemoryStore::new()),
-        compute: cloud.clone(),
-        containers: cloud.clone(),
-        inventory: cloud.clone(),
-        load_balancers: cloud.clone(),
-        identity: cloud.clone(),
-        commands: cloud.clone(),
-        alarms: cloud.clone(),
-        pager: cloud.clone(),
-        events: cloud.clone(),
-        modes: cloud.clone(),
-        objects: cloud.clone(),
-        clock: clock.clone(),
-        ids: Arc::new(SeededIds::new(1, "test")),
-    };
+    let ports = cloud.ports(Arc::new(MemoryStore::new()), Arc::new(SeededIds::new(1, "test")));
     let config = ApiConfig::default();
     let role = strata_control::LOCAL_CONTROLLER;
     let api: Arc<dyn HttpService> = Arc::new(Api::new(ports.clone(), config));

@@ -20,22 +20,7 @@ impl Standalone {
     pub fn new() -> Self {
         let clock = Arc::new(VirtualClock::new(jiff::Timestamp::now()));
         let cloud = SimCloud::new(CloudConfig::default(), 1, clock.clone());
-        let ports = Ports {
-            store: Arc::new(MemoryStore::new()),
-            compute: cloud.clone(),
-            containers: cloud.clone(),
-            inventory: cloud.clone(),
-            load_balancers: cloud.clone(),
-            identity: cloud.clone(),
-            commands: cloud.clone(),
-            alarms: cloud.clone(),
-            pager: cloud.clone(),
-            events: cloud.clone(),
-            modes: cloud.clone(),
-            objects: cloud,
-            clock,
-            ids: Arc::new(RandomIds),
-        };
+        let ports = cloud.ports(Arc::new(MemoryStore::new()), Arc::new(RandomIds));
         Self { ports }
     }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use axum::serve::ListenerExt;
 use strata_control::{Api, ApiConfig, LOCAL_CONTROLLER};
 use strata_local::cloud::Policy;
-use strata_local::{CloudConfig, RandomIds, RedbStore, SimCloud, SystemClock, VirtualClock};
+use strata_local::{CloudConfig, RandomIds, SimCloud, SystemClock, VirtualClock};
 use strata_ports::{Clock, HttpService, Ports};
 use tokio::net::TcpListener;
 
@@ -165,7 +165,7 @@ async fn open(args: &ServeArgs, keys: Option<Keys>, endpoint: &str) -> Result<(A
     cloud.keep_in(folder.cloud.clone());
     cloud.keep().await.map_err(|e| failed(anyhow::Error::new(e).context("the cloud cannot be saved")))?;
     let demand = Arc::new(Mutex::new(folder.demand()?));
-    let (api, functions) = wire(&ports(&clock, &folder.store, &cloud), clock.clone(), endpoint);
+    let (api, functions) = wire(&cloud.ports(folder.store.clone(), Arc::new(RandomIds)), clock.clone(), endpoint);
     let door = FrontDoor::new(REGION, &account::root_arn(), keys);
     let motor = Motor::new(clock.clone(), cloud.clone(), folder.store.clone(), functions.clone(), demand.clone());
     Ok((Arc::new(Served { api, door, cloud, functions, clock, demand, folder }), motor))
@@ -196,23 +196,4 @@ fn wire(ports: &Ports, clock: Arc<VirtualClock>, endpoint: &str) -> (Arc<Api>, A
     .client(service, clock);
     let functions = Arc::new(Functions::new(|_| ports.clone(), api.clone(), client));
     (api, functions)
-}
-
-fn ports(clock: &Arc<VirtualClock>, store: &Arc<RedbStore>, cloud: &Arc<SimCloud>) -> Ports {
-    Ports {
-        store: store.clone(),
-        compute: cloud.clone(),
-        containers: cloud.clone(),
-        inventory: cloud.clone(),
-        load_balancers: cloud.clone(),
-        identity: cloud.clone(),
-        commands: cloud.clone(),
-        alarms: cloud.clone(),
-        pager: cloud.clone(),
-        events: cloud.clone(),
-        modes: cloud.clone(),
-        objects: cloud.clone(),
-        clock: clock.clone(),
-        ids: Arc::new(RandomIds),
-    }
 }

@@ -83,7 +83,7 @@ impl World {
             Faults::Heavy => 10,
         };
         let store = Arc::new(MemoryStore::new().with_conflicts(seed, conflicts));
-        let ports = ports(&clock, &store, &cloud, seed);
+        let ports = cloud.ports(store.clone(), Arc::new(SeededIds::new(seed, "functions")));
         let faulty_calls = (profile != Profile::None || !plan.rates.is_empty()).then(|| {
             let rates = plan.rates.iter();
             let calls = rates.fold(FaultPlan::of(profile, seed), |calls, (action, rates)| calls.rate(action, *rates));
@@ -145,25 +145,6 @@ fn cloud_config(plan: &RunPlan) -> Result<CloudConfig, CliError> {
     config.region.clone_from(&plan.scenario.world.region);
     config.ec2.zones.clone_from(&plan.scenario.world.zones);
     Ok(config)
-}
-
-fn ports(clock: &Arc<VirtualClock>, store: &Arc<MemoryStore>, cloud: &Arc<SimCloud>, seed: u64) -> Ports {
-    Ports {
-        store: store.clone(),
-        compute: cloud.clone(),
-        containers: cloud.clone(),
-        inventory: cloud.clone(),
-        load_balancers: cloud.clone(),
-        identity: cloud.clone(),
-        commands: cloud.clone(),
-        alarms: cloud.clone(),
-        pager: cloud.clone(),
-        events: cloud.clone(),
-        modes: cloud.clone(),
-        objects: cloud.clone(),
-        clock: clock.clone(),
-        ids: Arc::new(SeededIds::new(seed, "functions")),
-    }
 }
 
 fn client(api: &Arc<Counted>, caller: &str, clock: &Arc<VirtualClock>, seed: u64) -> aws_sdk_opsworks::Client {

@@ -82,22 +82,7 @@ impl Shop {
     pub(crate) async fn at(start: &str) -> Self {
         let clock = Arc::new(VirtualClock::new(start.parse().unwrap()));
         let cloud = SimCloud::new(CloudConfig::default(), 1, clock.clone());
-        let ports = Ports {
-            store: Arc::new(MemoryStore::new()),
-            compute: cloud.clone(),
-            containers: cloud.clone(),
-            inventory: cloud.clone(),
-            load_balancers: cloud.clone(),
-            identity: cloud.clone(),
-            commands: cloud.clone(),
-            alarms: cloud.clone(),
-            pager: cloud.clone(),
-            events: cloud.clone(),
-            modes: cloud.clone(),
-            objects: cloud.clone(),
-            clock: clock.clone(),
-            ids: Arc::new(SeededIds::new(1, "test")),
-        };
+        let ports = cloud.ports(Arc::new(MemoryStore::new()), Arc::new(SeededIds::new(1, "test")));
         let api = Api::new(ports.clone(), ApiConfig::default());
         let door = Arc::new(Door { api, trouble: Mutex::new(None) });
         let mut shop = Self { ports, cloud, clock, door, stack: StackId::from(""), layer: LayerId::from("") };

@@ -19,6 +19,7 @@ mod inject;
 mod keeping;
 mod objects;
 mod own_hosts;
+mod ports;
 mod power;
 mod services;
 mod ssm;

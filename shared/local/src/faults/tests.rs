@@ -40,22 +40,7 @@ fn world(plan: FaultPlan) -> (Arc<SimCloud>, Arc<Faulty>, Ports) {
     let big = crate::cloud::BucketSize { burst: 100_000, per_second: 1 };
     let api = ApiSettings { run_instances: big, ec2_describe: big, ..ApiSettings::default() };
     let cloud = SimCloud::new(CloudConfig { api, ..CloudConfig::default() }, 1, clock.clone());
-    let ports = Ports {
-        store: Arc::new(MemoryStore::new()),
-        compute: cloud.clone(),
-        containers: cloud.clone(),
-        inventory: cloud.clone(),
-        load_balancers: cloud.clone(),
-        identity: cloud.clone(),
-        commands: cloud.clone(),
-        alarms: cloud.clone(),
-        pager: cloud.clone(),
-        events: cloud.clone(),
-        modes: cloud.clone(),
-        objects: cloud.clone(),
-        clock: clock.clone(),
-        ids: Arc::new(SeededIds::new(1, "test")),
-    };
+    let ports = cloud.ports(Arc::new(MemoryStore::new()), Arc::new(SeededIds::new(1, "test")));
     let faulty = Faulty::new(plan, clock);
     let ports = faulty.wrap(ports);
     (cloud, faulty, ports)
