@@ -42,6 +42,7 @@ impl Base {
     pub fn new(settings: Settings, credentials: SharedCredentialsProvider) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+            .tls_context(crate::roots::context(&settings))
             .build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)

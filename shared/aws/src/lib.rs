@@ -15,6 +15,7 @@ pub mod lambda;
 mod own_in_region;
 #[cfg(feature = "sts")]
 mod per_stack;
+mod roots;
 pub mod settings;
 #[cfg(feature = "sts")]
 mod stack_roles;

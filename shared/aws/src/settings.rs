@@ -60,6 +60,8 @@ pub struct Settings {
     pub max_instances: Option<usize>,
     /// `AWS_ENDPOINT_URL_<SERVICE>`, and under the empty name `AWS_ENDPOINT_URL`.
     pub endpoints: BTreeMap<String, String>,
+    /// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set: certificates to trust instead of Amazon's roots.
+    pub own_roots: bool,
 }
 
 impl Settings {
@@ -97,6 +99,7 @@ impl Settings {
             max_layers: quota("STRATA_MAX_LAYERS")?,
             max_instances: quota("STRATA_MAX_INSTANCES")?,
             endpoints: endpoints.collect(),
+            own_roots: ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| get(name).is_some()),
         })
     }
 
