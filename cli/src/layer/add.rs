@@ -17,7 +17,7 @@ pub(super) async fn run(api: &Api, args: &LayerAddArgs, output: Output) -> Resul
     }
     let cluster = cluster_arn(&args.cluster, &stack)?;
     let account = Account::behind(api);
-    account.widen_role(api, stack_id, args.yes).await?;
+    account.widen_role(api, stack_id, &cluster, args.yes).await?;
     let profile = account.instance_profile(args.instance_profile.as_deref(), account_of(&stack))?;
 
     let was_registered = is_registered(api, stack_id, &cluster).await?;

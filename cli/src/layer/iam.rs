@@ -31,8 +31,9 @@ impl Account {
     }
 
     /// Makes sure that the service role allows what an ECS Cluster layer calls; asks before it widens the role, unless `yes`.
-    pub(super) async fn widen_role(&self, api: &Api, stack_id: &str, yes: bool) -> Result<(), CliError> {
-        let answer = api.raw(&format!("{TARGET_PREFIX}CheckServiceRole"), &json!({ "StackId": stack_id })).await?;
+    pub(super) async fn widen_role(&self, api: &Api, stack_id: &str, cluster: &str, yes: bool) -> Result<(), CliError> {
+        let question = json!({ "StackId": stack_id, "EcsClusterArn": cluster });
+        let answer = api.raw(&format!("{TARGET_PREFIX}CheckServiceRole"), &question).await?;
         let role: ServiceRole = serde_json::from_value(answer).map_err(|e| CliError::Failed(e.into()))?;
         let Some(policy) = &role.policy else { return Ok(()) };
         let missing = role.missing.join(", ");

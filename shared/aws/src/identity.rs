@@ -6,12 +6,15 @@
 
 mod document;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
 use aws_smithy_async::time::SharedTimeSource;
+use strata_domain::ClusterArn;
+use strata_domain::service_role::resource_of;
 use strata_ports::{CloudError, IamDecision, Identity, InstanceIdentity, RoleCheck};
 
 use crate::error::{Effect, sort};
@@ -67,9 +70,22 @@ impl IamIdentity {
 
     /// What IAM says of each of `actions`, in the answer's order. `resource` may be `*`.
     async fn simulate(&self, principal: &str, actions: &[&str], resource: &str) -> Result<Vec<EvaluationResult>, CloudError> {
+        self.simulate_for(principal, actions, resource, None).await
+    }
+
+    /// As [`simulate`](Self::simulate); ECS's key `ecs:cluster` is `cluster`.
+    async fn simulate_for(
+        &self,
+        principal: &str,
+        actions: &[&str],
+        resource: &str,
+        cluster: Option<&ClusterArn>,
+    ) -> Result<Vec<EvaluationResult>, CloudError> {
         let request = self.iam.simulate_principal_policy().policy_source_arn(principal).resource_arns(resource);
         let request = request.set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()));
-        let request = request.set_context_entries(Some(context(principal, &self.region, actions)));
+        let mut entries = context(principal, &self.region, actions);
+        entries.extend(cluster.map(|cluster| entry("ecs:cluster", ContextKeyTypeEnum::String, cluster.as_str())));
+        let request = request.set_context_entries(Some(entries));
         let results = request.into_paginator().items().send();
         results.try_collect().await.map_err(|error| sort(SIMULATE, Effect::Read, error))
     }
@@ -121,7 +137,7 @@ impl Identity for IamIdentity {
         }
     }
 
-    async fn check_role(&self, role_arn: &str, actions: &[&str]) -> Result<RoleCheck, CloudError> {
+    async fn check_role(&self, role_arn: &str, actions: &[&str], cluster: Option<&ClusterArn>) -> Result<RoleCheck, CloudError> {
         let request = self.sts.assume_role().role_arn(role_arn).role_session_name(&self.session_name);
         let request = request.duration_seconds(SESSION_SECONDS).set_external_id(self.external_id.clone());
         match request.send().await.map_err(|error| sort("sts:AssumeRole", Effect::Read, error)) {
@@ -131,13 +147,13 @@ impl Identity for IamIdentity {
             }
             Err(error) => return Err(error),
         }
-        if actions.is_empty() {
-            return Ok(RoleCheck::Usable { missing: Vec::new() });
+        let mut found = Vec::new();
+        for (resource, actions) in by_resource(actions, cluster) {
+            match self.simulate_for(role_arn, &actions, &resource, cluster).await {
+                Err(error) if error.code() == Some("NoSuchEntity") => return Ok(RoleCheck::NotYetPropagated),
+                other => found.extend(other?),
+            }
         }
-        let found = match self.simulate(role_arn, actions, "*").await {
-            Err(error) if error.code() == Some("NoSuchEntity") => return Ok(RoleCheck::NotYetPropagated),
-            other => other?,
-        };
         let mut missing = Vec::new();
         for action in actions {
             let result = found.iter().find(|result| result.eval_action_name().eq_ignore_ascii_case(action));
@@ -151,6 +167,16 @@ impl Identity for IamIdentity {
     async fn verify_instance(&self, document: &str, signature: &str) -> Result<Option<InstanceIdentity>, CloudError> {
         document::verify(document, signature)
     }
+}
+
+/// The actions, each beside the resource that it is asked about.
+fn by_resource<'a>(actions: &[&'a str], cluster: Option<&ClusterArn>) -> BTreeMap<String, Vec<&'a str>> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for action in actions {
+        let resource = cluster.map_or_else(|| "*".to_owned(), |cluster| resource_of(action, cluster));
+        groups.entry(resource).or_default().push(action);
+    }
+    groups
 }
 
 /// `arn:<partition>:<service>:<region>:<account>:...`
@@ -184,9 +210,6 @@ fn decision(result: &EvaluationResult) -> Result<IamDecision, CloudError> {
 
 /// What is known of a call to us when its caller's policies are evaluated. A condition on any other key does not match.
 fn context(principal: &str, region: &str, actions: &[&str]) -> Vec<ContextEntry> {
-    let entry = |name: &str, kind: ContextKeyTypeEnum, value: &str| {
-        ContextEntry::builder().context_key_name(name).context_key_type(kind).context_key_values(value).build()
-    };
     let text = |name: &str, value: &str| entry(name, ContextKeyTypeEnum::String, value);
     let mut entries = vec![
         text("aws:PrincipalArn", principal),
@@ -200,6 +223,10 @@ fn context(principal: &str, region: &str, actions: &[&str]) -> Vec<ContextEntry>
         entries.push(text("iam:PassedToService", PASSED_TO));
     }
     entries
+}
+
+fn entry(name: &str, kind: ContextKeyTypeEnum, value: &str) -> ContextEntry {
+    ContextEntry::builder().context_key_name(name).context_key_type(kind).context_key_values(value).build()
 }
 
 #[cfg(test)]

@@ -111,9 +111,32 @@ async fn a_role_is_assumed_with_the_external_id_and_what_it_lacks_is_named() {
         .answer("SimulatePrincipalPolicy", results(&[("ecs:DescribeClusters", "allowed"), ("ec2:RunInstances", "implicitDeny")]));
     let actions = ["ecs:DescribeClusters", "ec2:RunInstances", "iam:PassRole"];
     let missing = ["ec2:RunInstances", "iam:PassRole"].map(str::to_owned).to_vec();
-    assert_eq!(identity.check_role(ROLE, &actions).await, Ok(RoleCheck::Usable { missing }), "no answer is no permission");
+    assert_eq!(identity.check_role(ROLE, &actions, None).await, Ok(RoleCheck::Usable { missing }), "no answer is no permission");
     assert_eq!(script.asked("AssumeRole")[0]["ExternalId"], "secret-between-us");
-    assert_eq!(identity.check_role(ROLE, &[]).await, Ok(RoleCheck::Usable { missing: Vec::new() }));
+    assert_eq!(identity.check_role(ROLE, &[], None).await, Ok(RoleCheck::Usable { missing: Vec::new() }));
+    script.is_done();
+}
+
+/// [ECS-35]: a role that is narrowed to one cluster lacks nothing for that cluster.
+#[tokio::test]
+async fn about_a_cluster_each_action_is_asked_on_what_it_has_in_that_cluster() {
+    let script = Scripted::start().await;
+    let identity = IamIdentity::new(&script.base(&settings()));
+    let cluster = strata_domain::ClusterArn::from("arn:aws:ecs:us-east-1:123456789012:cluster/shop".to_owned());
+    // In the order of the resources: `*`, the cluster, its tasks.
+    script.answer("SimulatePrincipalPolicy", results(&[("ecs:ListServices", "allowed")]));
+    script.answer("SimulatePrincipalPolicy", results(&[("ecs:DescribeClusters", "allowed")]));
+    script.answer("SimulatePrincipalPolicy", results(&[("ecs:StopTask", "implicitDeny")]));
+    let actions = ["ecs:DescribeClusters", "ecs:StopTask", "ecs:ListServices"];
+    let missing = vec!["ecs:StopTask".to_owned()];
+    assert_eq!(identity.check_role(ROLE, &actions, Some(&cluster)).await, Ok(RoleCheck::Usable { missing }));
+    let asked = script.asked("SimulatePrincipalPolicy");
+    let resources: Vec<_> = asked.iter().map(|asked| asked["ResourceArns.member.1"].as_str().unwrap()).collect();
+    assert_eq!(resources, ["*", cluster.as_str(), "arn:aws:ecs:us-east-1:123456789012:task/shop/*"]);
+    for asked in &asked {
+        let named = |key: &str| asked.as_object().unwrap().values().any(|value| value == key);
+        assert!(named("ecs:cluster") && named(cluster.as_str()), "{asked}");
+    }
     script.is_done();
 }
 
@@ -124,7 +147,7 @@ async fn a_refusal_is_distrust_unless_the_role_was_made_within_a_minute() {
         let identity = IamIdentity::at(&script.base(&settings()), later(seconds));
         script.answer_with("AssumeRole", 403, error("AccessDenied"));
         script.answer("GetRole", role(ROLE));
-        assert_eq!(identity.check_role(ROLE, &["ecs:DescribeClusters"]).await, Ok(expected), "{seconds}");
+        assert_eq!(identity.check_role(ROLE, &["ecs:DescribeClusters"], None).await, Ok(expected), "{seconds}");
         script.is_done();
     }
     let script = Scripted::start().await;
@@ -132,10 +155,10 @@ async fn a_refusal_is_distrust_unless_the_role_was_made_within_a_minute() {
     let identity = IamIdentity::at(&base, later(0));
     script.answer_with("AssumeRole", 403, error("AccessDenied"));
     script.answer_with("GetRole", 404, error("NoSuchEntity"));
-    assert_eq!(identity.check_role(ROLE, &[]).await, Ok(RoleCheck::NotTrusted), "it is not there");
+    assert_eq!(identity.check_role(ROLE, &[], None).await, Ok(RoleCheck::NotTrusted), "it is not there");
     // The answer of all three calls, for the table.
     script.answer("SimulatePrincipalPolicy", results(&[("a:B", "allowed")]));
-    assert_eq!(identity.check_role(ROLE, &["a:B"]).await, Ok(RoleCheck::Usable { missing: Vec::new() }));
+    assert_eq!(identity.check_role(ROLE, &["a:B"], None).await, Ok(RoleCheck::Usable { missing: Vec::new() }));
     let mut seen: Vec<String> = base.log().take().iter().map(strata_aws::SeenCall::action).collect();
     seen.sort();
     seen.dedup();
@@ -150,6 +173,6 @@ async fn an_iam_that_is_busy_says_nothing_about_the_role() {
     for _ in 0..2 {
         script.answer_with("AssumeRole", 400, error("Throttling"));
     }
-    assert!(identity.check_role(ROLE, &[]).await.unwrap_err().is_retryable());
+    assert!(identity.check_role(ROLE, &[], None).await.unwrap_err().is_retryable());
     script.is_done();
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::ClusterArn;
+
 /// The ECS actions that an ECS Cluster layer calls under the stack's service role. A role that allows `ecs:*` allows them all [ECS-32].
 pub const ECS_ACTIONS: [&str; 12] = [
     "ecs:DescribeClusters",
@@ -17,6 +19,22 @@ pub const ECS_ACTIONS: [&str; 12] = [
     "ecs:UpdateService",
     "ecs:DeleteService",
 ];
+
+/// What IAM is asked about for an ECS action on `cluster`: the ARN of the kind of resource that the action has, with any name in that
+/// cluster (service authorization reference of ECS). ListServices has none, and is bound to a cluster by the key `ecs:cluster` alone.
+pub fn resource_of(action: &str, cluster: &ClusterArn) -> String {
+    let of = |kind: &str| match cluster.as_str().split_once(":cluster/") {
+        Some((account, name)) => format!("{account}:{kind}/{name}/*"),
+        None => "*".to_owned(),
+    };
+    match action {
+        "ecs:DescribeClusters" | "ecs:ListContainerInstances" | "ecs:DeregisterContainerInstance" => cluster.to_string(),
+        "ecs:DescribeContainerInstances" | "ecs:UpdateContainerInstancesState" | "ecs:ListTasks" => of("container-instance"),
+        "ecs:DescribeTasks" | "ecs:StopTask" => of("task"),
+        "ecs:DescribeServices" | "ecs:UpdateService" | "ecs:DeleteService" => of("service"),
+        _ => "*".to_owned(),
+    }
+}
 
 /// The policy of a service role with ECS access [ECS-33]. `iam:PassRole` stands in a statement of its own: with its condition on the other
 /// actions they would all be blocked, since an absent key fails `StringEquals` [ECS-34].
@@ -73,6 +91,24 @@ mod tests {
         assert!(statements[0].get("Condition").is_none());
         assert_eq!(statements[1]["Action"], "iam:PassRole");
         assert_eq!(statements[1]["Condition"]["StringEquals"]["iam:PassedToService"], "ec2.amazonaws.com");
+    }
+
+    #[test]
+    fn an_action_is_asked_about_on_the_kind_of_resource_that_it_has() {
+        let cluster = ClusterArn::from("arn:aws:ecs:eu-west-1:123456789012:cluster/shop".to_owned());
+        for action in ECS_ACTIONS {
+            let expected = match action {
+                "ecs:ListServices" => "*",
+                "ecs:DescribeClusters" | "ecs:ListContainerInstances" | "ecs:DeregisterContainerInstance" => cluster.as_str(),
+                "ecs:DescribeTasks" | "ecs:StopTask" => "arn:aws:ecs:eu-west-1:123456789012:task/shop/*",
+                "ecs:DescribeServices" | "ecs:UpdateService" | "ecs:DeleteService" => {
+                    "arn:aws:ecs:eu-west-1:123456789012:service/shop/*"
+                }
+                _ => "arn:aws:ecs:eu-west-1:123456789012:container-instance/shop/*",
+            };
+            assert_eq!(resource_of(action, &cluster), expected, "{action}");
+        }
+        assert_eq!(resource_of("cloudwatch:DescribeAlarms", &cluster), "*");
     }
 
     #[test]

@@ -141,7 +141,7 @@ recorded!(LoadBalancers {
 
 recorded!(Identity {
     decide(principal: &str, action: &str, resource: &str) -> Result<IamDecision, CloudError>;
-    check_role(role_arn: &str, actions: &[&str]) -> Result<RoleCheck, CloudError>;
+    check_role(role_arn: &str, actions: &[&str], cluster: Option<&ClusterArn>) -> Result<RoleCheck, CloudError>;
     verify_instance(document: &str, signature: &str) -> Result<Option<InstanceIdentity>, CloudError>;
 });
 

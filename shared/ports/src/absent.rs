@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::SignedDuration;
+use strata_domain::ClusterArn;
 use strata_domain::decision::Page;
 
 use crate::alarms::{AlarmObservation, AlarmSpec};
@@ -30,7 +31,7 @@ impl Identity for Absent {
     async fn decide(&self, _: &str, _: &str, _: &str) -> Result<IamDecision, CloudError> {
         refused("iam:SimulatePrincipalPolicy")
     }
-    async fn check_role(&self, _: &str, _: &[&str]) -> Result<RoleCheck, CloudError> {
+    async fn check_role(&self, _: &str, _: &[&str], _: Option<&ClusterArn>) -> Result<RoleCheck, CloudError> {
         refused("sts:AssumeRole")
     }
     async fn verify_instance(&self, _: &str, _: &str) -> Result<Option<InstanceIdentity>, CloudError> {

@@ -1,8 +1,8 @@
 //! Identity: what IAM says of callers and roles, and what EC2 says of itself.
 
 use async_trait::async_trait;
-use strata_domain::Ec2InstanceId;
 pub use strata_domain::permissions::IamDecision;
+use strata_domain::{ClusterArn, Ec2InstanceId};
 
 use crate::CloudError;
 
@@ -40,8 +40,9 @@ pub trait Identity: Send + Sync {
     /// # Errors
     /// The caller denies: what cannot be asked is not allowed.
     async fn decide(&self, principal: &str, action: &str, resource: &str) -> Result<IamDecision, CloudError>;
-    /// Whether a service role can be assumed for stacks, and which of `actions` it does not allow.
-    async fn check_role(&self, role_arn: &str, actions: &[&str]) -> Result<RoleCheck, CloudError>;
+    /// Whether a service role can be assumed for stacks, and which of `actions` it does not allow: on `cluster` and what is in it, as
+    /// [`resource_of`](strata_domain::service_role::resource_of) says, or on everything.
+    async fn check_role(&self, role_arn: &str, actions: &[&str], cluster: Option<&ClusterArn>) -> Result<RoleCheck, CloudError>;
     /// Reads an instance identity document whose signature is right; `None` when it is not.
     async fn verify_instance(&self, document: &str, signature: &str) -> Result<Option<InstanceIdentity>, CloudError>;
 }

@@ -110,6 +110,20 @@ fn clusters_that_are_not_named_are_left_alone() {
     assert!(!allows(role, &lie.with("ecs:cluster", &arn("ecs", "cluster/test-shop"))));
 }
 
+/// [ECS-35]: what a role is asked for when a cluster is registered, a role that is narrowed to that cluster allows.
+#[test]
+fn ecs_35_a_role_that_is_narrowed_to_some_clusters_lacks_nothing_for_these() {
+    let role = &resources(&[("ClusterNames", "prod-*")])["ServiceRole"];
+    for (name, allowed) in [("prod-shop", true), ("test-shop", false)] {
+        let cluster = arn("ecs", &format!("cluster/{name}"));
+        for action in strata_domain::service_role::ECS_ACTIONS {
+            let resource = strata_domain::service_role::resource_of(action, &cluster.as_str().into());
+            let asked = Question::new(action, resource).with("aws:RequestedRegion", REGION).with("ecs:cluster", &cluster);
+            assert_eq!(allows(role, &asked), allowed, "{action} {name}");
+        }
+    }
+}
+
 /// [ECS-35]: what CheckServiceRole asks IAM about a role, on everything and with no cluster named, the template's own role allows.
 #[test]
 fn ecs_35_the_templates_role_lacks_nothing_that_an_ecs_layer_asks_for() {

@@ -3,12 +3,16 @@
 //! What was found counts as there for a minute, so a thousand calls do not empty EC2's bucket for descriptions. What was not found is
 //! looked for again by the next call: whoever was told that a key pair is missing makes it and tries again at once.
 
+use strata_domain::ClusterArn;
 use strata_domain::model::Stack;
 use strata_ports::{ImageView, RoleCheck, SecurityGroupView, StackScope, VpcView};
 
 use super::call::Call;
 use super::error::ApiError;
 use super::remembered::Remembered;
+
+/// By this it is seen whether a service role was widened for ECS at all [ECS-35].
+const MAY_SEE_CLUSTERS: [&str; 1] = ["ecs:DescribeClusters"];
 
 /// What a look-up is about: the role and the region that it is done with, and the id.
 type Question = (String, String, String);
@@ -21,7 +25,7 @@ pub(crate) struct AccountMemory {
     key_pairs: Remembered<Question, ()>,
     images: Remembered<Question, ImageView>,
     /// Role and action.
-    allowed: Remembered<(String, &'static str), ()>,
+    allowed: Remembered<(String, &'static str, Option<ClusterArn>), ()>,
 }
 
 fn question(scope: &StackScope, id: &str) -> Question {
@@ -97,22 +101,38 @@ impl Call<'_> {
         Ok(image)
     }
 
-    /// Whether a service role can be assumed and allows `actions`, which are needed `for_what` [IAM-3, 9] [ECS-35] [LOAD-5].
+    /// Whether a service role can be assumed and allows `actions`, which are needed `for_what` [IAM-3, 9] [LOAD-5].
     pub(crate) async fn check_role(&self, role: &str, actions: &[&'static str], for_what: &str) -> Result<(), ApiError> {
-        let is_known = |action: &&'static str| self.account.allowed.recall(&(role.to_owned(), action), self.now).is_some();
-        if actions.iter().all(is_known) {
+        self.check_role_on(role, actions, None, for_what).await
+    }
+
+    /// Whether a service role lets Strata work on this cluster [ECS-35]: a role may be narrowed to some.
+    pub(crate) async fn check_role_for(&self, role: &str, cluster: &ClusterArn) -> Result<(), ApiError> {
+        self.check_role_on(role, &MAY_SEE_CLUSTERS, Some(cluster), "ECS Cluster layers need").await
+    }
+
+    async fn check_role_on(
+        &self,
+        role: &str,
+        actions: &[&'static str],
+        cluster: Option<&ClusterArn>,
+        for_what: &str,
+    ) -> Result<(), ApiError> {
+        let question = |action| (role.to_owned(), action, cluster.cloned());
+        if actions.iter().all(|action| self.account.allowed.recall(&question(*action), self.now).is_some()) {
             return Ok(());
         }
-        let text = match self.ports.identity.check_role(role, actions).await? {
+        let text = match self.ports.identity.check_role(role, actions, cluster).await? {
             RoleCheck::Usable { missing } if missing.is_empty() => {
                 for action in actions {
-                    self.account.allowed.remember((role.to_owned(), action), self.now, ());
+                    self.account.allowed.remember(question(*action), self.now, ());
                 }
                 return Ok(());
             }
             RoleCheck::Usable { missing } => format!(
-                "could not validate IAM role permission: {role} does not allow {}, which {for_what}; add it to the role's policy",
-                missing.join(", ")
+                "could not validate IAM role permission: {role} does not allow {}{}, which {for_what}; add it to the role's policy",
+                missing.join(", "),
+                cluster.map_or_else(String::new, |cluster| format!(" on {cluster}")),
             ),
             RoleCheck::NotTrusted => "Credential has not the necessary trust relationship".to_owned(),
             RoleCheck::NotYetPropagated => format!("{role} is not yet propagated; try again in a minute"),

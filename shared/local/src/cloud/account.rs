@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use strata_domain::Ec2InstanceId;
+use strata_domain::service_role::resource_of;
+use strata_domain::{ClusterArn, Ec2InstanceId};
 use strata_ports::{AddressView, IamDecision, ImageView, RoleCheck, SecurityGroupView, SubnetView, VolumeView, VpcView};
 
 use super::SimCloud;
@@ -140,13 +141,14 @@ impl Account {
         }
     }
 
-    pub(super) fn check_role(&self, arn: &str, actions: &[&str]) -> RoleCheck {
+    pub(super) fn check_role(&self, arn: &str, actions: &[&str], cluster: Option<&ClusterArn>) -> RoleCheck {
         match self.roles.get(arn) {
             None if self.roles.is_empty() => RoleCheck::Usable { missing: Vec::new() },
             None => RoleCheck::NotTrusted,
             Some(role) if !role.trusts_us => RoleCheck::NotTrusted,
             Some(role) => {
-                let is_missing = |action: &&&str| role.policy.decide(action, "*") != IamDecision::Allowed;
+                let resource = |action: &str| cluster.map_or_else(|| "*".to_owned(), |cluster| resource_of(action, cluster));
+                let is_missing = |action: &&&str| role.policy.decide(action, &resource(action)) != IamDecision::Allowed;
                 RoleCheck::Usable { missing: actions.iter().filter(is_missing).map(|a| (*a).to_owned()).collect() }
             }
         }
@@ -410,11 +412,11 @@ mod tests {
         account.images.insert("ami-2".to_owned(), ("al2023".to_owned(), None));
         account.security_groups.insert("sg-2".to_owned(), "vpc-1".to_owned());
         assert!(!account.has_key_pair("any") && account.image("ami-1").is_none() && account.security_group("sg-1").is_none());
-        assert_eq!(account.check_role("arn", &["ecs:DescribeClusters"]), RoleCheck::Usable { missing: Vec::new() });
+        assert_eq!(account.check_role("arn", &["ecs:DescribeClusters"], None), RoleCheck::Usable { missing: Vec::new() });
         let limited = Policy { allow: vec!["ec2:*".to_owned()], ..Policy::default() };
         account.roles.insert("arn".to_owned(), Role { trusts_us: true, policy: limited });
         let missing = vec!["ecs:DescribeClusters".to_owned()];
-        assert_eq!(account.check_role("arn", &["ecs:DescribeClusters", "ec2:RunInstances"]), RoleCheck::Usable { missing });
-        assert_eq!(account.check_role("other", &[]), RoleCheck::NotTrusted);
+        assert_eq!(account.check_role("arn", &["ecs:DescribeClusters", "ec2:RunInstances"], None), RoleCheck::Usable { missing });
+        assert_eq!(account.check_role("other", &[], None), RoleCheck::NotTrusted);
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
-use strata_domain::Ec2InstanceId;
+use strata_domain::{ClusterArn, Ec2InstanceId};
 use strata_ports::inventory::Platform;
 use strata_ports::{
     AddressView, CloudError, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory, LoadBalancerView,
@@ -151,10 +151,10 @@ impl Identity for SimCloud {
         .await
     }
 
-    async fn check_role(&self, role_arn: &str, actions: &[&str]) -> Result<RoleCheck, CloudError> {
+    async fn check_role(&self, role_arn: &str, actions: &[&str], cluster: Option<&ClusterArn>) -> Result<RoleCheck, CloudError> {
         self.call(Latency::Read, |s| {
             s.admit("sts:AssumeRole", 1)?;
-            Ok(s.account.check_role(role_arn, actions))
+            Ok(s.account.check_role(role_arn, actions, cluster))
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! The wrappers of the ports that only read: inventory, load balancers, identity.
 
 use async_trait::async_trait;
-use strata_domain::Ec2InstanceId;
+use strata_domain::{ClusterArn, Ec2InstanceId};
 use strata_ports::{
     AddressView, CloudError, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory, LoadBalancerView,
     LoadBalancers, RoleCheck, SecurityGroupView, StackScope, VolumeView, VpcView,
@@ -62,8 +62,8 @@ impl Identity for Wrapped<dyn Identity> {
         self.faulty.run("iam:SimulatePrincipalPolicy", Kind::Reads, self.inner.decide(principal, action, resource)).await
     }
 
-    async fn check_role(&self, role_arn: &str, actions: &[&str]) -> Result<RoleCheck, CloudError> {
-        self.faulty.run("sts:AssumeRole", Kind::Reads, self.inner.check_role(role_arn, actions)).await
+    async fn check_role(&self, role_arn: &str, actions: &[&str], cluster: Option<&ClusterArn>) -> Result<RoleCheck, CloudError> {
+        self.faulty.run("sts:AssumeRole", Kind::Reads, self.inner.check_role(role_arn, actions, cluster)).await
     }
 
     async fn verify_instance(&self, document: &str, signature: &str) -> Result<Option<InstanceIdentity>, CloudError> {

@@ -10,7 +10,6 @@ use strata_domain::{ClusterArn, LayerId};
 use strata_ports::{Change, Expect, keys};
 
 use super::layer_members::{CLUSTER, LayerMembers};
-use super::register_ecs_cluster::MAY_SEE_CLUSTERS;
 use super::uniqueness::{layer_name_taken, layer_shortname_taken, take};
 use crate::api::call::Call;
 use crate::api::checks;
@@ -144,9 +143,9 @@ async fn cluster_of(
     changes: &mut Vec<Change>,
 ) -> Result<ClusterArn, ApiError> {
     ecs_cluster::check_stack(&stack.chef_version, &stack.vpc_id)?;
-    call.check_role(&stack.service_role_arn, &MAY_SEE_CLUSTERS, "ECS Cluster layers need").await?;
     let registered = call.find::<ClusterArn>(&keys::unique(&stack.id, "cluster", "one")).await?;
     let cluster = ecs_cluster::layer_cluster(settings.attribute(CLUSTER), registered.as_ref().map(|r| &r.record))?.clone();
+    call.check_role_for(&stack.service_role_arn, &cluster).await?;
     changes.extend(registered.map(|r| r.check()));
     Ok(cluster)
 }

@@ -12,9 +12,6 @@ use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
 use crate::records::ClusterRegistration;
 
-/// By this it is seen whether the service role was widened for ECS at all [ECS-35].
-pub(super) const MAY_SEE_CLUSTERS: [&str; 1] = ["ecs:DescribeClusters"];
-
 /// Registers an ECS cluster with a stack; a cluster belongs to one stack, and a stack has one.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
@@ -57,7 +54,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     if let Some(other) = call.find::<ClusterArn>(&of_stack).await? {
         return Err(EcsClusterError::StackHasCluster(other.record).into());
     }
-    call.check_role(&stack.service_role_arn, &MAY_SEE_CLUSTERS, "ECS Cluster layers need").await?;
+    call.check_role_for(&stack.service_role_arn, &cluster).await?;
     check_exists(call, stack, &cluster).await?;
     let registration = ClusterRegistration { kind: "cluster".to_owned(), stack_id: stack.id.clone(), registered_at: call.now };
     Ok(answer.with(vec![

@@ -2,8 +2,10 @@
 //! role with rights of their own.
 
 use serde::{Deserialize, Serialize};
+use strata_domain::ClusterArn;
+use strata_domain::ecs_cluster;
 use strata_domain::service_role::{ECS_ACTIONS, addition};
-use strata_ports::RoleCheck;
+use strata_ports::{RoleCheck, keys};
 
 use super::super::call::Call;
 use super::super::error::ApiError;
@@ -14,6 +16,8 @@ use super::super::transaction::Answer;
 #[serde(rename_all = "PascalCase")]
 struct Members {
     stack_id: Option<String>,
+    /// The cluster that the layer is to be of; without it the stack's registered one, and before there is one every cluster.
+    ecs_cluster_arn: Option<String>,
 }
 
 /// The answer.
@@ -33,7 +37,15 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let m: Members = input.read()?;
     let stack = call.stack(&required(m.stack_id, "StackId")?).await?.record;
     call.permit(Some(&stack.id)).await?;
-    let (is_trusted, missing) = match call.ports.identity.check_role(&stack.service_role_arn, &ECS_ACTIONS).await? {
+    let cluster = match m.ecs_cluster_arn.map(ClusterArn::from) {
+        Some(named) => {
+            ecs_cluster::region_of(named.as_str())?;
+            Some(named)
+        }
+        None => call.find::<ClusterArn>(&keys::unique(&stack.id, "cluster", "one")).await?.map(|registered| registered.record),
+    };
+    let checked = call.ports.identity.check_role(&stack.service_role_arn, &ECS_ACTIONS, cluster.as_ref()).await?;
+    let (is_trusted, missing) = match checked {
         RoleCheck::Usable { missing } => (true, missing),
         RoleCheck::NotTrusted | RoleCheck::NotYetPropagated => (false, Vec::new()),
     };

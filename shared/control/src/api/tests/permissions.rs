@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use strata_domain::ClusterArn;
 use strata_local::cloud::Policy;
 use strata_ports::CloudError;
 use strata_ports::identity::{IamDecision, Identity, InstanceIdentity, RoleCheck};
@@ -333,7 +334,7 @@ impl Identity for MuteIam {
         let why = || CloudError::RetryLater { action: "iam:SimulatePrincipalPolicy", why: "Throttling".into() };
         self.answers.load(Ordering::Relaxed).then_some(IamDecision::Silent).ok_or_else(why)
     }
-    async fn check_role(&self, _: &str, _: &[&str]) -> Result<RoleCheck, CloudError> {
+    async fn check_role(&self, _: &str, _: &[&str], _: Option<&ClusterArn>) -> Result<RoleCheck, CloudError> {
         Ok(RoleCheck::Usable { missing: Vec::new() })
     }
     async fn verify_instance(&self, _: &str, _: &str) -> Result<Option<InstanceIdentity>, CloudError> {

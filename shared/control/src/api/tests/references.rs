@@ -153,6 +153,26 @@ async fn ecs_35_a_service_role_without_ecs_is_named_at_register_and_at_create_la
     app.call("CreateLayer", layer).await.good();
 }
 
+/// [ECS-35]: a role may be narrowed to some clusters; it is asked about the one that is meant.
+#[tokio::test]
+async fn ecs_35_a_service_role_that_is_narrowed_to_one_cluster_registers_that_one_only() {
+    let app = TestApi::new();
+    app.account.put_role(ROLE, role(&["ec2:*"]));
+    let stack = app.stack("shop").await;
+    let mut narrowed = role(&["ec2:*", "ecs:*"]);
+    narrowed.policy.resources = vec![format!("{CLUSTER}-other")];
+    app.account.put_role(ROLE, narrowed.clone());
+    let register = async || app.call("RegisterEcsCluster", json!({ "EcsClusterArn": CLUSTER, "StackId": stack })).await;
+    let refused = register().await.invalid();
+    assert!(
+        refused.contains(&format!("does not allow ecs:DescribeClusters on {CLUSTER}, which ECS Cluster layers need")),
+        "{refused}"
+    );
+    narrowed.policy.resources = vec![CLUSTER.to_owned()];
+    app.account.put_role(ROLE, narrowed);
+    register().await.good();
+}
+
 /// [LOAD-5] [IAM-3]
 #[tokio::test]
 async fn load_5_custom_alarms_need_describe_alarms_in_the_service_role() {
