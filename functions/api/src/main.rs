@@ -60,5 +60,6 @@ fn config(settings: &Settings) -> Result<ApiConfig, SettingsError> {
         max_layers: settings.max_layers.unwrap_or(usual.max_layers),
         max_instances: settings.max_instances.unwrap_or(usual.max_instances),
         public_url: settings.api_url.clone(),
+        installation: Some(settings.installation.clone()),
     })
 }

@@ -156,7 +156,7 @@ fn image_view(image: &Image) -> Option<ImageView> {
 
 fn host_view(host: &Instance, platform: Option<&Platform>) -> Option<HostView> {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-    let group = host.tags().iter().find(|tag| tag.key() == Some("aws:autoscaling:groupName")).and_then(|tag| tag.value());
+    let tag = |key: &str| host.tags().iter().find(|tag| tag.key() == Some(key)).and_then(|tag| tag.value()).map(str::to_owned);
     Some(HostView {
         id: Ec2InstanceId::from(host.instance_id()?),
         state: describe::state(host)?,
@@ -172,7 +172,8 @@ fn host_view(host: &Instance, platform: Option<&Platform>) -> Option<HostView> {
         private_ip: host.private_ip_address().map(str::to_owned),
         public_ip: host.public_ip_address().map(str::to_owned),
         is_spot: host.instance_lifecycle() == Some(&InstanceLifecycleType::Spot),
-        auto_scaling_group: group.map(str::to_owned),
+        auto_scaling_group: tag("aws:autoscaling:groupName"),
+        installation: tag("strata:installation"),
     })
 }
 

@@ -113,7 +113,7 @@ async fn reg_6_a_host_is_told_with_what_its_ssm_agent_says() {
         )
     };
     let spot = "<instanceLifecycle>spot</instanceLifecycle><keyName>ops</keyName><tagSet><item><key>aws:autoscaling:groupName</key>\
-                <value>fleet</value></item></tagSet>";
+                <value>fleet</value></item><item><key>strata:installation</key><value>prod</value></item></tagSet>";
     let hosts = host("i-agent", "<privateIpAddress>10.0.0.1</privateIpAddress>") + &host("i-silent", spot);
     let canned = Canned::new(move |call| match call.operation.as_str() {
         "AssumeRole" => assumed(),
@@ -141,5 +141,6 @@ async fn reg_6_a_host_is_told_with_what_its_ssm_agent_says() {
     assert_eq!((agent.state, agent.zone.as_str(), agent.is_spot), (Ec2State::Running, "us-east-1b", false));
     assert_eq!((agent.private_ip.as_deref(), &agent.auto_scaling_group), (Some("10.0.0.1"), &None));
     assert_eq!((&silent.platform, silent.is_spot, silent.key_name.as_deref()), (&None, true, Some("ops")));
-    assert_eq!(silent.auto_scaling_group.as_deref(), Some("fleet"));
+    assert_eq!((silent.auto_scaling_group.as_deref(), silent.installation.as_deref()), (Some("fleet"), Some("prod")));
+    assert_eq!(agent.installation, None);
 }

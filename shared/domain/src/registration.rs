@@ -42,6 +42,8 @@ impl ReportedOs {
 /// An EC2 instance, as far as its registration asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate<'a> {
+    /// `i-...`.
+    pub id: &'a str,
     /// EC2 runs it.
     pub is_running: bool,
     /// EC2's word for its state.
@@ -54,6 +56,8 @@ pub struct Candidate<'a> {
     pub is_spot: bool,
     /// Its Auto Scaling group.
     pub auto_scaling_group: Option<&'a str>,
+    /// The value of its tag `strata:installation`.
+    pub installation: Option<&'a str>,
     /// What its SSM agent reports; `None` if that has never called.
     pub platform: Option<(&'a str, &'a str)>,
 }
@@ -81,6 +85,16 @@ pub enum RegistrationError {
     /// [REG-6]
     #[error("Instance Identity: an instance of the Auto Scaling group \"{0}\" cannot be registered; detach it first")]
     AutoScaling(String),
+    /// Our roles' rights end at machines without the tag.
+    #[error(
+        "Instance Identity: the EC2 instance {host} has not the tag strata:installation={installation}, by which its owner lets Strata command, reboot and stop it; run aws ec2 create-tags --resources {host} --tags Key=strata:installation,Value={installation} and register it again"
+    )]
+    Untagged {
+        /// `i-...`.
+        host: String,
+        /// The installation's name.
+        installation: String,
+    },
     /// [REG-6]
     #[error(
         "Instance Identity: the operating system is not known, since the SSM agent of the EC2 instance has not called; start the agent, give the instance a profile that lets it call Systems Manager, and try again"
@@ -102,11 +116,15 @@ pub enum RegistrationError {
 }
 
 /// Whether an EC2 instance may be registered with a stack in this VPC [REG-6], and what it runs. The region is its identity document's to
-/// say. Of the types only the architecture is judged.
+/// say. Of the types only the architecture is judged. `installation`: the name that its tag must give, where our rights depend on it.
 ///
 /// # Errors
 /// The first reason against it.
-pub fn check_candidate(host: &Candidate<'_>, stack_vpc: &str) -> Result<ReportedOs, RegistrationError> {
+pub fn check_candidate(
+    host: &Candidate<'_>,
+    stack_vpc: &str,
+    installation: Option<&str>,
+) -> Result<ReportedOs, RegistrationError> {
     if !host.is_running {
         return Err(RegistrationError::NotRunning(host.state.to_owned()));
     }
@@ -121,6 +139,9 @@ pub fn check_candidate(host: &Candidate<'_>, stack_vpc: &str) -> Result<Reported
     }
     if let Some(group) = host.auto_scaling_group {
         return Err(RegistrationError::AutoScaling(group.to_owned()));
+    }
+    if let Some(installation) = installation.filter(|name| host.installation != Some(name)) {
+        return Err(RegistrationError::Untagged { host: host.id.to_owned(), installation: installation.to_owned() });
     }
     let (name, version) = host.platform.ok_or(RegistrationError::Unheard)?;
     ReportedOs::of_platform(name, version).ok_or_else(|| RegistrationError::Platform(format!("{name} {version}")))
@@ -146,12 +167,14 @@ mod tests {
 
     fn candidate() -> Candidate<'static> {
         Candidate {
+            id: "i-1",
             is_running: true,
             state: "running",
             vpc_id: "vpc-1",
             architecture: "x86_64",
             is_spot: false,
             auto_scaling_group: None,
+            installation: None,
             platform: Some(("Amazon Linux", "2023")),
         }
     }
@@ -159,7 +182,7 @@ mod tests {
     /// [REG-6]
     #[test]
     fn reg_6_what_an_ec2_instance_must_be_to_be_registered() {
-        let check = |host: Candidate<'_>| check_candidate(&host, "vpc-1");
+        let check = |host: Candidate<'_>| check_candidate(&host, "vpc-1", None);
         assert_eq!(check(candidate()).unwrap().name, "amazon");
         assert!(check(Candidate { architecture: "i386", ..candidate() }).is_ok());
         use RegistrationError as E;
@@ -173,6 +196,16 @@ mod tests {
             (Candidate { platform: Some(("Windows", "2019")), ..candidate() }, E::Platform("Windows 2019".into())),
         ] {
             assert_eq!(check(host), Err(expected));
+        }
+    }
+
+    #[test]
+    fn a_machine_that_its_owner_has_not_tagged_is_not_registered_where_rights_depend_on_the_tag() {
+        let check = |installation, wanted| check_candidate(&Candidate { installation, ..candidate() }, "vpc-1", wanted);
+        assert!(check(None, None).is_ok() && check(Some("strata"), Some("strata")).is_ok());
+        for other in [None, Some("other"), Some("")] {
+            let told = check(other, Some("strata")).unwrap_err().to_string();
+            assert!(told.contains("create-tags --resources i-1 --tags Key=strata:installation,Value=strata"), "{told}");
         }
     }
 

@@ -127,6 +127,8 @@ pub struct HostView {
     pub is_spot: bool,
     /// The Auto Scaling group that it belongs to.
     pub auto_scaling_group: Option<String>,
+    /// The value of its tag `strata:installation`.
+    pub installation: Option<String>,
 }
 
 /// Look-ups by id, batched by the adapter; what the account does not have is missing from the answer.

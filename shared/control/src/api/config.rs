@@ -20,6 +20,9 @@ pub struct ApiConfig {
     pub max_instances: usize,
     /// Its own URL, for machines that register themselves: `https://...`; without one they cannot.
     pub public_url: Option<String>,
+    /// The value of the tag `strata:installation` that a machine must have to be registered: the service role's rights end there. `None`:
+    /// it is not asked for.
+    pub installation: Option<String>,
 }
 
 impl Default for ApiConfig {
@@ -33,6 +36,7 @@ impl Default for ApiConfig {
             max_layers: 100,
             max_instances: 2_000,
             public_url: None,
+            installation: None,
         }
     }
 }

@@ -108,6 +108,7 @@ fn host_view(host: &Host) -> HostView {
         public_ip: shown.public_ip,
         is_spot: own.is_some_and(|o| o.is_spot),
         auto_scaling_group: own.and_then(|o| o.auto_scaling_group.clone()),
+        installation: own.and_then(|o| o.installation.clone()),
     }
 }
 

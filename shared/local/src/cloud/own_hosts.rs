@@ -34,6 +34,9 @@ pub struct OwnHost {
     pub is_spot: bool,
     /// Its Auto Scaling group.
     pub auto_scaling_group: Option<String>,
+    /// The value of its tag `strata:installation`.
+    #[serde(default)]
+    pub installation: Option<String>,
     /// What its SSM agent reports; `None`: it has no SSM agent.
     pub platform: Option<Platform>,
     /// The cluster that its ECS agent is in already.
@@ -54,6 +57,7 @@ impl Default for OwnHost {
             key_name: None,
             is_spot: false,
             auto_scaling_group: None,
+            installation: None,
             platform: Some(Platform { name: "Amazon Linux".to_owned(), version: "2023".to_owned() }),
             cluster: None,
         }

@@ -90,7 +90,7 @@ async fn reported_os(
     let host = hosts.into_iter().find(|host| host.id == *ec2);
     let host =
         host.ok_or_else(|| ApiError::Validation(format!("EC2 knows no instance {ec2} any more, so it cannot be assigned")))?;
-    let reported = check_candidate(&candidate(&host), &stack.vpc_id)?;
+    let reported = check_candidate(&candidate(&host), &stack.vpc_id, call.config.installation.as_deref())?;
     check_ecs_os(&reported)?;
     Ok(Some(reported))
 }

@@ -146,7 +146,7 @@ async fn machine(call: &Call<'_>, stack: &Stack, document: &str, signature: &str
     let hosts = call.ports.inventory.hosts(&call.scope(stack), std::slice::from_ref(&identity.host)).await?;
     let host = hosts.into_iter().find(|host| host.id == identity.host);
     let host = host.ok_or_else(|| wrong(format!("EC2 knows no instance {}", identity.host)))?;
-    let reported_os = check_candidate(&candidate(&host), &stack.vpc_id)?;
+    let reported_os = check_candidate(&candidate(&host), &stack.vpc_id, call.config.installation.as_deref())?;
     let index = nobodys(call, &host.id).await?;
     Ok(Machine { host, reported_os, index })
 }
@@ -154,12 +154,14 @@ async fn machine(call: &Call<'_>, stack: &Stack, document: &str, signature: &str
 /// A machine as the rules see it.
 pub(super) fn candidate(host: &HostView) -> Candidate<'_> {
     Candidate {
+        id: host.id.as_str(),
         is_running: host.state == Ec2State::Running,
         state: host.state.as_str(),
         vpc_id: &host.vpc_id,
         architecture: &host.architecture,
         is_spot: host.is_spot,
         auto_scaling_group: host.auto_scaling_group.as_deref(),
+        installation: host.installation.as_deref(),
         platform: host.platform.as_ref().map(|p| (p.name.as_str(), p.version.as_str())),
     }
 }

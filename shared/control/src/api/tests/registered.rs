@@ -150,6 +150,21 @@ async fn reg_6_what_ec2_says_against_it() {
     }
 }
 
+/// The service role's rights end at machines without the tag, so one without it could be neither set up nor stopped.
+#[tokio::test]
+async fn where_rights_depend_on_our_tag_its_owner_gives_it_first() {
+    let config = crate::api::ApiConfig { installation: Some("strata".to_owned()), ..crate::api::ApiConfig::default() };
+    let app = TestApi::with(|_| {}, config);
+    let stack = app.stack("shop").await;
+    for other in [None, Some("another".to_owned())] {
+        let host = app.account.add_host(OwnHost { installation: other, ..own() });
+        let message = register(&app, &stack, &host).await.invalid();
+        assert!(message.contains(&format!("--resources {host} --tags Key=strata:installation,Value=strata")), "{message}");
+    }
+    let host = app.account.add_host(OwnHost { installation: Some("strata".to_owned()), ..own() });
+    register(&app, &stack, &host).await.good();
+}
+
 /// [REG-7]: two registrations of one machine at once.
 #[tokio::test]
 async fn reg_7_of_two_registrations_at_once_one_gets_the_machine() {
