@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod on_call;
+mod register;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use strata_domain::decision::Function;
 
 use crate::client::ApiOptions;
 pub use on_call::*;
+pub use register::RegisterArgs;
 
 /// `strata`.
 #[derive(Debug, Parser)]
@@ -77,6 +79,9 @@ pub enum Command {
         #[command(subcommand)]
         command: LayerCommand,
     },
+    /// Make an EC2 instance that exists already an instance of a stack
+    #[command(after_help = register::EXAMPLES)]
+    Register(RegisterArgs),
     /// Print the completion script of a shell
     #[command(after_help = "Example:\n  strata completions zsh > ~/.zfunc/_strata")]
     Completions {
@@ -424,6 +429,8 @@ pub enum WorldAdd {
         /// Its name
         name: String,
     },
+    /// An EC2 instance that is in no stack; its metadata service is below /_strata/world/machines/
+    Machine,
     /// An IAM user
     User {
         /// Its name

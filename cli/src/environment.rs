@@ -12,6 +12,8 @@ pub struct Environment {
     pub strata_installation: Option<String>,
     /// `AWS_ENDPOINT_URL_OPSWORKS`: the API's URL.
     pub aws_endpoint_url_opsworks: Option<String>,
+    /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`: the metadata service of this machine.
+    pub metadata_endpoint: Option<String>,
     /// `AWS_ENDPOINT_URL`: the URL of every service that has none of its own.
     pub aws_endpoint_url: Option<String>,
 }
@@ -24,6 +26,7 @@ impl Environment {
             aws_endpoint_url: variable("AWS_ENDPOINT_URL"),
             aws_endpoint_url_opsworks: variable("AWS_ENDPOINT_URL_OPSWORKS"),
             home: variable("HOME"),
+            metadata_endpoint: variable("AWS_EC2_METADATA_SERVICE_ENDPOINT"),
             strata_installation: variable("STRATA_INSTALLATION"),
         }
     }

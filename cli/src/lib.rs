@@ -17,6 +17,7 @@ pub mod error;
 pub mod layer;
 pub mod modes;
 pub mod proxy;
+pub mod register;
 mod signing;
 pub mod sim;
 pub mod smoke;
@@ -52,6 +53,7 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Freeze(args) => modes::run(Verb::Freeze, args, cli.output),
         Command::Thaw(args) => modes::run(Verb::Thaw, args, cli.output),
         Command::Observe(args) => modes::run(Verb::Observe, args, cli.output),
+        Command::Register(args) => register::run(args, cli.output),
         Command::Completions { shell } => {
             // Into a buffer first: the generator panics when it cannot write, and a closed pipe is no reason for that.
             let mut script = Vec::new();

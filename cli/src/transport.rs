@@ -20,8 +20,17 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 ///
 /// `HTTPS_PROXY` and `NO_PROXY` are heeded, as the AWS CLI does, except towards this machine.
 pub(crate) fn connector(endpoint: &Endpoint, read_timeout: Duration) -> SharedHttpConnector {
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(read_timeout).build();
     let way = if endpoint.is_loopback() { ProxyConfig::disabled() } else { ProxyConfig::from_env() };
+    by(way, read_timeout)
+}
+
+/// A connector that heeds no proxy: to what is on this machine alone.
+pub(crate) fn unproxied(read_timeout: Duration) -> SharedHttpConnector {
+    by(ProxyConfig::disabled(), read_timeout)
+}
+
+fn by(way: ProxyConfig, read_timeout: Duration) -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(read_timeout).build();
     let connector = Connector::builder()
         .connector_settings(settings)
         .proxy_config(way)

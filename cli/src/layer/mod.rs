@@ -33,7 +33,7 @@ pub fn run(command: &LayerCommand, output: Output) -> Result<Exit, CliError> {
 }
 
 /// The stack of this id, or the one stack of this name; the only stack where none is named.
-async fn stack(api: &Api, named: Option<&str>) -> Result<Stack, CliError> {
+pub(crate) async fn stack(api: &Api, named: Option<&str>) -> Result<Stack, CliError> {
     let all = api.client().describe_stacks().send().await.map_err(|e| api.explain(e))?;
     let is_meant = |s: &&Stack| named.is_none_or(|named| s.stack_id() == Some(named) || s.name() == Some(named));
     let found: Vec<&Stack> = all.stacks().iter().filter(is_meant).collect();

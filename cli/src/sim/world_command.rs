@@ -67,6 +67,7 @@ fn addition(what: WorldAdd) -> Wish {
         WorldAdd::Volume { zone, size } => Wish::Volume { zone, size },
         WorldAdd::ElasticIp => Wish::ElasticIp {},
         WorldAdd::LoadBalancer { name } => Wish::LoadBalancer { name },
+        WorldAdd::Machine => Wish::Machine {},
         WorldAdd::User { name } => Wish::User { name },
         WorldAdd::Role { name, allow } => Wish::Role { name, allow },
         WorldAdd::Service { cluster, name, count } => Wish::Service { cluster, name, count },

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use strata_domain::{ClusterArn, InstanceId, LayerId};
 use strata_local::SimCloud;
-use strata_local::cloud::{Mishap, Policy, Role, ServiceSpec, Victim};
+use strata_local::cloud::{Mishap, OwnHost, Policy, Role, ServiceSpec, Victim};
 
 use crate::sim::world::setup::{ACCOUNT, cluster_arn};
 
@@ -80,6 +80,7 @@ pub(crate) enum Wish {
     Volume { zone: String, size: u32 },
     ElasticIp {},
     LoadBalancer { name: String },
+    Machine {},
     User { name: String },
     Role { name: String, allow: Vec<String> },
     Allow { role: String, actions: Vec<String> },
@@ -125,6 +126,7 @@ pub(super) fn grant(cloud: &SimCloud, wish: &Wish) -> Result<String, String> {
             cloud.add_load_balancer(name);
             Ok(name.clone())
         }
+        Wish::Machine {} => Ok(cloud.add_host(OwnHost::default()).to_string()),
         Wish::User { name } => check_name(name).map(|()| cloud.add_user(name)),
         Wish::Role { name, allow } => {
             check_name(name)?;

@@ -5,12 +5,13 @@ use std::sync::{Arc, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, header};
-use axum::routing::get;
+use axum::routing::{any, get};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use strata_control::{Api, INSTALLER_PATH, MAX_BODY_BYTES, Refusal};
+use strata_domain::Ec2InstanceId;
 use strata_domain::decision::Function;
 use strata_local::cloud::LINK_FOLDER;
 use strata_local::{SimCloud, VirtualClock};
@@ -30,6 +31,8 @@ pub(crate) const WORLD_PATH: &str = "/_strata/world";
 pub(crate) const MODES_PATH: &str = "/_strata/world/modes";
 /// Where the pages are that on-call got.
 pub(crate) const PAGES_PATH: &str = "/_strata/world/pages";
+/// Below it each machine has its metadata service.
+pub(crate) const MACHINES_PATH: &str = "/_strata/world/machines/";
 
 /// What answering takes.
 pub(super) struct Served {
@@ -48,6 +51,7 @@ pub(super) fn router(served: Arc<Served>) -> Router {
         .route(WORLD_PATH, get(list).post(wish))
         .route(MODES_PATH, get(list_modes).post(turn_mode))
         .route(PAGES_PATH, get(list_pages))
+        .route(&format!("{MACHINES_PATH}{{host}}/latest/{{*path}}"), any(metadata))
         .route(&objects, get(object))
         .fallback(api)
         .with_state(served)
@@ -215,6 +219,27 @@ async fn list_pages(State(served): State<Arc<Served>>, headers: HeaderMap) -> Re
         })
         .collect();
     json(StatusCode::OK, &told)
+}
+
+/// The metadata service of a machine, by IMDSv2: a PUT gives a token, and without it nothing is told.
+async fn metadata(
+    State(served): State<Arc<Served>>,
+    Path((host, path)): Path<(String, String)>,
+    request: Request,
+) -> Response<Body> {
+    const TOKEN: &str = "c3RyYXRh";
+    let host = Ec2InstanceId::from(host);
+    let has_token = request.headers().get("x-aws-ec2-metadata-token").is_some_and(|token| token == TOKEN);
+    let document = served.cloud.identity_document(&host);
+    match (request.method(), path.as_str()) {
+        _ if !is_local(request.headers()) => error(StatusCode::FORBIDDEN, FOREIGN),
+        _ if !served.cloud.has_host(&host) => error(StatusCode::NOT_FOUND, "there is no machine of this id"),
+        (&Method::PUT, "api/token") => Response::new(Body::from(TOKEN)),
+        (&Method::GET, _) if !has_token => error(StatusCode::UNAUTHORIZED, "a token is wanted"),
+        (&Method::GET, "dynamic/instance-identity/document") => Response::new(Body::from(document)),
+        (&Method::GET, "dynamic/instance-identity/signature") => Response::new(Body::from(SimCloud::sign_identity(&document))),
+        _ => error(StatusCode::NOT_FOUND, "that is not told here"),
+    }
 }
 
 /// Hands security-updates the request that an update window sends.

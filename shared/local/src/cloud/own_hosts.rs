@@ -80,6 +80,11 @@ impl SimCloud {
         });
     }
 
+    /// Whether there is, or was, a machine of this id.
+    pub fn has_host(&self, host: &Ec2InstanceId) -> bool {
+        self.lock().ec2.by_id.contains_key(host)
+    }
+
     /// The instance identity document that such a machine reads from its metadata service.
     pub fn identity_document(&self, host: &Ec2InstanceId) -> String {
         let config = &self.lock().config;
