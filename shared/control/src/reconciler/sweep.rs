@@ -52,6 +52,10 @@ impl Reconciler {
     async fn exceptions(&self, stack: &StackId, cluster: &ClusterArn, ids: &mut BTreeSet<Named>) -> Result<(), HandlerError> {
         let Some(view) = StackView::read(&*self.ports.store, stack).await? else { return Ok(()) };
         ids.extend(view.claimed().map(|id| (stack.clone(), id.clone())));
+        for forgotten in view.forgotten_claims(self.ports.clock.now()) {
+            // Somebody who has taken the host anew meanwhile was quicker.
+            round::committed(self.ports.store.commit(vec![forgotten]).await)?;
+        }
         outage::resolve(&*self.ports.store, &view, self.ports.clock.now()).await?;
         let machines = self.ports.compute.describe_exceptions(&view.scope).await.unwrap_or_default();
         ids.extend(machines.into_iter().filter_map(|host| host.instance_id).map(|id| (stack.clone(), id)));

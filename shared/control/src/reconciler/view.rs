@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use strata_domain::claims::Claim;
 use strata_domain::holds::{Hold, HoldKind};
 use strata_domain::lifecycle::Rules;
@@ -12,17 +12,20 @@ use strata_domain::settings::Settings;
 use strata_domain::{ClusterArn, InstanceId, LayerId, StackId};
 use strata_ports::mode::effective;
 use strata_ports::store::Listing;
-use strata_ports::{Modes, StackScope, Store, StoreError, keys};
+use strata_ports::{Change, Modes, StackScope, Store, StoreError, keys};
 
 use super::Config;
 use crate::records::Stored;
+
+/// How long a claim that has lapsed is left to its holder, who may still report on it; then lifecycle removes it.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// A stack and what bears on the lifecycle of its instances.
 pub(super) struct StackView {
     pub(super) stack: Stack,
     pub(super) scope: StackScope,
     layers: BTreeMap<LayerId, (Layer, Settings)>,
-    claims: BTreeMap<InstanceId, Claim>,
+    claims: BTreeMap<InstanceId, Stored<Claim>>,
     holds: Vec<Stored<Hold>>,
     modes: BTreeMap<Vec<LayerId>, Option<Mode>>,
 }
@@ -42,8 +45,8 @@ impl StackView {
         }
         let mut claims = BTreeMap::new();
         for item in store.list(&Listing::of(&pk, keys::CLAIM)).await? {
-            let claim: Claim = item.decode()?;
-            claims.insert(claim.instance_id.clone(), claim);
+            let claim = Stored::<Claim>::of(item)?;
+            claims.insert(claim.record.instance_id.clone(), claim);
         }
         let holds = store.list(&Listing::of(&pk, keys::HOLD)).await?.into_iter().map(Stored::of).collect::<Result<_, _>>()?;
         let scope = scope_of(&stack);
@@ -60,7 +63,13 @@ impl StackView {
     }
 
     pub(super) fn claim_on(&self, id: &InstanceId) -> Option<&Claim> {
-        self.claims.get(id)
+        self.claims.get(id).map(|claim| &claim.record)
+    }
+
+    /// The changes that remove claims which lapsed so long ago that their holders have forgotten them.
+    pub(super) fn forgotten_claims(&self, now: Timestamp) -> Vec<Change> {
+        let is_forgotten = |claim: &&Stored<Claim>| now.duration_since(claim.record.until) >= FORGOTTEN_AFTER;
+        self.claims.values().filter(is_forgotten).map(Stored::delete).collect()
     }
 
     /// Instances with a claim, in force or not.

@@ -206,7 +206,7 @@ async fn prepare(
             _ => removal_changes(store, &before).await?,
         });
     } else {
-        let is_claimed = view.claim_on(&record.id).is_some();
+        let is_claimed = view.claim_on(&record.id).is_some_and(|claim| claim.is_in_force(teller.now));
         let busy = is_busy(&record, is_claimed);
         if busy != is_busy(&before.record, false) {
             changes.extend(busy_changes(store, &record, busy).await?);

@@ -1,5 +1,6 @@
 //! The reconciler over a small obedient cloud and the in-memory store.
 
+mod claims;
 mod fake;
 mod freeze;
 mod volumes;
