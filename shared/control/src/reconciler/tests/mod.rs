@@ -3,6 +3,7 @@
 mod claims;
 mod fake;
 mod freeze;
+mod quiet;
 mod volumes;
 
 use std::sync::Arc;
