@@ -1,7 +1,8 @@
-//! Faults: wraps any ports so that chosen calls fail, before or after they took effect.
+//! Faults: wraps any ports so that chosen calls fail, before or after they took effect, or are the last thing that a process does.
 //!
 //! The wrapped ports know nothing of it; what fails is decided by a seed, or written in the test that needs it.
 
+mod crash;
 mod reading;
 mod wrappers;
 
@@ -15,6 +16,10 @@ use jiff::Timestamp;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use strata_ports::{Clock, CloudError, Ports};
+
+use crash::Crash;
+pub use crash::{Called, Moment};
+use tokio::sync::Notify;
 
 use crate::rng;
 
@@ -175,6 +180,8 @@ struct Dice {
 pub struct Faulty {
     dice: Mutex<Dice>,
     clock: Arc<dyn Clock>,
+    crash: Mutex<Crash>,
+    died: Notify,
 }
 
 impl Faulty {
@@ -182,7 +189,7 @@ impl Faulty {
     pub fn new(plan: FaultPlan, clock: Arc<dyn Clock>) -> Arc<Self> {
         let rng = rng::stream(plan.seed, "faults");
         let dice = Dice { plan, rng, calls: BTreeMap::new(), injected: Vec::new(), is_quiet: false };
-        Arc::new(Self { dice: Mutex::new(dice), clock })
+        Arc::new(Self { dice: Mutex::new(dice), clock, crash: Mutex::default(), died: Notify::new() })
     }
 
     /// `ports` with faults by `plan`, when nobody asks afterwards what was put in. Clock, ids and modes never fail.
@@ -209,6 +216,10 @@ impl Faulty {
         self.dice.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn crash(&self) -> MutexGuard<'_, Crash> {
+        self.crash.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The fault of this call, if it is to have one.
     fn decide(&self, action: &'static str, kind: Kind) -> Option<Fault> {
         let at = self.clock.now();
@@ -218,8 +229,21 @@ impl Faulty {
         Some(fault)
     }
 
-    /// Makes the call, unless it fails before; forgets its answer, if it fails after.
+    /// Makes the call, unless it fails or the process dies before; forgets its answer, if either comes after.
     async fn run<T>(
+        &self,
+        action: &'static str,
+        kind: Kind,
+        call: impl Future<Output = Result<T, CloudError>>,
+    ) -> Result<T, CloudError> {
+        let end = self.end_at(action, kind);
+        self.die_if(end == Some(Moment::Before)).await;
+        let answer = self.run_by_plan(action, kind, call).await;
+        self.die_if(end == Some(Moment::After)).await;
+        answer
+    }
+
+    async fn run_by_plan<T>(
         &self,
         action: &'static str,
         kind: Kind,

@@ -74,6 +74,15 @@ impl MemoryStore {
         std::mem::take(&mut self.state().changes).into()
     }
 
+    /// Every record, in the order of the keys: what a test compares whole worlds by.
+    pub fn records(&self) -> Vec<(Key, Bytes)> {
+        let state = self.state();
+        let of = |(pk, partition): (&String, &Partition)| {
+            partition.iter().map(|(sk, (_, value))| (Key::new(pk, sk), value.clone())).collect::<Vec<_>>()
+        };
+        state.partitions.iter().flat_map(of).collect()
+    }
+
     /// How often it was asked so far.
     pub fn calls(&self) -> StoreCalls {
         self.state().calls

@@ -6,15 +6,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::SignedDuration;
 use strata_domain::decision::Page;
+use strata_domain::mode::Mode;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, ServiceArn, SsmCommandId, TaskArn};
 use strata_ports::store::Listing;
 use strata_ports::{
     AlarmObservation, AlarmSpec, Alarms, Change, CloudError, ClusterView, CommandRequest, CommandResult, Commands, CommitError,
     Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, EcsService, EcsTask, EventOut, Events, Item,
-    ItemResult, Key, LaunchSpec, Objects, Pager, Ping, Ports, StackScope, Store, StoreError,
+    ItemResult, Key, LaunchSpec, ModeScope, Modes, Objects, Pager, Ping, Ports, StackScope, Store, StoreError,
 };
 
-use super::{Fault, Faulty, Kind};
+use super::{Fault, Faulty, Kind, Moment};
 
 /// A port and who decides about its calls.
 pub(super) struct Wrapped<P: ?Sized> {
@@ -34,7 +35,7 @@ pub(super) fn wrap(faulty: &Arc<Faulty>, ports: Ports) -> Ports {
         alarms: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.alarms }),
         pager: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.pager }),
         events: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.events }),
-        modes: ports.modes,
+        modes: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.modes }),
         objects: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.objects }),
         clock: ports.clock,
         ids: ports.ids,
@@ -239,6 +240,14 @@ impl Objects for Wrapped<dyn Objects> {
     }
 }
 
+/// Modes never fail by plan.
+#[async_trait]
+impl Modes for Wrapped<dyn Modes> {
+    async fn read(&self, scopes: &[ModeScope]) -> Result<Vec<Option<Mode>>, CloudError> {
+        self.faulty.count("ssm:GetParameters", self.inner.read(scopes)).await
+    }
+}
+
 #[async_trait]
 impl Store for Wrapped<dyn Store> {
     async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
@@ -260,6 +269,16 @@ impl Store for Wrapped<dyn Store> {
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+        let end = self.faulty.end_at("store:commit", Kind::Writes);
+        self.faulty.die_if(end == Some(Moment::Before)).await;
+        let answer = self.commit_by_plan(changes).await;
+        self.faulty.die_if(end == Some(Moment::After)).await;
+        answer
+    }
+}
+
+impl Wrapped<dyn Store> {
+    async fn commit_by_plan(&self, changes: Vec<Change>) -> Result<(), CommitError> {
         let Some(fault) = self.faulty.decide("store:commit", Kind::Writes) else { return self.inner.commit(changes).await };
         let why = fault.effect().to_owned();
         match fault {

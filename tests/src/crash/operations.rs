@@ -1,0 +1,203 @@
+//! The operations that the sweep goes over.
+
+use std::pin::Pin;
+
+use jiff::SignedDuration;
+use serde_json::json;
+use strata_domain::InstanceStatus::{ConnectionLost, Online, Registered, Stopped};
+use strata_domain::claims::{Claim, DrainPolicy};
+use strata_local::SimCloud;
+use strata_local::cloud::{Mishap, OwnHost, Victim};
+use strata_ports::{Clock, Store, keys};
+
+use super::World;
+
+/// Work on a world.
+pub type Work<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + 'a>>;
+
+/// An operation: how the world comes to where it begins, which nothing disturbs, and what is done then.
+#[derive(Clone, Copy)]
+pub struct Operation {
+    /// Its name.
+    pub name: &'static str,
+    /// Brings the world to its beginning.
+    pub prepare: for<'a> fn(&'a World) -> Work<'a>,
+    /// Asks for it, and waits until it is done as far as the next thing that is asked for depends on it.
+    pub run: for<'a> fn(&'a World) -> Work<'a>,
+}
+
+/// Every operation.
+pub const ALL: &[Operation] = &[
+    Operation { name: "start, first launch", prepare: |w| Box::pin(online(w, &[2])), run: |w| Box::pin(start(w, 1)) },
+    Operation {
+        name: "start, first launch, instance store",
+        prepare: |w| Box::pin(online(w, &[2])),
+        run: |w| Box::pin(start(w, 3)),
+    },
+    Operation { name: "start, restart", prepare: |w| Box::pin(stopped_again(w, 1)), run: |w| Box::pin(start(w, 1)) },
+    Operation { name: "start, instance store again", prepare: |w| Box::pin(stopped_again(w, 3)), run: |w| Box::pin(start(w, 3)) },
+    Operation { name: "stop", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(stop(w, 1)) },
+    Operation { name: "stop, instance store", prepare: |w| Box::pin(online(w, &[2, 3])), run: |w| Box::pin(stop(w, 3)) },
+    Operation { name: "delete", prepare: |w| Box::pin(stopped_again(w, 1)), run: |w| Box::pin(delete(w, 1)) },
+    Operation {
+        name: "stop with a task of no service",
+        prepare: |w| Box::pin(online_with_task(w)),
+        run: |w| Box::pin(stop(w, 1)),
+    },
+    Operation { name: "delete, instance store", prepare: |w| Box::pin(stopped_again(w, 3)), run: |w| Box::pin(delete(w, 3)) },
+    Operation { name: "stop the stack", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(of_stack(w, "StopStack")) },
+    Operation {
+        name: "start the stack",
+        prepare: |w| Box::pin(stopped_again(w, 1)),
+        run: |w| Box::pin(of_stack(w, "StartStack")),
+    },
+    Operation { name: "reboot", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(reboot(w)) },
+    Operation { name: "heal, hung", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(heal(w, 1, Mishap::Hang)) },
+    Operation {
+        name: "heal, stopped in EC2",
+        prepare: |w| Box::pin(online(w, &[1, 2])),
+        run: |w| Box::pin(heal(w, 1, Mishap::Ec2Stop)),
+    },
+    Operation {
+        name: "heal, terminated in EC2",
+        prepare: |w| Box::pin(online(w, &[1, 2])),
+        run: |w| Box::pin(heal(w, 1, Mishap::Ec2Terminate)),
+    },
+    Operation {
+        name: "heal, instance store",
+        prepare: |w| Box::pin(online(w, &[2, 3])),
+        run: |w| Box::pin(heal(w, 3, Mishap::Hang)),
+    },
+    Operation { name: "claim, drain and restore", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(claim(w, false)) },
+    Operation { name: "claim, drain and lapse", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(claim(w, true)) },
+    Operation { name: "register and assign", prepare: |w| Box::pin(online(w, &[2])), run: |w| Box::pin(register(w)) },
+    Operation { name: "unassign", prepare: |w| Box::pin(assigned(w)), run: |w| Box::pin(of_registered(w, "UnassignInstance")) },
+    Operation {
+        name: "deregister",
+        prepare: |w| Box::pin(assigned(w)),
+        run: |w| Box::pin(of_registered(w, "DeregisterInstance")),
+    },
+    Operation { name: "deregister, created", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(deregister(w)) },
+];
+
+async fn start(world: &World, host: usize) -> Result<(), String> {
+    world.ask("StartInstance", host).await?;
+    world.until_status(host, Online).await
+}
+
+async fn stop(world: &World, host: usize) -> Result<(), String> {
+    world.ask("StopInstance", host).await?;
+    world.until_status(host, Stopped).await
+}
+
+async fn reboot(world: &World) -> Result<(), String> {
+    world.ask("RebootInstance", 1).await?;
+    world.until_status(1, Online).await
+}
+
+async fn deregister(world: &World) -> Result<(), String> {
+    world.ask("DeregisterInstance", 1).await?;
+    world.until("the record is gone", async |w: &World| w.record(1).await.is_none()).await
+}
+
+async fn online(world: &World, hosts: &[usize]) -> Result<(), String> {
+    for host in hosts {
+        world.ask("StartInstance", *host).await?;
+    }
+    for host in hosts {
+        world.until_status(*host, Online).await?;
+    }
+    world.settle().await
+}
+
+async fn stopped_again(world: &World, host: usize) -> Result<(), String> {
+    online(world, &[2, host]).await?;
+    world.ask("StopInstance", host).await?;
+    world.until_status(host, Stopped).await?;
+    world.settle().await
+}
+
+/// A task that nobody moves: the stop waits for it as long as the layer's time allows, and then stops it.
+async fn online_with_task(world: &World) -> Result<(), String> {
+    online(world, &[1, 2]).await?;
+    world.cloud.run_task(world.cluster(), 2).map_err(|error| error.to_string())?;
+    world.settle().await
+}
+
+async fn of_stack(world: &World, action: &str) -> Result<(), String> {
+    world.call(action, json!({ "StackId": world.stack() })).await?;
+    let wanted = if action == "StopStack" { Stopped } else { Online };
+    world.until_status(1, wanted).await?;
+    world.until_status(2, wanted).await
+}
+
+async fn delete(world: &World, host: usize) -> Result<(), String> {
+    let members = json!({ "InstanceId": world.host(host), "DeleteVolumes": true, "DeleteElasticIp": true });
+    world.call("DeleteInstance", members).await?;
+    world.until("the record is gone", async |w: &World| w.record(host).await.is_none()).await
+}
+
+async fn heal(world: &World, host: usize, mishap: Mishap) -> Result<(), String> {
+    world.cloud.inject(Victim::Record(world.host(host).clone()), mishap, world.clock.now());
+    let healed = async |w: &World| w.record(host).await.is_some_and(|r| !r.heals.is_empty() && r.status == Online);
+    world.until("the host is healed", healed).await?;
+    let told = world.cloud.events_out(0).iter().any(|(_, event)| event.detail.to_string().contains(ConnectionLost.as_str()));
+    if told { Ok(()) } else { Err("nobody was told that the connection was lost".to_owned()) }
+}
+
+/// A controller takes the host out of service, and gives it back or forgets it.
+async fn claim(world: &World, lapses: bool) -> Result<(), String> {
+    let until = world.clock.now() + if lapses { SignedDuration::from_mins(12) } else { SignedDuration::from_hours(9) };
+    let claim = Claim {
+        instance_id: world.host(1).clone(),
+        holder: "updates/1".to_owned(),
+        reason: "patch".to_owned(),
+        until,
+        drain: DrainPolicy::Wait,
+    };
+    let key = keys::claim(world.stack(), world.host(1));
+    world.put(key.clone(), &claim).await;
+    let is_out = async |w: &World| w.record(1).await.is_some_and(|r| r.out_of_service_since.is_some());
+    world.until("the host is out of service", is_out).await?;
+    if !lapses {
+        world.remove(key.clone()).await;
+    }
+    let is_back =
+        async |w: &World| w.record(1).await.is_some_and(|r| r.drained_for.is_none() && r.out_of_service_since.is_none());
+    world.until("the host is back in service", is_back).await?;
+    // A claim that its holder has forgotten goes as well.
+    let is_free = async |w: &World| w.store.get(&key).await.is_ok_and(|item| item.is_none());
+    world.until("nobody's claim is left", is_free).await
+}
+
+async fn register(world: &World) -> Result<(), String> {
+    let host = world.cloud.add_host(OwnHost::default());
+    let document = world.cloud.identity_document(&host);
+    let identity = json!({ "Signature": SimCloud::sign_identity(&document), "Document": document });
+    let answer = world.call("RegisterInstance", json!({ "StackId": world.stack(), "InstanceIdentity": identity })).await?;
+    let id = answer["InstanceId"].as_str().unwrap_or_default().to_owned();
+    until_described(world, &id, Registered.as_str()).await?;
+    world.call("AssignInstance", json!({ "InstanceId": id, "LayerIds": [world.layer()] })).await?;
+    until_described(world, &id, Online.as_str()).await
+}
+
+async fn until_described(world: &World, id: &str, status: &str) -> Result<(), String> {
+    let has_it = async |w: &World| match w.registered().await {
+        Some(record) => record.id.as_str() == id && record.status.as_str() == status,
+        None => false,
+    };
+    world.until(&format!("the registered instance is {status}"), has_it).await
+}
+
+async fn assigned(world: &World) -> Result<(), String> {
+    online(world, &[2]).await?;
+    register(world).await?;
+    world.settle().await
+}
+
+async fn of_registered(world: &World, action: &str) -> Result<(), String> {
+    let record = world.registered().await.ok_or("nothing is registered")?;
+    world.call(action, json!({ "InstanceId": record.id })).await?;
+    let has_left = async |w: &World| w.registered().await.is_none_or(|r| action == "UnassignInstance" && r.status == Registered);
+    world.until("the registered instance has left", has_left).await
+}
