@@ -68,6 +68,7 @@ pub fn document(installation: &str, kind: CommandKind) -> String {
         CommandKind::Shutdown => "Shutdown",
         CommandKind::Update => "Update",
         CommandKind::Configure => "Configure",
+        CommandKind::Reconnect => "Reconnect",
     };
     format!("{installation}-{kind}")
 }

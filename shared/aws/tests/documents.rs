@@ -12,8 +12,9 @@ use std::process::{Command, Output, Stdio};
 use strata_aws::commands::parameter_name;
 use tempfile::TempDir;
 
-const DOCUMENTS: [(&str, &str); 4] = [
+const DOCUMENTS: [(&str, &str); 5] = [
     ("configure", include_str!("../documents/configure.yaml")),
+    ("reconnect", include_str!("../documents/reconnect.yaml")),
     ("setup", include_str!("../documents/setup.yaml")),
     ("shutdown", include_str!("../documents/shutdown.yaml")),
     ("update", include_str!("../documents/update.yaml")),
@@ -180,7 +181,7 @@ fn every_script_is_a_script() {
 #[test]
 fn what_documents_share_is_the_same_in_all_of_them() {
     let of = |name: &str, what: &str| part(&script(name), what).to_owned();
-    for name in ["configure", "shutdown", "update"] {
+    for name in ["configure", "reconnect", "shutdown", "update"] {
         assert_eq!(of(name, "run once"), of("setup", "run once"), "{name}");
     }
     assert_eq!(of("update", "packages"), of("setup", "packages"));
@@ -213,7 +214,8 @@ fn parameters_are_data() {
 /// What lifecycle and security-updates send is what the documents declare.
 #[test]
 fn what_is_sent_is_declared() {
-    let sent: [(&str, &[&str]); 3] = [
+    let sent: [(&str, &[&str]); 4] = [
+        ("reconnect", &["hostname", "cluster", "clear_agent_state"]),
         ("setup", &["hostname", "instance_id", "install_updates", "layer_ids", "cluster", "clear_agent_state"]),
         ("shutdown", &["hostname"]),
         ("update", &["allow_reboot"]),
@@ -472,4 +474,44 @@ fn the_timer_publishes_percent_and_load_for_each_layer() {
 
     proc("stat", "cpu  10 0 10 80 0 0 0 0 0 0\n");
     assert_eq!(look().len(), 1, "after a boot the counters begin anew");
+}
+
+/// [ECS-124]
+#[test]
+fn a_silent_agent_is_restarted_and_forgets_its_container_instance_only_when_that_is_gone() {
+    for (clear, left) in [("true", false), ("false", true)] {
+        let host = Host::new(AL2023);
+        with_agent(&host, "shop");
+        fs::copy(host.path("answer"), host.path("up")).unwrap();
+        fs::create_dir_all(host.path("var/lib/ecs/data")).unwrap();
+        fs::write(host.path("var/lib/ecs/data/agent.db"), "old").unwrap();
+        let given = [("Nonce", "n"), ("Hostname", "web1"), ("Cluster", CLUSTER), ("ClearAgentState", clear)];
+        let (code, said) = host.run("reconnect", &given);
+        assert!(code == 0 && said.ends_with("the ECS agent was restarted; it is registered as arn:ci/1\n"), "{said}");
+        assert_eq!(host.path("var/lib/ecs/data/agent.db").exists(), left);
+        assert_eq!(host.calls("systemctl restart"), ["systemctl restart --no-block ecs"]);
+        let (code, said) = host.run("reconnect", &given);
+        assert!(code == 0 && said.contains("has run before"), "once in a silence: {said}");
+        assert!(host.calls("systemctl").is_empty());
+    }
+}
+
+#[test]
+fn an_agent_that_does_not_come_back_or_is_elsewhere_or_is_not_there_fails_the_restart() {
+    for (cluster, up, answer) in
+        [("elsewhere", true, "elsewhere instead of shop"), ("shop", false, "there is no ECS agent on web1")]
+    {
+        let host = Host::new(AL2023);
+        with_agent(&host, cluster);
+        if up {
+            fs::copy(host.path("answer"), host.path("up")).unwrap();
+        }
+        let (code, said) = host.run("reconnect", &[("Nonce", "n"), ("Hostname", "web1"), ("Cluster", CLUSTER)]);
+        assert!(code == 1 && said.contains(answer), "{said}");
+    }
+    let host = Host::new(AL2023);
+    host.program("curl", "exit 7");
+    let (code, said) = host.run("reconnect", &[("Nonce", "n"), ("Cluster", CLUSTER)]);
+    assert!(code == 1 && said.contains("did not answer within a minute"), "{said}");
+    assert_eq!(host.calls("sleep 1").len(), 59);
 }

@@ -19,6 +19,8 @@ pub enum CommandKind {
     Update,
     /// The Configure event.
     Configure,
+    /// The restart of an ECS agent that has lost its cluster, while the host is well otherwise.
+    Reconnect,
 }
 
 /// One command to one host.

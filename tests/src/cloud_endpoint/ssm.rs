@@ -61,6 +61,7 @@ fn kind(document: &str) -> Result<CommandKind, Failure> {
         "Shutdown" => Ok(CommandKind::Shutdown),
         "Update" => Ok(CommandKind::Update),
         "Configure" => Ok(CommandKind::Configure),
+        "Reconnect" => Ok(CommandKind::Reconnect),
         _ => Err(Failure::new("InvalidDocument", format!("there is no document {document}"))),
     }
 }

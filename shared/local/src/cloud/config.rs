@@ -197,6 +197,8 @@ pub struct SsmSettings {
     pub shutdown: Spread,
     /// The Configure event. Default 2 to 20 s.
     pub configure: Spread,
+    /// The restart of the ECS agent. Default 10 to 40 s.
+    pub reconnect: Spread,
     /// OS and package updates. Default 60 to 300 s.
     pub update: Spread,
     /// So many of 1,000 updates fail. Default 0.
@@ -215,6 +217,7 @@ impl Default for SsmSettings {
             setup_fail_per_mille: 0,
             shutdown: Spread::seconds(2, 4, 15),
             configure: Spread::seconds(2, 5, 20),
+            reconnect: Spread::seconds(10, 15, 40),
             update: Spread::seconds(60, 120, 300),
             update_fail_per_mille: 0,
             update_reboot_per_mille: 600,

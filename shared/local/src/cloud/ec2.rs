@@ -40,6 +40,9 @@ pub(super) struct Host {
     #[serde(default)]
     pub(super) own: Option<OwnHost>,
     pub(super) state: Ec2State,
+    /// Its ECS agent hangs until it is restarted.
+    #[serde(default)]
+    pub(super) agent_stuck: bool,
     /// Counts its lives and deaths: start, stop, hang, reboot.
     pub(super) epoch: u32,
     pub(super) launched_at: Timestamp,
@@ -284,6 +287,7 @@ impl State {
             stack_id: stack.cloned(),
             own: None,
             state: Ec2State::Stopped,
+            agent_stuck: false,
             epoch: 0,
             launched_at: self.now,
             visible_from: after(self.now, lag),

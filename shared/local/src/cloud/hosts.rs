@@ -60,6 +60,7 @@ impl State {
 
     pub(super) fn on_agent_back(&mut self, no: HostNo, epoch: u32) {
         let Some(host) = self.host_in(no, epoch).filter(|h| h.up) else { return };
+        host.agent_stuck = false;
         if let Some(container) = host.container {
             self.connect(container);
         }

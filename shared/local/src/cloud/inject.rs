@@ -27,6 +27,8 @@ pub enum Mishap {
     Hang,
     /// The ECS agent loses its connection for so long; host and tasks are well.
     AgentDisconnect(SignedDuration),
+    /// The ECS agent hangs until it is restarted, or the host is; host and tasks are well.
+    AgentStuck,
     /// Somebody stops the instance in EC2.
     Ec2Stop,
     /// Somebody terminates the instance in EC2.
@@ -115,6 +117,14 @@ impl State {
                     self.disconnect(container);
                     let ms = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
                     self.plan(ms, Due::AgentBack(no, epoch));
+                }
+            }
+            Mishap::AgentStuck => {
+                if let Some(container) = container.filter(|_| host.up) {
+                    self.disconnect(container);
+                    if let Some(host) = self.ec2.hosts.get_mut(&no) {
+                        host.agent_stuck = true;
+                    }
                 }
             }
             // An instance that is in no state for it stays as it is, as it would for a person.

@@ -49,6 +49,7 @@ fn document(kind: CommandKind) -> &'static str {
         CommandKind::Shutdown => "Strata-Shutdown",
         CommandKind::Update => "Strata-Update",
         CommandKind::Configure => "Strata-Configure",
+        CommandKind::Reconnect => "Strata-Reconnect",
     }
 }
 
@@ -146,6 +147,7 @@ impl State {
             }
             CommandKind::Shutdown => s.shutdown.draw(rng),
             CommandKind::Configure => s.configure.draw(rng),
+            CommandKind::Reconnect => s.reconnect.draw(rng),
             CommandKind::Update => s.update.draw(rng),
         };
         self.plan(ms, Due::CommandDone(no));
@@ -164,6 +166,7 @@ impl State {
             CommandKind::Setup => self.finish_setup(no, host),
             CommandKind::Shutdown | CommandKind::Configure => self.set_command(no, CommandStatus::Success, Some(0), "done"),
             CommandKind::Update => self.finish_update(no, host, is_rebooting),
+            CommandKind::Reconnect => self.finish_reconnect(no, host),
         }
     }
 
@@ -184,6 +187,27 @@ impl State {
         };
         match done {
             Ok(line) => self.set_command(no, CommandStatus::Success, Some(0), &line),
+            Err(line) => self.set_command(no, CommandStatus::Failed, Some(1), &line),
+        }
+    }
+
+    /// The ECS agent is restarted: one that was stuck is connected again, one whose network is gone is not. Without its container instance it
+    /// registers afresh, if it was told to forget that [ECS-124].
+    fn finish_reconnect(&mut self, no: CommandNo, host: HostNo) {
+        let Some(command) = self.ssm.commands.get(&no) else { return };
+        let cluster = command.parameter("cluster").map(ClusterArn::from);
+        let clears = command.parameter("clear_agent_state") == Some("true");
+        let (is_stuck, epoch) = self.ec2.hosts.get(&host).map_or((false, 0), |h| (h.agent_stuck, h.epoch));
+        let restarted = match (self.container_of(host), cluster) {
+            (Some(_), _) if is_stuck => {
+                self.on_agent_back(host, epoch);
+                Ok(())
+            }
+            (None, Some(cluster)) if clears => self.join_cluster(host, &cluster).map(drop),
+            (Some(_) | None, _) => Err("the ECS agent is not connected".to_owned()),
+        };
+        match restarted {
+            Ok(()) => self.set_command(no, CommandStatus::Success, Some(0), "the ECS agent is connected"),
             Err(line) => self.set_command(no, CommandStatus::Failed, Some(1), &line),
         }
     }
