@@ -20,6 +20,7 @@ pub fn move_status(instance: &mut Instance, to: InstanceStatus, now: Timestamp, 
     }
     instance.status = to;
     instance.status_since = now;
+    (instance.care.frozen_since, instance.care.frozen_seconds) = (None, 0);
     instance.status_sequence += 1;
     Some(event_of(instance, now, stack))
 }

@@ -21,7 +21,14 @@ pub struct Health<'a> {
     pub last_ping: PingSeen,
     /// [HEAL-1]: 300 s.
     pub silence: SignedDuration,
+    /// How long an ECS agent may be silent on a host that is well otherwise; `None`: for ever [HEAL-10].
+    pub silent_agent_limit: Option<SignedDuration>,
+    /// When the ECS agent was told to restart, in this silence.
+    pub agent_restarted_at: Option<Timestamp>,
 }
+
+/// How long an ECS agent that was told to restart may take until it is connected again.
+pub const AGENT_RESTART_SETTLES: SignedDuration = SignedDuration::from_mins(3);
 
 /// The signs that make a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +44,11 @@ pub enum Signs {
         /// How long the ECS agent has been silent.
         silent_for: SignedDuration,
     },
+    /// The ECS agent has been disconnected beyond the layer's limit, and its restart has not helped; the host is well otherwise.
+    AgentAlone {
+        /// How long the ECS agent has been silent.
+        silent_for: SignedDuration,
+    },
     /// A host without ECS: SSM has not heard of it for twice the time.
     PingAlone,
 }
@@ -49,6 +61,13 @@ impl std::fmt::Display for Signs {
             Self::Ec2Impaired => f.write_str("EC2's status checks fail"),
             Self::AgentAndPing { silent_for } => {
                 write!(f, "the ECS agent has been disconnected for {} s, and SSM hears nothing either", silent_for.as_secs())
+            }
+            Self::AgentAlone { silent_for } => {
+                let secs = silent_for.as_secs();
+                write!(
+                    f,
+                    "the ECS agent has been disconnected for {secs} s, its restart included, though EC2 and SSM hear the host"
+                )
             }
             Self::PingAlone => f.write_str("SSM has heard nothing of the host for ten minutes"),
         }
@@ -87,7 +106,20 @@ pub fn is_failed(health: &Health<'_>, now: Timestamp) -> Option<Signs> {
         ContainerSeen::Seen(container) => container.agent_connected,
     };
     let silent_for = now.duration_since(health.agent_silent_since?);
-    (!connected && silent_for >= health.silence && ping_age > health.silence).then_some(Signs::AgentAndPing { silent_for })
+    if connected || silent_for < health.silence {
+        return None;
+    }
+    if ping_age > health.silence {
+        return Some(Signs::AgentAndPing { silent_for });
+    }
+    is_lost_alone(health, silent_for, now).then_some(Signs::AgentAlone { silent_for })
+}
+
+/// Whether a silent ECS agent on a host that is well otherwise is given up: beyond the layer's limit, and not before its restart had time
+/// to help.
+fn is_lost_alone(health: &Health<'_>, silent_for: SignedDuration, now: Timestamp) -> bool {
+    let had_time = |at: Timestamp| now.duration_since(at) >= AGENT_RESTART_SETTLES;
+    health.silent_agent_limit.is_some_and(|limit| silent_for >= limit) && health.agent_restarted_at.is_some_and(had_time)
 }
 
 /// Hosts that fall sick within this time of each other count together.
@@ -144,7 +176,45 @@ mod tests {
     fn judge(ec2: &Ec2Seen, container: &ContainerSeen, silent_since: Option<i64>, last_ping: PingSeen) -> Option<Signs> {
         let silence = SignedDuration::from_secs(300);
         let agent_silent_since = silent_since.map(at);
-        is_failed(&Health { ec2, container, has_cluster: true, agent_silent_since, last_ping, silence }, at(0))
+        let health = Health {
+            ec2,
+            container,
+            has_cluster: true,
+            agent_silent_since,
+            last_ping,
+            silence,
+            silent_agent_limit: None,
+            agent_restarted_at: None,
+        };
+        is_failed(&health, at(0))
+    }
+
+    /// [HEAL-10]: the layer's setting goes beyond it, and without it nothing does.
+    #[test]
+    fn heal_10_a_silent_agent_alone_is_a_failure_beyond_the_layers_limit_once_its_restart_had_three_minutes() {
+        let (up, gone) = (ec2(HostState::Running, false), container(false));
+        let limit = Some(600);
+        for (connected, limit, silent, restarted, failed) in [
+            (false, limit, -600, Some(-180), true),
+            (false, limit, -599, Some(-180), false),
+            (false, limit, -600, Some(-179), false),
+            (false, limit, -6_000, None, false),
+            (false, None, -6_000, Some(-5_000), false),
+            (true, limit, -600, Some(-180), false),
+        ] {
+            let health = Health {
+                ec2: &up,
+                container: if connected { &container(true) } else { &gone },
+                has_cluster: true,
+                agent_silent_since: Some(at(silent)),
+                last_ping: PingSeen::At(at(-10)),
+                silence: SignedDuration::from_secs(300),
+                silent_agent_limit: limit.map(SignedDuration::from_secs),
+                agent_restarted_at: restarted.map(at),
+            };
+            let signs = Signs::AgentAlone { silent_for: SignedDuration::from_secs(-silent) };
+            assert_eq!(is_failed(&health, at(0)), failed.then_some(signs), "{connected} {limit:?} {silent} {restarted:?}");
+        }
     }
 
     /// [HEAL-10]
@@ -200,6 +270,8 @@ mod tests {
                 agent_silent_since: None,
                 last_ping: PingSeen::At(at(ping)),
                 silence: SignedDuration::from_secs(300),
+                silent_agent_limit: None,
+                agent_restarted_at: None,
             };
             assert_eq!(is_failed(&health, at(0)).is_some(), failed, "{ping}");
         }

@@ -1,6 +1,7 @@
 //! Settings that OpsWorks had no field for. They ride in a layer's or stack's `CustomJson` under the key `"strata"` and are
 //! validated when the layer or stack is written.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::claims::DrainPolicy;
@@ -16,6 +17,8 @@ pub struct Settings {
     pub drain: DrainPolicy,
     /// Rolling updates.
     pub updates: UpdateSettings,
+    /// Healing, beyond what OpsWorks healed.
+    pub healing: HealingSettings,
     /// Protects the layer from teardown. Default false.
     pub protected: bool,
 }
@@ -54,6 +57,30 @@ impl Default for UpdateSettings {
     }
 }
 
+/// `"strata".healing`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HealingSettings {
+    /// Whether a host whose ECS agent alone is silent is healed: its agent is restarted first, then the host. Default true; with false it is
+    /// a service error only [HEAL-10].
+    pub silent_agent: bool,
+    /// Minutes that the ECS agent may be silent until the host is drained and healed, its restart included. 8 to 1440, default 10.
+    pub silent_agent_minutes: u32,
+}
+
+impl Default for HealingSettings {
+    fn default() -> Self {
+        Self { silent_agent: true, silent_agent_minutes: 10 }
+    }
+}
+
+impl HealingSettings {
+    /// How long an ECS agent may be silent on a host that is well otherwise; `None`: for ever.
+    pub fn silent_agent_limit(&self) -> Option<SignedDuration> {
+        self.silent_agent.then(|| SignedDuration::from_mins(i64::from(self.silent_agent_minutes)))
+    }
+}
+
 /// A mistake in `CustomJson`, with the path to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
@@ -89,6 +116,12 @@ impl Settings {
                 problem: format!("{} is not within 1 to 100", updates.max_unavailable_percent),
             });
         }
+        if !(8..=1_440).contains(&settings.healing.silent_agent_minutes) {
+            return Err(SettingsError::Invalid {
+                path: "healing.silent_agent_minutes".to_owned(),
+                problem: format!("{} is not within 8 to 1440", settings.healing.silent_agent_minutes),
+            });
+        }
         Ok(settings)
     }
 }
@@ -99,15 +132,14 @@ fn first_bad_path(own: &serde_json::Value) -> String {
     for (name, value) in members {
         let alone = serde_json::json!({ name: value });
         if serde_json::from_value::<Settings>(alone).is_err() {
-            if let (true, Some(inner)) = (name == "updates", value.as_object()) {
-                for (inner_name, inner_value) in inner {
-                    let inner_alone = serde_json::json!({ inner_name: inner_value });
-                    if serde_json::from_value::<UpdateSettings>(inner_alone).is_err() {
-                        return format!("updates.{inner_name}");
-                    }
-                }
-            }
-            return name.clone();
+            let nested = value.as_object().into_iter().flatten().find(|(inner_name, inner_value)| {
+                let inner_alone = serde_json::json!({ name: { inner_name.as_str(): inner_value } });
+                serde_json::from_value::<Settings>(inner_alone).is_err()
+            });
+            return match nested {
+                Some((inner_name, _)) => format!("{name}.{inner_name}"),
+                None => name.clone(),
+            };
         }
     }
     "(unknown)".to_owned()
@@ -116,6 +148,20 @@ fn first_bad_path(own: &serde_json::Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_silent_agent_is_healed_after_ten_minutes_or_the_layers_or_never() {
+        for (healing, minutes) in [
+            ("{}", Some(10)),
+            (r#"{"silent_agent_minutes":8}"#, Some(8)),
+            (r#"{"silent_agent_minutes":1440}"#, Some(1_440)),
+            (r#"{"silent_agent":false,"silent_agent_minutes":8}"#, None),
+        ] {
+            let text = format!(r#"{{"strata":{{"healing":{healing}}}}}"#);
+            let limit = Settings::from_custom_json(Some(&text)).unwrap().healing.silent_agent_limit();
+            assert_eq!(limit, minutes.map(SignedDuration::from_mins), "{healing}");
+        }
+    }
 
     #[test]
     fn absent_settings_are_the_defaults_and_a_mistake_names_its_path() {
@@ -128,6 +174,11 @@ mod tests {
             (r#"{"strata":{"updates":{"canary":"one"}}}"#, "updates.canary"),
             (r#"{"strata":{"updates":{"max_unavailable_percent":0}}}"#, "updates.max_unavailable_percent"),
             (r#"{"strata":{"updates":{"max_unavailable_percent":101}}}"#, "updates.max_unavailable_percent"),
+            (r#"{"strata":{"healing":{"silent_agent_minutes":7}}}"#, "healing.silent_agent_minutes"),
+            (r#"{"strata":{"healing":{"silent_agent_minutes":1441}}}"#, "healing.silent_agent_minutes"),
+            (r#"{"strata":{"healing":{"silent_agent":"no"}}}"#, "healing.silent_agent"),
+            (r#"{"strata":{"healing":{"silent":1}}}"#, "healing.silent"),
+            (r#"{"strata":{"healing":1}}"#, "healing"),
         ] {
             match Settings::from_custom_json(Some(text)) {
                 Err(SettingsError::Invalid { path: found, .. }) => assert_eq!(found, path, "{text}"),

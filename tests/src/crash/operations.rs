@@ -68,6 +68,12 @@ pub const ALL: &[Operation] = &[
         prepare: |w| Box::pin(online(w, &[2, 3])),
         run: |w| Box::pin(heal(w, 3, Mishap::Hang)),
     },
+    Operation { name: "heal, agent restarted", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(reconnect(w)) },
+    Operation {
+        name: "heal, agent silent for good",
+        prepare: |w| Box::pin(online(w, &[1, 2])),
+        run: |w| Box::pin(heal(w, 1, Mishap::AgentDisconnect(SignedDuration::from_hours(9)))),
+    },
     Operation { name: "claim, drain and restore", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(claim(w, false)) },
     Operation { name: "claim, drain and lapse", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(claim(w, true)) },
     Operation { name: "register and assign", prepare: |w| Box::pin(online(w, &[2])), run: |w| Box::pin(register(w)) },
@@ -143,6 +149,19 @@ async fn heal(world: &World, host: usize, mishap: Mishap) -> Result<(), String> 
     world.until("the host is healed", healed).await?;
     let told = world.cloud.events_out(0).iter().any(|(_, event)| event.detail.to_string().contains(ConnectionLost.as_str()));
     if told { Ok(()) } else { Err("nobody was told that the connection was lost".to_owned()) }
+}
+
+/// The agent hangs; the host stays, and only its agent is restarted.
+async fn reconnect(world: &World) -> Result<(), String> {
+    world.cloud.inject(Victim::Record(world.host(1).clone()), Mishap::AgentStuck, world.clock.now());
+    let is_told = async |w: &World| w.record(1).await.is_some_and(|r| r.care.agent_restarted_at.is_some());
+    world.until("the agent is told to restart", is_told).await?;
+    let is_well = async |w: &World| w.record(1).await.is_some_and(|r| r.agent_silent_since.is_none());
+    world.until("the agent is back", is_well).await?;
+    match world.record(1).await.is_some_and(|r| r.heals.is_empty() && r.status == Online) {
+        true => Ok(()),
+        false => Err("the host itself was healed".to_owned()),
+    }
 }
 
 /// A controller takes the host out of service, and gives it back or forgets it.

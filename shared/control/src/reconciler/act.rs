@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use strata_domain::holds::{Hold, HoldKind, HoldTarget};
 use strata_domain::lifecycle::{
-    Action, ContainerSeen, Observed, Step, on_launch_refused, on_launched, on_reboot_sent, on_setup_sent, on_shutdown_sent,
-    on_volumes_deleted,
+    Action, ContainerSeen, Observed, Step, on_agent_restarted, on_launch_refused, on_launched, on_reboot_sent, on_setup_sent,
+    on_shutdown_sent, on_volumes_deleted,
 };
 use strata_domain::mode::ActionKind;
 use strata_domain::model::Instance;
@@ -14,7 +14,7 @@ use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId}
 use strata_ports::{Change, CloudError, CommandRequest, CommitError, ContainerInstanceState, Expect, ItemResult, Ports, keys};
 
 use super::Config;
-use super::launch::{launch_spec, setup_request, shutdown_request};
+use super::launch::{launch_spec, reconnect_request, setup_request, shutdown_request};
 use super::observe::host;
 use super::view::StackView;
 use super::volumes::devices_of;
@@ -37,6 +37,7 @@ pub(super) enum Next {
 pub(super) fn kind_of(action: Action) -> Option<ActionKind> {
     match action {
         Action::Launch | Action::PowerOn | Action::SendSetup | Action::Activate => Some(ActionKind::Start),
+        Action::RestartAgent => Some(ActionKind::Patch),
         Action::PowerOff { .. }
         | Action::Reboot
         | Action::SendShutdown
@@ -58,6 +59,7 @@ pub(super) fn verb(action: Action) -> &'static str {
         Action::Reboot => "reboot",
         Action::SendSetup => "set up",
         Action::SendShutdown => "send the Shutdown event to",
+        Action::RestartAgent => "restart the ECS agent of",
         Action::Drain => "drain",
         Action::Activate => "put back in service",
         Action::StopTasks { .. } => "stop the tasks on",
@@ -87,6 +89,7 @@ impl Actor<'_> {
             Action::Activate => self.set_state(items, ContainerInstanceState::Active).await,
             Action::SendSetup
             | Action::SendShutdown
+            | Action::RestartAgent
             | Action::StopTasks { .. }
             | Action::Deregister
             | Action::DeleteVolumes
@@ -107,6 +110,7 @@ impl Actor<'_> {
             let result = match action {
                 Action::SendSetup => self.send_setup(item).await,
                 Action::SendShutdown => self.send_shutdown(item).await,
+                Action::RestartAgent => self.restart_agent(item).await,
                 Action::StopTasks { daemon } => self.stop_tasks(item, daemon).await,
                 Action::Deregister => self.deregister(item).await,
                 Action::DeleteVolumes => self.delete_volumes(item).await,
@@ -263,6 +267,18 @@ impl Actor<'_> {
         let command = self.send(shutdown_request(self.view, &item.record)).await?;
         let after = on_shutdown_sent(&item.record, command);
         Ok(Next::Write { write: Box::new(Write::note(item, after, "the Shutdown event is sent")), rest: true })
+    }
+
+    /// What SSM refuses counts as tried: the host is healed when its time is over.
+    async fn restart_agent(&self, item: &Stored<Instance>) -> Result<Next, CloudError> {
+        let is_registered = self.container_of(&item.record).is_some();
+        let why = match self.send(reconnect_request(self.view, &item.record, is_registered)).await {
+            Ok(_) => "its ECS agent was told to restart",
+            Err(CloudError::Refused { .. } | CloudError::Wrong { .. }) => "SSM would not tell its ECS agent to restart",
+            Err(error) => return Err(error),
+        };
+        let after = on_agent_restarted(&item.record, self.now);
+        Ok(Next::Write { write: Box::new(Write::note(item, after, why)), rest: true })
     }
 
     async fn stop_tasks(&self, item: &Stored<Instance>, daemon: bool) -> Result<Next, CloudError> {

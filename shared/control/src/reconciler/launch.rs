@@ -110,6 +110,20 @@ pub(super) fn setup_request(view: &StackView, record: &Instance, config: &Config
     })
 }
 
+/// The restart of an ECS agent that has fallen silent. Its state is cleared if its container instance is gone, and only then [ECS-124].
+pub(super) fn reconnect_request(view: &StackView, record: &Instance, is_registered: bool) -> Option<CommandRequest> {
+    let mut parameters =
+        vec![("hostname".to_owned(), record.hostname.clone()), ("clear_agent_state".to_owned(), (!is_registered).to_string())];
+    parameters.extend(view.cluster_of(record).map(|cluster| ("cluster".to_owned(), cluster.to_string())));
+    Some(CommandRequest {
+        nonce: format!("reconnect-{}-{}", record.id, record.agent_silent_since?.as_second()),
+        kind: CommandKind::Reconnect,
+        host: record.ec2_instance_id.clone()?,
+        parameters,
+        timeout_seconds: 120,
+    })
+}
+
 /// The Shutdown event of a stop.
 pub(super) fn shutdown_request(view: &StackView, record: &Instance) -> Option<CommandRequest> {
     let timeout = view.layers_of(record).map(|layer| layer.shutdown.execution_timeout_seconds).max();

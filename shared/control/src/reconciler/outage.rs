@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use strata_domain::auto_healing::{OUTAGE_WINDOW, is_outage};
 use strata_domain::decision::{DecisionRecord, Severity, Verdict};
+use strata_domain::lifecycle::Rules;
 use strata_domain::model::Instance;
 use strata_domain::pages::PageKind;
 use strata_domain::{InstanceId, InstanceStatus, LayerId};
 use strata_ports::store::Listing;
 use strata_ports::{Change, Ec2State, HandlerError, Ports, Store, StoreError, Told, keys};
 
+use super::Config;
 use super::telling::{Head, Incident, Teller, Words};
 use super::view::StackView;
 use super::write::{close_incident, open_incident};
@@ -49,6 +51,9 @@ impl Outages {
                 let sick_since = match record.status {
                     InstanceStatus::ConnectionLost => Some(record.status_since),
                     InstanceStatus::Online if down.contains(&record.id) => Some(now),
+                    InstanceStatus::Online => {
+                        record.agent_silent_since.filter(|since| now.duration_since(*since) >= SILENT_COUNTS_AFTER)
+                    }
                     _ => record.heals.iter().max().copied(),
                 };
                 watched.push(Watched { id: record.id, layers: record.layer_ids, sick_since });
@@ -61,7 +66,7 @@ impl Outages {
     pub(super) fn is_outage_for(&self, record: &Instance) -> bool {
         let since = match record.status {
             InstanceStatus::ConnectionLost => record.status_since,
-            _ => self.now,
+            _ => record.agent_silent_since.unwrap_or(self.now),
         };
         let is_sick = |host: &&Watched| {
             host.id == record.id || host.sick_since.is_some_and(|sick| sick.duration_since(since).abs() <= OUTAGE_WINDOW)
@@ -77,6 +82,9 @@ impl Outages {
         })
     }
 }
+
+/// ECS agents lose their connection for a moment several times an hour; one that is silent for so long counts as sick.
+const SILENT_COUNTS_AFTER: SignedDuration = SignedDuration::from_mins(2);
 
 /// Hosts that should be in service: those that are, those that are lost, and those that are being healed.
 fn is_watched(record: &Instance) -> bool {
@@ -118,8 +126,18 @@ pub(super) async fn tell(
     Ok(super::round::committed(store.commit(changes).await)?.then_some(decision))
 }
 
+/// Whether it is lost, or its ECS agent alone is, where that is healed.
+fn is_lost(record: &Instance, rules: &Rules, now: Timestamp) -> bool {
+    let is_silent = record.agent_silent_since.is_some_and(|since| now.duration_since(since) >= rules.heal_silence);
+    match record.status {
+        InstanceStatus::ConnectionLost => true,
+        InstanceStatus::Online => is_silent && rules.auto_healing && rules.silent_agent_limit.is_some(),
+        _ => false,
+    }
+}
+
 /// Resolves the outages of a stack in whose layers nobody is lost any more. One list; records are read only if one is open.
-pub(super) async fn resolve(store: &dyn Store, view: &StackView, now: Timestamp) -> Result<(), HandlerError> {
+pub(super) async fn resolve(store: &dyn Store, view: &StackView, config: &Config, now: Timestamp) -> Result<(), HandlerError> {
     let pk = keys::stack_pk(&view.stack.id);
     for item in store.list(&Listing::of(&pk, keys::INCIDENT)).await? {
         let Ok(incident) = item.decode::<Incident>() else { continue };
@@ -130,7 +148,7 @@ pub(super) async fn resolve(store: &dyn Store, view: &StackView, now: Timestamp)
         let mut is_over = true;
         for record in store.list(&Listing::of(&pk, keys::INSTANCE)).await? {
             let record: Instance = record.decode()?;
-            is_over &= record.status != InstanceStatus::ConnectionLost || !record.layer_ids.contains(&layer);
+            is_over &= !record.layer_ids.contains(&layer) || !is_lost(&record, &view.rules(&record, config, now), now);
         }
         if is_over {
             let (mut told, mut changes) = (Told::default(), Vec::new());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use strata_domain::decision::{DecisionRecord, Verdict};
-use strata_domain::lifecycle::{Action, Observed, Step, next};
+use strata_domain::lifecycle::{Action, Observed, Step, has_deadlines, next};
 use strata_domain::mode::{ActionKind, Mode, permits};
 use strata_domain::model::Instance;
 use strata_domain::{DecisionId, InstanceId, InstanceStatus, StackId};
@@ -211,8 +211,11 @@ impl<'a> Run<'a> {
             if record.status == InstanceStatus::ConnectionLost {
                 rules.mode_permits_healing = permits(view.mode(&*ports.modes, record).await, ActionKind::Stop);
             }
+            if has_deadlines(record.status) {
+                rules.mode_permits = permits(view.mode(&*ports.modes, record).await, waits_for(record.status));
+            }
             let mut step = next(record, seen, &rules, now);
-            if is_heal(record, &step) {
+            if is_of_healing(record, &step) {
                 if outages.is_none() {
                     outages = Some(Outages::look(ports, view, now).await?);
                 }
@@ -336,9 +339,19 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Whether the step begins a heal.
-fn is_heal(record: &Instance, step: &Step) -> bool {
-    record.status == InstanceStatus::ConnectionLost && matches!(step, Step::Move { to: InstanceStatus::Stopping, .. })
+/// Whether the step begins a heal, or is what comes before one.
+fn is_of_healing(record: &Instance, step: &Step) -> bool {
+    let is_heal =
+        record.status == InstanceStatus::ConnectionLost && matches!(step, Step::Move { to: InstanceStatus::Stopping, .. });
+    is_heal || matches!(step, Step::Act { action: Action::RestartAgent, .. })
+}
+
+/// As which kind of action the mode judges what a status waits for.
+fn waits_for(status: InstanceStatus) -> ActionKind {
+    match status.is_starting() || matches!(status, InstanceStatus::Registering | InstanceStatus::Assigning) {
+        true => ActionKind::Start,
+        false => ActionKind::Stop,
+    }
 }
 
 /// Statuses in which nothing more is to be done in this invocation, or only with time.

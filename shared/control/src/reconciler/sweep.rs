@@ -56,7 +56,7 @@ impl Reconciler {
             // Somebody who has taken the host anew meanwhile was quicker.
             round::committed(self.ports.store.commit(vec![forgotten]).await)?;
         }
-        outage::resolve(&*self.ports.store, &view, self.ports.clock.now()).await?;
+        outage::resolve(&*self.ports.store, &view, &self.config, self.ports.clock.now()).await?;
         let machines = self.ports.compute.describe_exceptions(&view.scope).await.unwrap_or_default();
         ids.extend(machines.into_iter().filter_map(|host| host.instance_id).map(|id| (stack.clone(), id)));
         let containers = self.ports.containers.describe_exceptions(&view.scope, cluster).await.unwrap_or_default();

@@ -97,6 +97,9 @@ impl StackView {
             .filter_map(|id| self.layers.get(id))
             .max_by_key(|(layer, _)| layer.cluster.is_some())
             .map(|(_, settings)| settings.drain);
+        let settings = || record.layer_ids.iter().filter_map(|id| self.layers.get(id)).map(|(_, settings)| settings);
+        // Healing is asked for by all its layers or not done; the most patient of them counts.
+        let limits: Option<Vec<SignedDuration>> = settings().map(|s| s.healing.silent_agent_limit()).collect();
         let defaults = Rules::default();
         Rules {
             has_cluster: self.cluster_of(record).is_some(),
@@ -108,6 +111,7 @@ impl StackView {
                 .max()
                 .unwrap_or(defaults.shutdown_timeout),
             drain: drain.unwrap_or(defaults.drain),
+            silent_agent_limit: limits.and_then(|limits| limits.into_iter().max()),
             boot_timeout: config.boot_timeout,
             setup_timeout: config.setup_timeout,
             ..defaults

@@ -1,7 +1,7 @@
 //! Sample records for this crate's tests.
 
 use strata_domain::instance_actions::Origin;
-use strata_domain::model::{Instance, Layer, LayerType, RootDeviceType, ShutdownConfiguration, Stack};
+use strata_domain::model::{Care, Instance, Layer, LayerType, RootDeviceType, ShutdownConfiguration, Stack};
 use strata_domain::{InstanceStatus, ScalingType};
 
 fn start_of_2026() -> jiff::Timestamp {
@@ -109,6 +109,7 @@ pub(crate) fn instance() -> Instance {
         out_of_service_since: None,
         healing: false,
         heals: Vec::new(),
+        care: Care::default(),
         delete: None,
         last_service_error_id: None,
     }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Action, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after};
 use crate::InstanceStatus;
 use crate::claims::DrainPolicy;
-use crate::model::{Instance, RootDeviceType};
+use crate::model::{Care, Instance, RootDeviceType};
 
 /// How long a healed host may take to stop before it is forced.
 const HEAL_FORCE_AFTER: SignedDuration = SignedDuration::from_mins(5);
@@ -89,12 +89,19 @@ pub(super) fn leaving(x: &Look<'_>) -> Step {
 
 /// The record of a host that leaves: whatever heal or claim was under way is over.
 fn out_of_service(x: &Look<'_>) -> Instance {
-    Instance { healing: false, drained_for: None, out_of_service_since: None, agent_silent_since: None, ..x.record.clone() }
+    Instance {
+        healing: false,
+        drained_for: None,
+        out_of_service_since: None,
+        agent_silent_since: None,
+        care: Care { agent_restarted_at: None, ..x.record.care.clone() },
+        ..x.record.clone()
+    }
 }
 
 /// `shutting_down` [INST-20 c to e].
 pub(super) fn shutting_down(x: &Look<'_>) -> Step {
-    let deadline = after(x.record.status_since, x.rules.shutdown_timeout);
+    let deadline = after(x.since(), x.rules.shutdown_timeout);
     let forced = after(deadline, x.rules.stop_patience);
     let given_up = after(forced, x.rules.stop_patience);
     match power(x) {
@@ -227,6 +234,7 @@ fn to_stopped(x: &Look<'_>, why: &str) -> Step {
         drained_for: None,
         out_of_service_since: None,
         healing: false,
+        care: Care::default(),
         ..x.record.clone()
     };
     Step::to(InstanceStatus::Stopped, record, why)
@@ -234,7 +242,7 @@ fn to_stopped(x: &Look<'_>, why: &str) -> Step {
 
 /// `terminated`: EC2 terminates; then the record is stopped (instance store) or goes (deletion) [INST-31, 33].
 pub(super) fn terminated(x: &Look<'_>) -> Step {
-    let given_up = after(after(x.record.status_since, x.rules.stop_patience), x.rules.stop_patience);
+    let given_up = after(after(x.since(), x.rules.stop_patience), x.rules.stop_patience);
     let is_late = x.now >= given_up;
     match power(x) {
         Power::Unknown => Step::wait(None, "EC2 has not answered"),
@@ -268,11 +276,15 @@ pub(super) fn stopped(x: &Look<'_>) -> Step {
 /// The first half of a heal, in status `stopping` all the way [HEAL-9]: drain, stop the machine and see that it is stopped, clean
 /// up the cluster, then ask for the start.
 fn heal_down(x: &Look<'_>) -> Step {
-    let since = x.record.status_since;
+    let since = x.since();
     let forced = after(since, HEAL_FORCE_AFTER);
     let given_up = after(after(since, x.rules.stop_patience), x.rules.stop_patience);
     let terminates = x.record.root_device_type == RootDeviceType::InstanceStore;
-    match power(x) {
+    let power = power(x);
+    if let (Power::Up, Some(step)) = (&power, let_tasks_move(x)) {
+        return step;
+    }
+    match power {
         Power::Unknown => Step::wait(None, "EC2 has not answered"),
         Power::MaybeLaunched { until } => Step::wait(until, "a launch may still turn up"),
         Power::Found => adopt(x),
@@ -288,6 +300,18 @@ fn heal_down(x: &Look<'_>) -> Step {
             Some(step) => step,
             None => start_again(x),
         },
+    }
+}
+
+/// A host that has lost its ECS agent alone still does its work: ECS gets the layer's shutdown time to replace its tasks.
+fn let_tasks_move(x: &Look<'_>) -> Option<Step> {
+    x.record.care.agent_restarted_at?;
+    let deadline = after(x.since(), x.rules.shutdown_timeout);
+    let container = x.container().filter(|c| !c.active && x.now < deadline)?;
+    match container.tasks {
+        Some(tasks) if tasks.service == 0 => None,
+        Some(tasks) => Some(Step::wait(deadline, format!("{} tasks have yet to be replaced", tasks.service))),
+        None => Some(Step::wait(deadline, "ECS has not said which tasks are left")),
     }
 }
 
@@ -310,6 +334,7 @@ fn start_again(x: &Look<'_>) -> Step {
         started_at: Some(x.now),
         setup_command: None,
         shutdown_command: None,
+        care: Care::default(),
         ..x.record.clone()
     };
     Step::to(InstanceStatus::Requested, record, "the failed machine is down; it is started again")

@@ -1,7 +1,9 @@
 //! Silence: rebooting, lost contact, and the decision to heal [INST-30, HEAL-2, 7, 9, 11].
 
+use super::down::is_reachable;
 use super::{Action, Ec2Seen, HEAL_CAP, HEAL_CAP_PERIOD, HostState, Look, Notice, PingSeen, REBOOT_SETTLES, Step, after};
-use crate::model::Instance;
+use crate::auto_healing::{AGENT_RESTART_SETTLES, Signs};
+use crate::model::{Care, Instance};
 use crate::{InitiatedBy, InstanceStatus};
 
 /// `rebooting`: EC2 is asked once, then the agents must call again. No lifecycle event is fired [LIFE-4].
@@ -27,7 +29,7 @@ pub(super) fn rebooting(x: &Look<'_>) -> Step {
     let is_back =
         has_called && (!x.rules.has_cluster || !x.record.has_been_online || x.container().is_some_and(|c| c.agent_connected));
     if is_back {
-        let record = Instance { agent_silent_since: None, ..x.record.clone() };
+        let record = heard(x.record);
         return match x.record.has_been_online {
             true => Step::to(InstanceStatus::Online, record, "the host is back after its reboot"),
             // It was rebooted in `setup_failed`, and a reboot runs no Setup.
@@ -36,11 +38,17 @@ pub(super) fn rebooting(x: &Look<'_>) -> Step {
             }
         };
     }
-    let deadline = after(sent, x.rules.boot_timeout);
+    let deadline = after(after(sent, x.rules.boot_timeout), x.frozen());
     match x.now < deadline {
         true => Step::wait(deadline, "the host has not called since its reboot"),
         false => lose(x, "the host has not called since its reboot"),
     }
+}
+
+/// The record of a host whose ECS agent is heard again: the silence is over.
+pub(super) fn heard(record: &Instance) -> Instance {
+    let care = Care { agent_restarted_at: None, ..record.care.clone() };
+    Instance { agent_silent_since: None, care, ..record.clone() }
 }
 
 fn lose(x: &Look<'_>, why: &str) -> Step {
@@ -53,7 +61,7 @@ pub(super) fn connection_lost(x: &Look<'_>) -> Step {
         return Step::wait(None, "EC2 has not answered");
     }
     if is_in_contact(x) {
-        let record = Instance { agent_silent_since: None, healing: false, ..x.record.clone() };
+        let record = Instance { healing: false, ..heard(x.record) };
         return Step::to(InstanceStatus::Online, record, "contact is back before healing began");
     }
     let Some(signs) = x.signs() else { return bookkeeping(x) };
@@ -62,7 +70,7 @@ pub(super) fn connection_lost(x: &Look<'_>) -> Step {
     }
     match obstacle(x) {
         Some(step) => step,
-        None => begin_heal(x, &signs.to_string()),
+        None => begin_heal(x, signs),
     }
 }
 
@@ -86,11 +94,33 @@ fn bookkeeping(x: &Look<'_>) -> Step {
     if x.rules.has_cluster && x.record.agent_silent_since.is_none() && x.container().is_none_or(|c| !c.agent_connected) {
         return Step::note(Instance { agent_silent_since: Some(x.now), ..x.record.clone() }, "the ECS agent is disconnected");
     }
-    Step::Settled {
-        why: "contact is lost, but two independent signs of failure are not there".to_owned(),
-        notice: Some(Notice::AgentSilent),
-    }
+    let why = "contact is lost, but two independent signs of failure are not there";
+    silent_agent(x).unwrap_or_else(|| Step::Settled { why: why.to_owned(), notice: Some(Notice::AgentSilent) })
 }
+
+/// What is done about an ECS agent that alone is silent, beyond [HEAL-10]: it is restarted, once in a silence, and then has its time. `None`
+/// where the layers do not ask for that, or healing is off, or somebody holds the host, or it is not long enough silent.
+pub(super) fn silent_agent(x: &Look<'_>) -> Option<Step> {
+    let limit = x.rules.silent_agent_limit.filter(|_| x.rules.auto_healing && x.rules.held_by.is_none())?;
+    let since = x.record.agent_silent_since.filter(|since| x.now >= after(*since, x.rules.heal_silence))?;
+    let is_up = x.host().is_some_and(|host| host.state == HostState::Running && !host.impaired);
+    if !x.record.has_been_online || !x.rules.has_cluster || !is_up || !is_reachable(x) {
+        return None;
+    }
+    if x.rules.outage {
+        return Some(Step::Settled { why: OUTAGE.to_owned(), notice: Some(Notice::Outage) });
+    }
+    let Some(restarted) = x.record.care.agent_restarted_at else {
+        return Some(Step::act(Action::RestartAgent, "its ECS agent is disconnected, and the host is well otherwise"));
+    };
+    Some(Step::Wait {
+        until: Some(after(since, limit).max(after(restarted, AGENT_RESTART_SETTLES))),
+        why: "its ECS agent was told to restart and is not connected yet".to_owned(),
+        notice: Some(Notice::AgentSilent),
+    })
+}
+
+const OUTAGE: &str = "so many hosts are sick at once that it is an outage of something else";
 
 /// Why a failed host is not healed now.
 fn obstacle(x: &Look<'_>) -> Option<Step> {
@@ -105,7 +135,7 @@ fn obstacle(x: &Look<'_>) -> Option<Step> {
         return left_alone(Notice::ModeForbids, "the mode forbids healing".to_owned());
     }
     if x.rules.outage {
-        return left_alone(Notice::Outage, "so many hosts are sick at once that it is an outage of something else".to_owned());
+        return left_alone(Notice::Outage, OUTAGE.to_owned());
     }
     let recent = recent_heals(x);
     if let (true, Some(oldest)) = (recent.len() >= HEAL_CAP, recent.get(recent.len().saturating_sub(HEAL_CAP))) {
@@ -123,11 +153,14 @@ fn recent_heals(x: &Look<'_>) -> Vec<jiff::Timestamp> {
 }
 
 /// [HEAL-9]: both kinds of root go by `stopping`, and never by `stopped`.
-fn begin_heal(x: &Look<'_>, signs: &str) -> Step {
+fn begin_heal(x: &Look<'_>, signs: Signs) -> Step {
     let mut heals = recent_heals(x);
     heals.push(x.now);
+    // That the agent alone is lost is remembered: such a host still does its work, and its tasks are given time to move.
+    let agent_restarted_at = x.record.care.agent_restarted_at.filter(|_| matches!(signs, Signs::AgentAlone { .. }));
     let record = Instance {
         healing: true,
+        care: Care { agent_restarted_at, ..x.record.care.clone() },
         heals,
         initiated_by: Some(InitiatedBy::AutoHealing),
         agent_silent_since: None,
@@ -135,5 +168,5 @@ fn begin_heal(x: &Look<'_>, signs: &str) -> Step {
         out_of_service_since: None,
         ..x.record.clone()
     };
-    Step::to(InstanceStatus::Stopping, record, signs)
+    Step::to(InstanceStatus::Stopping, record, signs.to_string())
 }

@@ -5,6 +5,7 @@
 //! in service in `online.rs`, silence and healing in `lost.rs`,
 //! machines that were registered in `registered.rs`.
 
+mod clock;
 mod down;
 mod lost;
 mod observed;
@@ -20,9 +21,10 @@ mod up;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::claims::Claim;
-use crate::model::Instance;
+use crate::model::{Care, Instance};
 use crate::{InitiatedBy, InstanceStatus, SsmCommandId, auto_healing};
 
+pub use clock::has_deadlines;
 pub use observed::{ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen, RunSeen, TaskCounts};
 pub use step::{Action, HEAL_CAP, HEAL_CAP_PERIOD, LAUNCH_SETTLES, Notice, REBOOT_SETTLES, Rules, Step};
 #[cfg(test)]
@@ -34,6 +36,9 @@ pub use up::{on_launch_refused, on_launched, on_setup_sent};
 /// Total: it answers for every record and observation, however odd, and never fails.
 pub fn next(record: &Instance, seen: &Observed, rules: &Rules, now: Timestamp) -> Step {
     let look = Look { record, seen, rules, now };
+    if let Some(step) = clock::stop_or_go(&look) {
+        return step;
+    }
     if let Some(step) = registered::on_premises(&look) {
         return step;
     }
@@ -100,6 +105,12 @@ pub fn on_reboot_sent(record: &Instance, now: Timestamp) -> Instance {
     Instance { agent_silent_since: Some(now.max(record.status_since)), ..record.clone() }
 }
 
+/// The record after its ECS agent was told to restart, or SSM has refused to tell it: in either case this was its time to come back.
+pub fn on_agent_restarted(record: &Instance, now: Timestamp) -> Instance {
+    let care = Care { agent_restarted_at: Some(now), ..record.care.clone() };
+    Instance { care, ..record.clone() }
+}
+
 /// The record after its volumes were deleted.
 pub fn on_volumes_deleted(record: &Instance) -> Instance {
     Instance { volumes: Vec::new(), ..record.clone() }
@@ -128,8 +139,15 @@ impl<'a> Look<'a> {
             agent_silent_since: self.record.agent_silent_since,
             last_ping: self.seen.last_ping,
             silence: self.rules.heal_silence,
+            silent_agent_limit: self.rules.silent_agent_limit,
+            agent_restarted_at: self.record.care.agent_restarted_at,
         };
         auto_healing::is_failed(&health, self.now)
+    }
+
+    /// When the present status's clocks began to run: later than the status itself by as long as they have stood still.
+    fn since(&self) -> Timestamp {
+        after(self.record.status_since, self.frozen())
     }
 
     /// The way down is the first half of a heal, unless somebody has asked for a stop since.

@@ -1,5 +1,6 @@
 //! In service: health, claims, and hosts that somebody else has set DRAINING.
 
+use super::lost::{heard, silent_agent};
 use super::{Action, ContainerHost, Ec2Seen, HostState, Look, Notice, Step, after};
 use crate::InstanceStatus;
 use crate::auto_healing::Signs;
@@ -70,16 +71,13 @@ fn disconnected(x: &Look<'_>, claimed_out: Option<&Claim>) -> Step {
     if x.now < failed_at {
         return Step::wait(failed_at, "the ECS agent is disconnected");
     }
-    Step::Settled {
-        why: "the ECS agent is disconnected, but the host is well otherwise".to_owned(),
-        notice: Some(Notice::AgentSilent),
-    }
+    let why = "the ECS agent is disconnected, but the host is well otherwise";
+    silent_agent(x).unwrap_or_else(|| Step::Settled { why: why.to_owned(), notice: Some(Notice::AgentSilent) })
 }
 
 fn connected(x: &Look<'_>, container: &ContainerHost) -> Step {
     if x.record.agent_silent_since.is_some() || x.record.container_instance_arn.as_ref() != Some(&container.arn) {
-        let record =
-            Instance { agent_silent_since: None, container_instance_arn: Some(container.arn.clone()), ..x.record.clone() };
+        let record = Instance { container_instance_arn: Some(container.arn.clone()), ..heard(x.record) };
         return Step::note(record, "the ECS agent is connected");
     }
     match x.claim() {

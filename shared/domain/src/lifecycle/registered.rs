@@ -8,11 +8,11 @@ use super::down::{Power, adopt, is_reachable, power};
 use super::{Action, Ec2Seen, HostState, Look, PingSeen, RunSeen, Step, after, spoken};
 use crate::InstanceStatus;
 use crate::instance_actions::Origin;
-use crate::model::Instance;
+use crate::model::{Care, Instance};
 
 /// `registering` and `assigning`: Setup is due as soon as the machine's SSM agent is in contact.
 pub(super) fn coming(x: &Look<'_>) -> Step {
-    let deadline = after(x.record.status_since, x.rules.boot_timeout);
+    let deadline = after(x.since(), x.rules.boot_timeout);
     let host = match &x.seen.ec2 {
         Ec2Seen::Unknown => return Step::wait(None, "EC2 has not answered"),
         Ec2Seen::Absent => None,
@@ -52,7 +52,7 @@ pub(super) fn deregistering(x: &Look<'_>) -> Step {
 /// What is still to do before a host leaves its layers; `None` when all is done or out of reach. A DRAINING of our own is undone, since
 /// the host goes back to ECS as it came [ECS-91].
 fn leaving_event(x: &Look<'_>) -> Option<Step> {
-    let deadline: Timestamp = after(x.record.status_since, x.rules.shutdown_timeout);
+    let deadline: Timestamp = after(x.since(), x.rules.shutdown_timeout);
     if x.now >= deadline {
         return None;
     }
@@ -86,6 +86,7 @@ pub(super) fn to_registered(x: &Look<'_>, why: &str) -> Step {
         drained_for: None,
         out_of_service_since: None,
         healing: false,
+        care: Care::default(),
         ..x.record.clone()
     };
     Step::to(InstanceStatus::Registered, record, why)

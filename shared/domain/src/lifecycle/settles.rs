@@ -7,7 +7,7 @@ use super::tests::{at, container_host, ec2_host, record};
 use super::*;
 use crate::claims::DrainPolicy;
 use crate::instance_actions::Origin;
-use crate::model::{DeleteRequest, RootDeviceType};
+use crate::model::{Care, DeleteRequest, RootDeviceType};
 
 fn host_states() -> impl Strategy<Value = HostState> {
     use HostState::*;
@@ -38,8 +38,12 @@ prop_compose! {
         launches in 0u32..3,
         origin in prop::sample::select(vec![Origin::Created, Origin::RegisteredEc2]),
         has_layers in any::<bool>(),
+        agent_restarted_at in prop::option::of(times()),
+        frozen_since in prop::option::of(times()),
+        frozen_seconds in 0i64..2_000,
     ) -> Instance {
         Instance {
+            care: Care { agent_restarted_at, frozen_since, frozen_seconds },
             origin,
             layer_ids: if has_layers { vec!["layer".into()] } else { Vec::new() },
             root_device_type: if store { RootDeviceType::InstanceStore } else { RootDeviceType::Ebs },
@@ -105,8 +109,10 @@ prop_compose! {
     fn all_rules()(
         (has_cluster, auto_healing, held, outage, mode_permits_healing) in any::<(bool, bool, bool, bool, bool)>(),
         drain in prop::sample::select(vec![DrainPolicy::Wait, DrainPolicy::Stop, DrainPolicy::Refuse]),
+        mode_permits in any::<bool>(),
+        limit in prop::option::of(Just(SignedDuration::from_mins(10))),
     ) -> Rules {
-        Rules { has_cluster, auto_healing, held_by: held.then(|| "ada".to_owned()), outage, mode_permits_healing, drain, ..Rules::default() }
+        Rules { mode_permits, silent_agent_limit: limit, has_cluster, auto_healing, held_by: held.then(|| "ada".to_owned()), outage, mode_permits_healing, drain, ..Rules::default() }
     }
 }
 
@@ -121,6 +127,7 @@ fn is_destructive(action: Action) -> bool {
         | Action::Reboot
         | Action::SendSetup
         | Action::SendShutdown
+        | Action::RestartAgent
         | Action::Drain
         | Action::Activate
         | Action::HoldForeign
@@ -183,6 +190,7 @@ impl World {
                 self.seen.shutdown = Some(RunSeen::Running);
                 self.record = on_shutdown_sent(&self.record, "shutdown".into());
             }
+            Action::RestartAgent => self.record = on_agent_restarted(&self.record, self.now),
             Action::Drain => self.container().unwrap().active = false,
             Action::Activate => self.container().unwrap().active = true,
             Action::StopTasks { .. } => self.container().unwrap().tasks = Some(TaskCounts::default()),
@@ -197,7 +205,8 @@ impl World {
         match step {
             Step::Move { to, record, .. } => {
                 assert_ne!(to, self.record.status, "a move to where it is");
-                self.record = Instance { status: to, status_since: self.now, ..*record };
+                let care = Care { frozen_since: None, frozen_seconds: 0, ..record.care.clone() };
+                self.record = Instance { status: to, status_since: self.now, care, ..*record };
             }
             Step::Note { record, .. } => {
                 assert_ne!(*record, self.record, "a note that changes nothing");
@@ -313,9 +322,16 @@ proptest! {
             started_at: record.started_at.map(sane),
             agent_silent_since: record.agent_silent_since.map(sane),
             heals: record.heals.iter().copied().map(sane).collect(),
+            care: Care {
+                agent_restarted_at: record.care.agent_restarted_at.map(sane),
+                frozen_since: record.care.frozen_since.map(sane),
+                ..record.care.clone()
+            },
             ..record
         };
         let claim = seen.claim.clone().map(|c| Claim { until: c.until.clamp(at(-4000), at(8000)), ..c });
+        // Nothing comes to rest in a freeze; it is thawed.
+        let rules = Rules { mode_permits: true, ..rules };
         let mut world = World { record, seen: Observed { claim, ..seen }, rules, now, removed: false };
         if let Err(trail) = world.settle() {
             prop_assert!(false, "{}", trail);

@@ -19,6 +19,10 @@ pub struct Rules {
     pub outage: bool,
     /// The mode lets the healer act.
     pub mode_permits_healing: bool,
+    /// The mode lets be done what the present status waits for; otherwise its deadlines stand still.
+    pub mode_permits: bool,
+    /// How long an ECS agent may be silent on a host that is well otherwise, until the host is healed; `None`: for ever [HEAL-10].
+    pub silent_agent_limit: Option<SignedDuration>,
     /// Longest ExecutionTimeout of its layers [LIFE-5].
     pub shutdown_timeout: SignedDuration,
     /// What becomes of protected and standalone tasks during a stop.
@@ -43,6 +47,8 @@ impl Default for Rules {
             held_by: None,
             outage: false,
             mode_permits_healing: true,
+            mode_permits: true,
+            silent_agent_limit: None,
             shutdown_timeout: SignedDuration::from_secs(120),
             drain: DrainPolicy::Wait,
             launch_timeout: SignedDuration::from_mins(60),
@@ -83,6 +89,8 @@ pub enum Action {
     SendSetup,
     /// The Shutdown event.
     SendShutdown,
+    /// Tell the ECS agent to restart; once in a silence.
+    RestartAgent,
     /// Set the container instance DRAINING.
     Drain,
     /// Set it ACTIVE.

@@ -6,7 +6,9 @@ use super::*;
 use crate::ScalingType;
 use crate::claims::DrainPolicy;
 use crate::instance_actions::Origin;
-use crate::model::{DeleteRequest, RootDeviceType};
+use crate::model::{Care, DeleteRequest, RootDeviceType};
+
+mod silent_agent;
 
 pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -81,6 +83,7 @@ pub(crate) fn record(status: InstanceStatus) -> Instance {
         out_of_service_since: None,
         healing: false,
         heals: Vec::new(),
+        care: Care::default(),
         delete: None,
         last_service_error_id: None,
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::registered::to_registered;
 use super::{Action, ContainerSeen, Ec2Host, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after, spoken};
-use crate::model::{Instance, RootDeviceType};
+use crate::model::{Care, Instance, RootDeviceType};
 use crate::resources::with_launched;
 use crate::{InstanceStatus, SsmCommandId};
 
@@ -47,12 +47,12 @@ fn start_fails(x: &Look<'_>, why: impl Into<String>) -> Step {
 
 /// When EC2 must have taken the start. Many launches at once wait for EC2's bucket, which is no failure, so this is long.
 fn launch_deadline(x: &Look<'_>) -> Timestamp {
-    after(x.record.started_at.unwrap_or(x.record.status_since), x.rules.launch_timeout)
+    after(after(x.record.started_at.unwrap_or(x.record.status_since), x.rules.launch_timeout), x.frozen())
 }
 
 /// When the machine must run, and when its agent must be in contact, each from the beginning of its status [INST-14].
 fn boot_deadline(x: &Look<'_>) -> Timestamp {
-    after(x.record.status_since, x.rules.boot_timeout)
+    after(x.since(), x.rules.boot_timeout)
 }
 
 fn boot_timed_out(x: &Look<'_>) -> Option<Step> {
@@ -157,7 +157,7 @@ pub(super) fn booting(x: &Look<'_>) -> Step {
 
 /// `running_setup`: Setup and Deploy run; then the container instance must be ACTIVE with its agent connected.
 pub(super) fn running_setup(x: &Look<'_>) -> Step {
-    let deadline = after(x.record.status_since, x.rules.setup_timeout);
+    let deadline = after(x.since(), x.rules.setup_timeout);
     match &x.seen.ec2 {
         Ec2Seen::Unknown => return Step::wait(deadline, "EC2 has not answered"),
         Ec2Seen::Absent => return start_fails(x, "EC2 knows no such machine any more"),
@@ -208,6 +208,7 @@ fn come_online(x: &Look<'_>, why: &str) -> Step {
         drained_for: None,
         out_of_service_since: None,
         healing: false,
+        care: Care::default(),
         ..with_host
     };
     Step::to(InstanceStatus::Online, record, why)

@@ -76,6 +76,18 @@ pub struct DeleteRequest {
     pub elastic_ip: bool,
 }
 
+/// What lifecycle has done about an instance's present trouble. Empty for one that is well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Care {
+    /// When the ECS agent was told to restart, in the silence that lasts now; also if SSM refused to tell it.
+    pub agent_restarted_at: Option<Timestamp>,
+    /// Since when the mode has kept anything from being done in the present status: the status's deadlines stand still.
+    pub frozen_since: Option<Timestamp>,
+    /// For how many seconds they have stood still before, in the present status.
+    pub frozen_seconds: i64,
+}
+
 /// What RegisterInstance says of a machine [REG-7].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
@@ -191,6 +203,9 @@ pub struct Instance {
     pub heals: Vec<Timestamp>,
     /// A stop that ends with the record gone.
     pub delete: Option<DeleteRequest>,
+    /// What lifecycle remembers of the present trouble, so that it does each thing about it once.
+    #[serde(default)]
+    pub care: Care,
     /// Newest service error.
     pub last_service_error_id: Option<ServiceErrorId>,
 }

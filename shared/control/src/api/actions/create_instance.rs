@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strata_domain::ecs_cluster::{self, parse_agent_version};
 use strata_domain::instance_actions::Origin;
-use strata_domain::model::{Instance, Layer, LayerType, Stack};
+use strata_domain::model::{Care, Instance, Layer, LayerType, Stack};
 use strata_domain::{InstanceId, InstanceStatus, ScalingType, hostnames};
 use strata_ports::{Change, Expect, keys};
 
@@ -284,6 +284,7 @@ fn build(
         out_of_service_since: None,
         healing: false,
         heals: Vec::new(),
+        care: Care::default(),
         delete: None,
         last_service_error_id: None,
     })

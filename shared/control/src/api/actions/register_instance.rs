@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strata_domain::instance_actions::Origin;
-use strata_domain::model::{Instance, Registration, RootDeviceType, Stack};
+use strata_domain::model::{Care, Instance, Registration, RootDeviceType, Stack};
 use strata_domain::registration::{Candidate, ReportedOs, check_candidate};
 use strata_domain::{Ec2InstanceId, InstanceId, InstanceStatus, ScalingType, hostnames};
 use strata_ports::compute::Ec2State;
@@ -238,6 +238,7 @@ fn build(call: &Call<'_>, stack: &Stack, m: Members, machine: Option<Machine>, h
         out_of_service_since: None,
         healing: false,
         heals: Vec::new(),
+        care: Care::default(),
         delete: None,
         last_service_error_id: None,
     }

@@ -18,6 +18,10 @@ pub(super) struct Host {
     pub(super) ec2: Ec2Instance,
     pub(super) token: String,
     pub(super) hung: bool,
+    /// Its ECS agent is disconnected until it is restarted.
+    pub(super) agent_stuck: bool,
+    /// Its ECS agent is disconnected, and a restart does not help; the machine's restart does.
+    pub(super) agent_cut_off: bool,
     pub(super) last_ping: Option<Timestamp>,
     pub(super) container: Option<ContainerInstance>,
     pub(super) tasks: Vec<EcsTask>,
@@ -91,7 +95,7 @@ impl Cloud {
                 host.last_ping = Some(now);
             }
             if let Some(container) = &mut host.container {
-                container.agent_connected = is_up;
+                container.agent_connected = is_up && !host.agent_stuck && !host.agent_cut_off;
                 if container.state == ContainerInstanceState::Draining && is_up {
                     host.tasks.retain(|t| t.service.is_none() || t.protected || t.daemon);
                 }
@@ -102,6 +106,9 @@ impl Cloud {
                     continue;
                 }
                 *status = CommandStatus::Success;
+                if request.kind == CommandKind::Reconnect {
+                    host.agent_stuck = false;
+                }
                 if request.kind == CommandKind::Setup && host.container.is_none() {
                     host.container = Some(ContainerInstance {
                         arn: ContainerInstanceArn::new(format!("arn:container/{}", request.nonce)),
@@ -165,6 +172,8 @@ impl Compute for Cloud {
                 ec2: ec2.clone(),
                 token: spec.token.clone(),
                 hung: false,
+                agent_stuck: false,
+                agent_cut_off: false,
                 last_ping: None,
                 container: None,
                 tasks: Vec::new(),
@@ -177,6 +186,7 @@ impl Compute for Cloud {
     async fn start_instances(&self, _: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
         self.each("StartInstances", ids, |host, now| {
             (host.ec2.state, host.ec2.launched_at, host.ec2.impaired, host.hung) = (Ec2State::Pending, now, false, false);
+            (host.agent_stuck, host.agent_cut_off) = (false, false);
         })
     }
     async fn stop_instances(

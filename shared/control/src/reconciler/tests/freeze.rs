@@ -45,11 +45,8 @@ fn of_machines<'a>(calls: &[&'a str]) -> Vec<&'a str> {
     calls.iter().filter(|call| of_machines.contains(call)).copied().collect()
 }
 
-/// Whatever is under way when somebody freezes the installation stands still at once, and when it is thawed it goes on where it stood: the
-/// same hosts come to the same, by the same calls on machines and no more calls in all.
-///
-/// Time goes on during a freeze: a drain or a Shutdown event whose time is over by then is not begun anew, so that StopTask may take the
-/// place of either.
+/// Whatever is under way when somebody freezes the installation stands still at once, its deadlines too, and when it is thawed it goes on
+/// where it stood: the same hosts come to the same, by the same calls on machines and no more calls in all.
 #[tokio::test]
 async fn a_freeze_at_any_minute_makes_no_changing_call_and_a_thaw_no_more_than_there_would_have_been() {
     let (statuses, calls) = busy_quarter_of_an_hour(None).await;
@@ -61,5 +58,46 @@ async fn a_freeze_at_any_minute_makes_no_changing_call_and_a_thaw_no_more_than_t
         let (came_to, made) = busy_quarter_of_an_hour(Some(minute)).await;
         assert_eq!((&came_to, of_machines(&made)), (&statuses, of_machines(&calls)), "frozen in minute {minute}");
         assert!(made.len() <= calls.len(), "frozen in minute {minute}: {made:?} instead of {calls:?}");
+    }
+}
+
+/// A drain whose time is two minutes, frozen for an hour: its tasks still have the rest of their time.
+#[tokio::test]
+async fn a_drain_that_a_freeze_outlasts_has_the_rest_of_its_time_at_the_thaw() {
+    let world = World::online(2).await;
+    world.put_tasks(0, vec![task(1, false)]);
+    world.ask(0, InstanceStatus::Stopping, |_| {}).await;
+    world.run(1).await;
+    assert!(world.calls().contains(&"Drain"), "{:?}", world.calls());
+    world.cloud.state().mode = Some(Mode::Frozen);
+    world.run(60).await;
+    let frozen = world.record(0).await.unwrap();
+    assert_eq!((frozen.status, frozen.care.frozen_since.is_some()), (InstanceStatus::ShuttingDown, true));
+    world.cloud.state().mode = Some(Mode::Active);
+    world.run(1).await;
+    assert!(!world.calls().contains(&"StopTask"), "{:?}", world.calls());
+    world.run(4).await;
+    assert!(world.calls().contains(&"StopTask"), "{:?}", world.calls());
+    assert_eq!(world.status(0).await, InstanceStatus::Stopped);
+}
+
+/// A start that may not set its machine up has not failed: it goes on at the thaw, whatever the mode that kept it.
+#[tokio::test]
+async fn a_start_that_is_frozen_for_hours_comes_online_after_the_thaw_and_wakes_nobody() {
+    for mode in [Mode::Frozen, Mode::Observe] {
+        for minutes_before in 0..3 {
+            let world = World::online(2).await;
+            world.ask(0, InstanceStatus::Stopping, |_| {}).await;
+            world.run(ENOUGH).await;
+            world.ask_start(0).await;
+            world.run(minutes_before).await;
+            world.cloud.state().mode = Some(mode);
+            world.run(180).await;
+            world.cloud.state().mode = Some(Mode::Active);
+            world.run(ENOUGH).await;
+            world.flush().await;
+            assert_eq!(world.status(0).await, InstanceStatus::Online, "{mode:?} after {minutes_before} minutes");
+            assert_eq!(world.pages(), [], "{mode:?} after {minutes_before} minutes");
+        }
     }
 }

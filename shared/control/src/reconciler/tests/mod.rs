@@ -1,5 +1,6 @@
 //! The reconciler over a small obedient cloud and the in-memory store.
 
+mod agents;
 mod claims;
 mod fake;
 mod freeze;

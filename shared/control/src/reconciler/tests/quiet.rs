@@ -74,6 +74,8 @@ fn in_service(record: &Instance, ec2: &str, container: &str, now: jiff::Timestam
         },
         token: String::new(),
         hung: false,
+        agent_stuck: false,
+        agent_cut_off: false,
         last_ping: Some(now),
         container: Some(ContainerInstance {
             arn: ContainerInstanceArn::new(container),
