@@ -145,8 +145,19 @@ impl Walk {
             "StackId": stack, "LayerIds": [layer], "InstanceType": "m5.large", "Os": "Custom", "AmiId": "ami-0123456789abcdef0",
         });
         let instance = self.made("CreateInstance", members, "InstanceId").await;
-        for (action, status) in [("StartInstance", "online"), ("RebootInstance", "online"), ("StopInstance", "stopped")] {
-            self.call(action, json!({ "InstanceId": instance })).await;
+        for (action, status) in [
+            ("StartInstance", "online"),
+            ("RebootInstance", "online"),
+            ("StopInstance", "stopped"),
+            ("UpdateInstance", "stopped"),
+            ("StartInstance", "online"),
+            ("StopInstance", "stopped"),
+        ] {
+            let mut members = json!({ "InstanceId": instance });
+            if action == "UpdateInstance" {
+                members["InstanceType"] = json!("m6i.large");
+            }
+            self.call(action, members).await;
             self.until(&instance, status).await;
         }
         self.call("DeleteInstance", json!({ "InstanceId": instance, "DeleteVolumes": true })).await;

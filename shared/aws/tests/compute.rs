@@ -60,6 +60,8 @@ async fn each_method_calls_what_its_table_says() {
     support::check_uses(&base, USES, "reboot_instances");
     compute.stop_instances(&scope, &ids, false).await.unwrap();
     support::check_uses(&base, USES, "stop_instances");
+    compute.set_instance_type(&scope, &ids[0], "c6i.large").await.unwrap();
+    support::check_uses(&base, USES, "set_instance_type");
     compute.start_instances(&scope, &ids).await.unwrap();
     support::check_uses(&base, USES, "start_instances");
     compute.terminate_instances(&scope, &ids).await.unwrap();

@@ -153,6 +153,7 @@ mod tests {
 
     fn ec2(state: HostState, impaired: bool) -> Ec2Seen {
         Ec2Seen::Seen(Ec2Host {
+            instance_type: "m5.large".into(),
             id: "i-1".into(),
             state,
             impaired,

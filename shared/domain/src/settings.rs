@@ -21,6 +21,53 @@ pub struct Settings {
     pub healing: HealingSettings,
     /// Protects the layer from teardown. Default false.
     pub protected: bool,
+    /// How machines are launched.
+    pub launch: LaunchSettings,
+}
+
+/// `"strata".launch`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LaunchSettings {
+    /// Instance types that a start tries in this order when EC2 has none of the instance's own. At most 8. Default none.
+    pub fallback_instance_types: Vec<String>,
+    /// Whether the metadata service also answers requests without a session token (IMDSv1), as in OpsWorks' days. Default false.
+    pub imdsv1: bool,
+    /// Whether root volumes are encrypted. Default true.
+    pub encrypt_root: bool,
+}
+
+impl Default for LaunchSettings {
+    fn default() -> Self {
+        Self { fallback_instance_types: Vec::new(), imdsv1: false, encrypt_root: true }
+    }
+}
+
+/// So many fallback types: each costs a call in a start that EC2 refuses, and shows in its token.
+const MOST_FALLBACKS: usize = 8;
+
+impl LaunchSettings {
+    fn check(&self) -> Result<(), String> {
+        let types = &self.fallback_instance_types;
+        if types.len() > MOST_FALLBACKS {
+            return Err(format!("{} types are more than the {MOST_FALLBACKS} that can be tried", types.len()));
+        }
+        for (n, name) in types.iter().enumerate() {
+            let has_form =
+                name.len() <= 32 && name.split_once('.').is_some_and(|(family, size)| is_word(family) && is_word(size));
+            if !has_form {
+                return Err(format!("{name:?} is not an instance type such as \"m6i.large\""));
+            }
+            if types[..n].contains(name) {
+                return Err(format!("{name} stands twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 /// `"strata".updates`.
@@ -122,6 +169,10 @@ impl Settings {
                 problem: format!("{} is not within 8 to 1440", settings.healing.silent_agent_minutes),
             });
         }
+        settings
+            .launch
+            .check()
+            .map_err(|problem| SettingsError::Invalid { path: "launch.fallback_instance_types".to_owned(), problem })?;
         Ok(settings)
     }
 }
@@ -179,6 +230,11 @@ mod tests {
             (r#"{"strata":{"healing":{"silent_agent":"no"}}}"#, "healing.silent_agent"),
             (r#"{"strata":{"healing":{"silent":1}}}"#, "healing.silent"),
             (r#"{"strata":{"healing":1}}"#, "healing"),
+            (r#"{"strata":{"launch":{"imdsv1":"yes"}}}"#, "launch.imdsv1"),
+            (r#"{"strata":{"launch":{"imds":true}}}"#, "launch.imds"),
+            (r#"{"strata":{"launch":{"fallback_instance_types":["m6i"]}}}"#, "launch.fallback_instance_types"),
+            (r#"{"strata":{"launch":{"fallback_instance_types":["m6i.large","M6i.large"]}}}"#, "launch.fallback_instance_types"),
+            (r#"{"strata":{"launch":{"fallback_instance_types":["a.b","a.b"]}}}"#, "launch.fallback_instance_types"),
         ] {
             match Settings::from_custom_json(Some(text)) {
                 Err(SettingsError::Invalid { path: found, .. }) => assert_eq!(found, path, "{text}"),
@@ -186,5 +242,10 @@ mod tests {
             }
         }
         assert!(matches!(Settings::from_custom_json(Some("[1]")), Err(SettingsError::NotAnObject(_))));
+        let types = |n: usize| (0..n).map(|i| format!("\"m{i}.large\"")).collect::<Vec<_>>().join(",");
+        let with = |n: usize| format!(r#"{{"strata":{{"launch":{{"fallback_instance_types":[{}]}}}}}}"#, types(n));
+        let read = Settings::from_custom_json(Some(&with(8))).unwrap().launch;
+        assert_eq!((read.fallback_instance_types.len(), read.imdsv1, read.encrypt_root), (8, false, true));
+        assert!(Settings::from_custom_json(Some(&with(9))).is_err());
     }
 }

@@ -97,6 +97,7 @@ fn stamp(&self, pk: &str) -> Option<u64> {
 recorded!(Compute {
     run_instance(scope: &StackScope, spec: &LaunchSpec) -> Result<Ec2Instance, CloudError>;
     start_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
+    set_instance_type(scope: &StackScope, id: &Ec2InstanceId, instance_type: &str) -> Result<(), CloudError>;
     stop_instances(scope: &StackScope, ids: &[Ec2InstanceId], force: bool) -> Each<Ec2InstanceId>;
     terminate_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
     reboot_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;

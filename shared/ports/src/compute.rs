@@ -130,6 +130,9 @@ pub struct Ec2Instance {
     pub instance_id: Option<InstanceId>,
     /// State.
     pub state: Ec2State,
+    /// Its instance type.
+    #[serde(default)]
+    pub instance_type: String,
     /// A system or instance status check is `impaired`.
     pub impaired: bool,
     /// When it was last launched or started.
@@ -157,6 +160,11 @@ pub trait Compute: Send + Sync {
         scope: &StackScope,
         ids: &[Ec2InstanceId],
     ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
+    /// Gives a stopped instance another type; one that it has already is a success.
+    ///
+    /// # Errors
+    /// `Wrong` for a type that EC2 does not know or that does not fit the machine, `RetryLater` while it is not stopped.
+    async fn set_instance_type(&self, scope: &StackScope, id: &Ec2InstanceId, instance_type: &str) -> Result<(), CloudError>;
     /// Stops instances; `force` does not wait for the OS's own shutdown, and hurries one that is stopping.
     async fn stop_instances(
         &self,

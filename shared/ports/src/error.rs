@@ -50,6 +50,16 @@ impl CloudError {
         }
     }
 
+    /// The IAM action of the call.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::RetryLater { action, .. }
+            | Self::Refused { action, .. }
+            | Self::Wrong { action, .. }
+            | Self::OutcomeUnknown { action, .. } => action,
+        }
+    }
+
     /// Whether the same call may be repeated later without looking first.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::RetryLater { .. })

@@ -81,6 +81,9 @@ pub fn last_start(stack: &StackId, instance: &InstanceId) -> Key {
 pub struct LastStart {
     /// When StartInstance was accepted.
     pub at: jiff::Timestamp,
+    /// How many starts right before it had failed: scalers wait longer each time.
+    #[serde(default)]
+    pub failed_before: u32,
 }
 /// Sort key prefix of claims.
 pub const CLAIM: &str = "claim#";
@@ -282,6 +285,12 @@ pub const INCIDENT: &str = "incident#";
 pub fn incident(stack: &StackId, subject: &str) -> Key {
     Key::new(stack_pk(stack), format!("{INCIDENT}{subject}"))
 }
+/// The open page about a layer's starts that EC2 refuses in a zone for want of capacity: one, however many hosts it meets.
+pub fn shortage(stack: &StackId, layer: &LayerId, zone: &str) -> Key {
+    Key::new(stack_pk(stack), format!("{SHORTAGE}{layer}#{zone}"))
+}
+/// Sort key prefix of [`shortage`] among the incidents.
+pub const SHORTAGE: &str = "incident#shortage#";
 /// When lifecycle last looked at every record that is not stopped.
 pub fn full_sweep() -> Key {
     Key::new("sweep", "full")

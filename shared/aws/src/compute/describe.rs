@@ -150,6 +150,7 @@ pub(super) fn view(instance: &Instance, impaired: &BTreeSet<String>) -> Result<E
         id: Ec2InstanceId::from(Some(id).filter(|id| !id.is_empty()).ok_or_else(|| unreadable("no id"))?),
         instance_id: tags::value(instance.tags(), tags::INSTANCE).map(InstanceId::from),
         state: state(instance).ok_or_else(|| unreadable("a state that this version does not know"))?,
+        instance_type: instance.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
         impaired: impaired.contains(id),
         launched_at: launched.ok_or_else(|| unreadable("no launch time"))?,
         private_ip: instance.private_ip_address().map(str::to_owned),

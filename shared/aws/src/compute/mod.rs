@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::types::AttributeValue;
 use strata_domain::{Ec2InstanceId, InstanceId};
 use strata_ports::{CloudError, Compute, Ec2Instance, Ec2State, ItemResult, LaunchSpec, StackScope};
 
@@ -39,6 +40,7 @@ pub const USES: &[Uses] = &[
         role: Role::Stack,
         actions: &["ec2:CreateTags", "ec2:DescribeInstances", "ec2:StartInstances"],
     },
+    Uses { method: "set_instance_type", role: Role::Stack, actions: &["ec2:ModifyInstanceAttribute"] },
     Uses {
         method: "stop_instances",
         role: Role::Stack,
@@ -194,6 +196,13 @@ impl Compute for Ec2Compute {
         });
         results.extend(typed(started.await?));
         Ok(results)
+    }
+
+    async fn set_instance_type(&self, scope: &StackScope, id: &Ec2InstanceId, instance_type: &str) -> Result<(), CloudError> {
+        let value = AttributeValue::builder().value(instance_type).build();
+        let request = self.clients.client(scope).modify_instance_attribute().instance_id(id.as_str()).instance_type(value);
+        let answer = request.send().await.map_err(|error| sort("ec2:ModifyInstanceAttribute", Effect::Write, error));
+        answer.map(drop)
     }
 
     async fn stop_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId], force: bool) -> Result<Results, CloudError> {

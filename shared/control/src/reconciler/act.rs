@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use strata_domain::holds::{Hold, HoldKind, HoldTarget};
 use strata_domain::lifecycle::{
-    Action, ContainerSeen, Observed, Step, on_agent_restarted, on_launch_refused, on_launched, on_reboot_sent, on_setup_sent,
-    on_shutdown_sent, on_volumes_deleted,
+    Action, ContainerSeen, Ec2Seen, Observed, Step, is_shortage, on_agent_restarted, on_launch_refused, on_launched,
+    on_reboot_sent, on_setup_sent, on_shutdown_sent, on_volumes_deleted, type_to_ask,
 };
 use strata_domain::mode::ActionKind;
 use strata_domain::model::Instance;
@@ -36,7 +36,7 @@ pub(super) enum Next {
 /// As which kind of action the mode judges it; `None` for one that only concerns our own records.
 pub(super) fn kind_of(action: Action) -> Option<ActionKind> {
     match action {
-        Action::Launch | Action::PowerOn | Action::SendSetup | Action::Activate => Some(ActionKind::Start),
+        Action::Launch | Action::SetType | Action::PowerOn | Action::SendSetup | Action::Activate => Some(ActionKind::Start),
         Action::RestartAgent => Some(ActionKind::Patch),
         Action::PowerOff { .. }
         | Action::Reboot
@@ -44,7 +44,7 @@ pub(super) fn kind_of(action: Action) -> Option<ActionKind> {
         | Action::Drain
         | Action::StopTasks { .. }
         | Action::Deregister => Some(ActionKind::Stop),
-        Action::Terminate | Action::DeleteVolumes => Some(ActionKind::Terminate),
+        Action::Terminate | Action::TerminateStray | Action::DeleteVolumes => Some(ActionKind::Terminate),
         Action::HoldForeign | Action::ReleaseForeign => None,
     }
 }
@@ -53,9 +53,11 @@ pub(super) fn kind_of(action: Action) -> Option<ActionKind> {
 pub(super) fn verb(action: Action) -> &'static str {
     match action {
         Action::Launch => "launch",
+        Action::SetType => "change the instance type of",
         Action::PowerOn => "start",
         Action::PowerOff { .. } => "stop the machine of",
         Action::Terminate => "terminate the machine of",
+        Action::TerminateStray => "terminate a second machine of",
         Action::Reboot => "reboot",
         Action::SendSetup => "set up",
         Action::SendShutdown => "send the Shutdown event to",
@@ -69,6 +71,11 @@ pub(super) fn verb(action: Action) -> &'static str {
         Action::ReleaseForeign => "forget the foreign DRAINING of",
     }
 }
+
+/// After so many refusals of one type in one zone, the rest of a batch is not asked for. A single one may be one host's bad luck.
+const REFUSALS_BELIEVED: usize = 3;
+/// The call that starts a machine which has its type already.
+const START: &str = "ec2:StartInstances";
 
 /// Carries actions out for instances of one stack.
 pub(super) struct Actor<'a> {
@@ -84,10 +91,13 @@ impl Actor<'_> {
     pub(super) async fn carry_out(&self, action: Action, items: &[Stored<Instance>]) -> Vec<Next> {
         match action {
             Action::Launch => self.launch(items).await,
-            Action::PowerOn | Action::PowerOff { .. } | Action::Terminate | Action::Reboot => self.power(action, items).await,
+            Action::PowerOn | Action::PowerOff { .. } | Action::Terminate | Action::TerminateStray | Action::Reboot => {
+                self.power(action, items).await
+            }
             Action::Drain => self.set_state(items, ContainerInstanceState::Draining).await,
             Action::Activate => self.set_state(items, ContainerInstanceState::Active).await,
-            Action::SendSetup
+            Action::SetType
+            | Action::SendSetup
             | Action::SendShutdown
             | Action::RestartAgent
             | Action::StopTasks { .. }
@@ -108,6 +118,7 @@ impl Actor<'_> {
                 continue;
             }
             let result = match action {
+                Action::SetType => self.set_type(item).await,
                 Action::SendSetup => self.send_setup(item).await,
                 Action::SendShutdown => self.send_shutdown(item).await,
                 Action::RestartAgent => self.restart_agent(item).await,
@@ -127,9 +138,16 @@ impl Actor<'_> {
     async fn launch(&self, items: &[Stored<Instance>]) -> Vec<Next> {
         let mut next = Vec::with_capacity(items.len());
         let mut is_throttled = false;
+        let mut refusals: BTreeMap<(String, String), Vec<CloudError>> = BTreeMap::new();
         for item in items {
             if is_throttled {
                 next.push(Next::Backlog);
+                continue;
+            }
+            // What EC2 has just refused for several it refuses for the next: asking again would only use up tokens.
+            let wanted = (item.record.availability_zone.clone(), self.type_of(&item.record));
+            if let Some([.., last]) = refusals.get(&wanted).map(Vec::as_slice).filter(|all| all.len() >= REFUSALS_BELIEVED) {
+                next.push(self.refused(item, last));
                 continue;
             }
             // A store that does not answer now does at the next look.
@@ -149,15 +167,56 @@ impl Actor<'_> {
                 }
                 // The next launch repeats the token, so it is the same launch.
                 Err(CloudError::OutcomeUnknown { .. }) => Next::Rest,
-                Err(error) => refused(item, &error),
+                Err(error) if !error.code().is_some_and(is_shortage) => self.refused(item, &error),
+                Err(error) => {
+                    refusals.entry(wanted).or_default().push(error.clone());
+                    self.refused(item, &error)
+                }
             });
         }
         next
     }
 
+    /// The instance type that a start of the record asks for now.
+    fn type_of(&self, record: &Instance) -> String {
+        type_to_ask(record, &self.view.fallback_types(record)).unwrap_or(&record.instance_type).to_owned()
+    }
+
+    /// A start, launch or change of type that EC2 refused for good: the next type is tried, or the start has failed.
+    fn refused(&self, item: &Stored<Instance>, error: &CloudError) -> Next {
+        let code = error.code().unwrap_or("Unknown").to_owned();
+        let why = match error {
+            CloudError::RetryLater { why, .. }
+            | CloudError::Refused { why, .. }
+            | CloudError::Wrong { why, .. }
+            | CloudError::OutcomeUnknown { why, .. } => why,
+        };
+        let asked = match self.seen.get(&item.record.id).map(|seen| &seen.ec2) {
+            Some(Ec2Seen::Seen(host)) if !host.instance_type.is_empty() && error.action() == START => host.instance_type.clone(),
+            _ => self.type_of(&item.record),
+        };
+        let step = on_launch_refused(&item.record, &asked, &self.view.fallback_types(&item.record), &code, why);
+        let rest = matches!(step, Step::Move { .. });
+        write_step(item, step, rest)
+    }
+
+    /// A type that does not fit the machine counts like one that EC2 has not got: the next one may.
+    async fn set_type(&self, item: &Stored<Instance>) -> Result<Next, CloudError> {
+        let Some(id) = self.machine_of(&item.record) else { return Ok(Next::Look) };
+        match self.ports.compute.set_instance_type(&self.view.scope, &id, &self.type_of(&item.record)).await {
+            Ok(()) => Ok(Next::Look),
+            Err(error @ (CloudError::Refused { .. } | CloudError::Wrong { .. })) => Ok(self.refused(item, &error)),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn power(&self, action: Action, items: &[Stored<Instance>]) -> Vec<Next> {
         // The machine that was seen: a stopped record names none when a lost launch has turned up.
-        let ids: Vec<Option<Ec2InstanceId>> = items.iter().map(|item| self.machine_of(&item.record)).collect();
+        let machine = |item: &Stored<Instance>| match action {
+            Action::TerminateStray => self.seen.get(&item.record.id)?.stray.clone(),
+            _ => self.machine_of(&item.record),
+        };
+        let ids: Vec<Option<Ec2InstanceId>> = items.iter().map(machine).collect();
         let named: Vec<Ec2InstanceId> = ids.iter().flatten().cloned().collect();
         let mut results = self.power_call(action, &named).await;
         if let (Err(error), true) = (&results, named.len() > 1)
@@ -183,8 +242,8 @@ impl Actor<'_> {
 
     fn machine_of(&self, record: &Instance) -> Option<Ec2InstanceId> {
         record.ec2_instance_id.clone().or_else(|| match &self.seen.get(&record.id)?.ec2 {
-            strata_domain::lifecycle::Ec2Seen::Seen(host) => Some(host.id.clone()),
-            strata_domain::lifecycle::Ec2Seen::Unknown | strata_domain::lifecycle::Ec2Seen::Absent => None,
+            Ec2Seen::Seen(host) => Some(host.id.clone()),
+            Ec2Seen::Unknown | Ec2Seen::Absent => None,
         })
     }
 
@@ -195,7 +254,7 @@ impl Actor<'_> {
         let (compute, scope) = (&self.ports.compute, &self.view.scope);
         match action {
             Action::PowerOff { force } => compute.stop_instances(scope, ids, force).await,
-            Action::Terminate => compute.terminate_instances(scope, ids).await,
+            Action::Terminate | Action::TerminateStray => compute.terminate_instances(scope, ids).await,
             Action::Reboot => compute.reboot_instances(scope, ids).await,
             _ => compute.start_instances(scope, ids).await,
         }
@@ -204,7 +263,7 @@ impl Actor<'_> {
     fn after_power(&self, action: Action, item: &Stored<Instance>, result: Result<(), CloudError>) -> Next {
         match (action, result) {
             (Action::PowerOn, Ok(())) => Next::Look,
-            (Action::PowerOn, Err(error @ (CloudError::Refused { .. } | CloudError::Wrong { .. }))) => refused(item, &error),
+            (Action::PowerOn, Err(error @ (CloudError::Refused { .. } | CloudError::Wrong { .. }))) => self.refused(item, &error),
             (Action::Reboot, Ok(())) => {
                 let after = on_reboot_sent(&item.record, self.now);
                 Next::Write { write: Box::new(Write::note(item, after, "the reboot is sent")), rest: true }
@@ -341,18 +400,6 @@ impl Actor<'_> {
             ) => Next::Rest,
         }
     }
-}
-
-/// A start that EC2 refused for good.
-fn refused(item: &Stored<Instance>, error: &CloudError) -> Next {
-    let code = error.code().unwrap_or("Unknown").to_owned();
-    let why = match error {
-        CloudError::RetryLater { why, .. }
-        | CloudError::Refused { why, .. }
-        | CloudError::Wrong { why, .. }
-        | CloudError::OutcomeUnknown { why, .. } => why,
-    };
-    write_step(item, on_launch_refused(&item.record, &code, why), true)
 }
 
 /// A `Move` or `Note` as a write.

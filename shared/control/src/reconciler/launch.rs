@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use strata_domain::InstanceStatus;
+use strata_domain::lifecycle::type_to_ask;
 use strata_domain::model::Instance;
 use strata_domain::resources::{MAX_VOLUMES, next_device};
 use strata_domain::tags::{Tags, effective};
@@ -28,7 +29,7 @@ pub(super) fn launch_spec(view: &StackView, record: &Instance, taken: Vec<String
         instance_id: record.id.clone(),
         hostname: record.hostname.clone(),
         stack_name: view.stack.name.clone(),
-        instance_type: record.instance_type.clone(),
+        instance_type: type_to_ask(record, &view.fallback_types(record)).unwrap_or(&record.instance_type).to_owned(),
         availability_zone: record.availability_zone.clone(),
         subnet_id: record.subnet_id.clone(),
         os: record.os.clone(),

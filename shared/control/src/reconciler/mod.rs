@@ -12,6 +12,7 @@ mod notices;
 mod observe;
 mod outage;
 mod round;
+mod shortage;
 mod spot;
 mod sweep;
 mod telling;

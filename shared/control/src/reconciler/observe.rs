@@ -9,7 +9,7 @@ use strata_domain::lifecycle::{
     ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen, RunSeen, TaskCounts,
 };
 use strata_domain::model::{Instance, Volume};
-use strata_domain::{ClusterArn, InstanceId, InstanceStatus, SsmCommandId};
+use strata_domain::{ClusterArn, Ec2InstanceId, InstanceId, InstanceStatus, SsmCommandId};
 use strata_ports::{CommandStatus, ContainerInstance, ContainerInstanceState, Ec2Instance, Ec2State, EcsTask, Ports, StackScope};
 
 use super::view::StackView;
@@ -89,16 +89,17 @@ async fn look_at_ec2(ports: &Ports, scope: &StackScope, records: &[&Instance], s
         false => ports.compute.describe_instances(scope, &ids).await,
     };
     // Before its launch there is nothing to find, and a repeated launch finds its machine by the token.
-    let nameless: Vec<_> = records
-        .iter()
-        .filter(|r| r.ec2_instance_id.is_none() && r.launch_number > 0 && r.status != InstanceStatus::Requested)
-        .map(|r| r.id.clone())
-        .collect();
+    let nameless: Vec<_> = records.iter().filter(|r| is_nameless(r) || may_have_a_second(r)).map(|r| r.id.clone()).collect();
     let found = match nameless.is_empty() {
         true => Ok(Vec::new()),
         false => ports.compute.find_by_record(scope, &nameless).await,
     };
     let described = described.map(|all| all.into_iter().map(|h| (h.id.clone(), h)).collect::<BTreeMap<_, _>>());
+    for (record, second) in second_machines(records, found.as_deref().unwrap_or_default()) {
+        if let Some(observed) = seen.get_mut(&record) {
+            observed.stray = Some(second);
+        }
+    }
     let found = found.map(|all| all.into_iter().filter_map(|h| Some((h.instance_id.clone()?, h))).collect::<BTreeMap<_, _>>());
     let seen_as = |host_found: Option<&Ec2Instance>| host_found.map_or(Ec2Seen::Absent, |h| Ec2Seen::Seen(host(h)));
     for record in records {
@@ -111,6 +112,27 @@ async fn look_at_ec2(ports: &Ports, scope: &StackScope, records: &[&Instance], s
             observed.ec2 = ec2;
         }
     }
+}
+
+/// It may have a machine that it does not name.
+fn is_nameless(record: &Instance) -> bool {
+    record.ec2_instance_id.is_none() && record.launch_number > 0 && record.status != InstanceStatus::Requested
+}
+
+/// Its start has asked for several types, each with a token of its own, so two invocations at once may have launched a machine each.
+fn may_have_a_second(record: &Instance) -> bool {
+    !record.shortage.refused_types.is_empty() && matches!(record.status, InstanceStatus::Pending | InstanceStatus::Booting)
+}
+
+/// Machines that carry a record's tag beside the one that it names, and are not on their way out.
+fn second_machines(records: &[&Instance], found: &[Ec2Instance]) -> Vec<(InstanceId, Ec2InstanceId)> {
+    let is_alive = |host: &&Ec2Instance| !matches!(host.state, Ec2State::ShuttingDown | Ec2State::Terminated);
+    let of = |record: &&&Instance| {
+        let mut theirs = found.iter().filter(is_alive).filter(|host| host.instance_id.as_ref() == Some(&record.id));
+        let second = theirs.find(|host| record.ec2_instance_id.as_ref().is_some_and(|own| *own != host.id))?;
+        Some((record.id.clone(), second.id.clone()))
+    };
+    records.iter().filter(|r| may_have_a_second(r)).filter_map(|record| of(&record)).collect()
 }
 
 /// An EC2 instance in the domain's words.
@@ -126,6 +148,7 @@ pub(super) fn host(ec2: &Ec2Instance) -> Ec2Host {
             Ec2State::Terminated => HostState::Terminated,
         },
         impaired: ec2.impaired,
+        instance_type: ec2.instance_type.clone(),
         launched_at: ec2.launched_at,
         private_ip: ec2.private_ip.clone(),
         public_ip: ec2.public_ip.clone(),

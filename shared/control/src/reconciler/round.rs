@@ -282,7 +282,13 @@ impl<'a> Run<'a> {
             match next {
                 Next::Look => self.look_again(&item.record.id),
                 Next::Rest => self.close(&item.record),
-                Next::Write { write, rest } => writes.push((*write, rest)),
+                Next::Write { write, rest } => {
+                    // What the record says now asks for something else, though by the same action: the next instance type.
+                    if !rest {
+                        self.done.retain(|(id, _)| *id != item.record.id);
+                    }
+                    writes.push((*write, rest));
+                }
                 Next::Backlog => backlog.push(item.record.clone()),
             }
         }

@@ -10,7 +10,7 @@ use strata_ports::store::Listing;
 use strata_ports::{Change, Expect, HandlerError, StoreError, keys};
 
 use super::view::StackView;
-use super::{Named, Reconciler, named, outage, round};
+use super::{Named, Reconciler, named, outage, round, shortage};
 use crate::records::cloning::sweep_unfinished;
 
 /// How long a stopped record without a machine is still swept: a lost launch may turn up.
@@ -57,6 +57,7 @@ impl Reconciler {
             round::committed(self.ports.store.commit(vec![forgotten]).await)?;
         }
         outage::resolve(&*self.ports.store, &view, &self.config, self.ports.clock.now()).await?;
+        shortage::resolve(&*self.ports.store, stack, self.ports.clock.now()).await?;
         let machines = self.ports.compute.describe_exceptions(&view.scope).await.unwrap_or_default();
         ids.extend(machines.into_iter().filter_map(|host| host.instance_id).map(|id| (stack.clone(), id)));
         let containers = self.ports.containers.describe_exceptions(&view.scope, cluster).await.unwrap_or_default();
@@ -85,6 +86,10 @@ impl Reconciler {
             let stack_id = StackId::new(stack.key.sk);
             if store.get(&keys::stack(&stack_id)).await?.is_none_or(|item| item.decode::<Stack>().is_err()) {
                 continue;
+            }
+            // A stack without a cluster is looked at here only; whatever is wrong with it is told at the next look.
+            if let Err(error) = shortage::resolve(store, &stack_id, now).await {
+                tracing::warn!(stack.id = %stack_id, error = %error, "the pages about capacity stay open");
             }
             for item in store.list(&Listing::of(keys::stack_pk(&stack_id), keys::INSTANCE)).await? {
                 let record: Instance = item.decode()?;

@@ -57,6 +57,18 @@ impl StackView {
         record.layer_ids.iter().filter_map(|id| self.layers.get(id)).map(|(layer, _)| layer)
     }
 
+    /// Instance types that its layers name as fallbacks, in the order of the layers, each once and not its own.
+    pub(super) fn fallback_types(&self, record: &Instance) -> Vec<String> {
+        let settings = record.layer_ids.iter().filter_map(|id| self.layers.get(id)).map(|(_, settings)| settings);
+        let mut types: Vec<String> = Vec::new();
+        for name in settings.flat_map(|s| &s.launch.fallback_instance_types) {
+            if *name != record.instance_type && !types.contains(name) {
+                types.push(name.clone());
+            }
+        }
+        types
+    }
+
     /// The cluster whose container instance it is: that of its ECS layer.
     pub(super) fn cluster_of(&self, record: &Instance) -> Option<ClusterArn> {
         self.layers_of(record).find_map(|layer| layer.cluster.clone())
@@ -110,6 +122,7 @@ impl StackView {
                 .map(|layer| layer.shutdown.execution_timeout())
                 .max()
                 .unwrap_or(defaults.shutdown_timeout),
+            fallback_types: self.fallback_types(record),
             drain: drain.unwrap_or(defaults.drain),
             silent_agent_limit: limits.and_then(|limits| limits.into_iter().max()),
             boot_timeout: config.boot_timeout,

@@ -12,6 +12,7 @@ use strata_domain::{Ec2InstanceId, InstanceStatus};
 use strata_ports::store::{MAX_CHANGES, MAX_COMMIT_BYTES};
 use strata_ports::{Change, CommitError, Expect, HandlerError, Key, Ports, Store, StoreError, Told, keys};
 
+use super::shortage::Shortages;
 use super::telling::{Head, Incident, Routine, Special, Teller, Words, routine, special};
 use super::view::StackView;
 use super::volumes::volume_changes;
@@ -89,8 +90,9 @@ pub(super) async fn commit_all(ports: &Ports, view: &StackView, teller: &Teller<
     let mut written = Written::default();
     let mut batch: Vec<Prepared> = Vec::new();
     let (mut size, mut bytes) = (0, 0);
+    let mut shortages = Shortages::default();
     for (index, write) in writes.into_iter().enumerate() {
-        let prepared = match prepare(&*ports.store, view, teller, write, index).await {
+        let prepared = match prepare(&*ports.store, view, teller, write, index, &mut shortages).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 written.trouble([index], error);
@@ -170,13 +172,14 @@ async fn prepare(
     teller: &Teller<'_>,
     write: Write,
     index: usize,
+    shortages: &mut Shortages,
 ) -> Result<Prepared, StoreError> {
     let Write { before, after: mut record, to, removes, why } = write;
     let mut told = Told::default();
     let mut changes = Vec::new();
     if let Some(to) = to {
         told.events.extend(move_status(&mut record, to, teller.now, &view.stack));
-        tell_special(store, view, teller, &before.record, &mut record, &why, &mut told, &mut changes).await?;
+        tell_special(store, view, teller, &before.record, &mut record, &why, &mut told, &mut changes, shortages).await?;
     }
     if removes || to.is_some_and(ends_incident) {
         let what = format!("{} is {}", record.hostname, if removes { "deleted" } else { record.status.as_str() });
@@ -239,6 +242,7 @@ async fn tell_special(
     why: &str,
     told: &mut Told,
     changes: &mut Vec<Change>,
+    shortages: &mut Shortages,
 ) -> Result<(), StoreError> {
     let Some(special) = special(before, record.status) else { return Ok(()) };
     let host = record.hostname.clone();
@@ -269,7 +273,21 @@ async fn tell_special(
     let decision = teller.decision(view, record, view.host_path(record), words);
     let page = teller.page(view, record, incident, &decision, head);
     told.decisions.push(decision);
-    open_incident(store, keys::incident(&record.stack_id, record.id.as_str()), page, teller.now, told, changes).await
+    if record.status == InstanceStatus::StartFailed && record.shortage.start_refused {
+        return shortages.open(store, record, page, told, changes).await;
+    }
+    let key = keys::incident(&record.stack_id, record.id.as_str());
+    // A scaler tries a failed start again and again: on-call has heard of it.
+    if page.kind == PageKind::StartFailed && is_open(store, &key, PageKind::StartFailed).await? {
+        return Ok(());
+    }
+    open_incident(store, key, page, teller.now, told, changes).await
+}
+
+/// Whether a page of that kind is open about a subject.
+async fn is_open(store: &dyn Store, key: &Key, kind: PageKind) -> Result<bool, StoreError> {
+    let open = store.get(key).await?.and_then(|item| item.decode::<Incident>().ok());
+    Ok(open.is_some_and(|incident| incident.page.kind == kind))
 }
 
 /// Pages, and remembers the page so that it can be resolved. An incident that was open about the same subject ends with it.

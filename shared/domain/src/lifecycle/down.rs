@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Action, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after};
 use crate::InstanceStatus;
 use crate::claims::DrainPolicy;
-use crate::model::{Care, Instance, RootDeviceType};
+use crate::model::{Care, Instance, RootDeviceType, Shortage};
 
 /// How long a healed host may take to stop before it is forced.
 const HEAL_FORCE_AFTER: SignedDuration = SignedDuration::from_mins(5);
@@ -227,6 +227,7 @@ fn to_stopped(x: &Look<'_>, why: &str) -> Step {
         private_ip: x.record.private_ip.clone().filter(|_| machine_kept),
         public_ip: None,
         container_instance_arn: None,
+        shortage: Shortage::default(),
         has_been_online: false,
         setup_command: None,
         shutdown_command: None,
@@ -332,6 +333,7 @@ fn start_again(x: &Look<'_>) -> Step {
         container_instance_arn: None,
         launch_number: x.record.launch_number.saturating_add(1),
         started_at: Some(x.now),
+        shortage: Shortage::default(),
         setup_command: None,
         shutdown_command: None,
         care: Care::default(),

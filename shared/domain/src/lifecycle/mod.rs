@@ -5,6 +5,7 @@
 //! in service in `online.rs`, silence and healing in `lost.rs`,
 //! machines that were registered in `registered.rs`.
 
+mod capacity;
 mod clock;
 mod down;
 mod lost;
@@ -24,12 +25,13 @@ use crate::claims::Claim;
 use crate::model::{Care, Instance};
 use crate::{InitiatedBy, InstanceStatus, SsmCommandId, auto_healing};
 
+pub use capacity::{is_shortage, on_launch_refused, type_to_ask};
 pub use clock::has_deadlines;
 pub use observed::{ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen, RunSeen, TaskCounts};
 pub use step::{Action, HEAL_CAP, HEAL_CAP_PERIOD, LAUNCH_SETTLES, Notice, REBOOT_SETTLES, Rules, Step};
 #[cfg(test)]
 pub(crate) use tests::record as sample_record;
-pub use up::{on_launch_refused, on_launched, on_setup_sent};
+pub use up::{on_launched, on_setup_sent};
 
 /// The next step of `record` at `now`, given one look at the world.
 ///

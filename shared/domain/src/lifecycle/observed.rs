@@ -32,6 +32,8 @@ pub struct Ec2Host {
     pub state: HostState,
     /// A system or instance status check is impaired.
     pub impaired: bool,
+    /// Its instance type; empty when EC2 did not say.
+    pub instance_type: String,
     /// When it was last launched or started.
     pub launched_at: Timestamp,
     /// While it has one.
@@ -134,6 +136,8 @@ pub enum RunSeen {
 pub struct Observed {
     /// EC2.
     pub ec2: Ec2Seen,
+    /// A second machine of the present start, launched with another type.
+    pub stray: Option<Ec2InstanceId>,
     /// ECS; `Absent` for a host of no cluster.
     pub container: ContainerSeen,
     /// SSM's agent.
@@ -153,6 +157,7 @@ impl Observed {
     pub fn nothing() -> Self {
         Self {
             ec2: Ec2Seen::Unknown,
+            stray: None,
             container: ContainerSeen::Unknown,
             last_ping: PingSeen::Unknown,
             setup: None,

@@ -7,7 +7,7 @@ use super::tests::{at, container_host, ec2_host, record};
 use super::*;
 use crate::claims::DrainPolicy;
 use crate::instance_actions::Origin;
-use crate::model::{Care, DeleteRequest, RootDeviceType};
+use crate::model::{Care, DeleteRequest, RootDeviceType, Shortage};
 
 fn host_states() -> impl Strategy<Value = HostState> {
     use HostState::*;
@@ -36,6 +36,7 @@ prop_compose! {
         delete in prop::option::of(any::<(bool, bool)>()),
         by in prop::option::of(prop::sample::select(vec![InitiatedBy::User, InitiatedBy::AutoHealing])),
         launches in 0u32..3,
+        refused in prop::sample::subsequence(vec!["m5.large", "m5a.large"], 0..=2),
         origin in prop::sample::select(vec![Origin::Created, Origin::RegisteredEc2]),
         has_layers in any::<bool>(),
         agent_restarted_at in prop::option::of(times()),
@@ -48,6 +49,7 @@ prop_compose! {
             layer_ids: if has_layers { vec!["layer".into()] } else { Vec::new() },
             root_device_type: if store { RootDeviceType::InstanceStore } else { RootDeviceType::Ebs },
             status_since, started_at,
+            shortage: Shortage { refused_types: refused.into_iter().map(str::to_owned).collect(), start_refused: false },
             launch_number: launches,
             ec2_instance_id: has_ec2.then(|| "i-1".into()),
             container_instance_arn: has_container.then(|| "c-1".into()),
@@ -99,9 +101,10 @@ prop_compose! {
         setup in prop::option::of(prop::sample::select(vec![RunSeen::Running, RunSeen::Success, RunSeen::Failed { timed_out: true }])),
         shutdown in prop::option::of(prop::sample::select(vec![RunSeen::Running, RunSeen::Success])),
         claim in prop::option::of(claims()),
+        stray in prop::option::of(Just("i-2".into())),
         foreign_hold in any::<bool>(),
     ) -> Observed {
-        Observed { ec2, container, last_ping, setup, shutdown, claim, foreign_hold }
+        Observed { ec2, stray, container, last_ping, setup, shutdown, claim, foreign_hold }
     }
 }
 
@@ -111,18 +114,24 @@ prop_compose! {
         drain in prop::sample::select(vec![DrainPolicy::Wait, DrainPolicy::Stop, DrainPolicy::Refuse]),
         mode_permits in any::<bool>(),
         limit in prop::option::of(Just(SignedDuration::from_mins(10))),
+        fallbacks in prop::sample::subsequence(vec!["m5a.large", "m6i.large"], 0..=2),
     ) -> Rules {
-        Rules { mode_permits, silent_agent_limit: limit, has_cluster, auto_healing, held_by: held.then(|| "ada".to_owned()), outage, mode_permits_healing, drain, ..Rules::default() }
+        let fallback_types = fallbacks.into_iter().map(str::to_owned).collect();
+        Rules { fallback_types, mode_permits, silent_agent_limit: limit, has_cluster, auto_healing, held_by: held.then(|| "ada".to_owned()), outage, mode_permits_healing, drain, ..Rules::default() }
     }
 }
 
 /// Whether carrying the action out takes something away.
 fn is_destructive(action: Action) -> bool {
     match action {
-        Action::PowerOff { .. } | Action::Terminate | Action::StopTasks { .. } | Action::Deregister | Action::DeleteVolumes => {
-            true
-        }
+        Action::PowerOff { .. }
+        | Action::Terminate
+        | Action::TerminateStray
+        | Action::StopTasks { .. }
+        | Action::Deregister
+        | Action::DeleteVolumes => true,
         Action::Launch
+        | Action::SetType
         | Action::PowerOn
         | Action::Reboot
         | Action::SendSetup
@@ -172,11 +181,17 @@ impl World {
     fn do_it(&mut self, action: Action) {
         match action {
             Action::Launch => {
-                let host = Ec2Host { launched_at: self.now, ..ec2_host(HostState::Pending) };
+                let instance_type = type_to_ask(&self.record, &self.rules.fallback_types).unwrap().to_owned();
+                let host = Ec2Host { launched_at: self.now, instance_type, ..ec2_host(HostState::Pending) };
                 self.seen.ec2 = Ec2Seen::Seen(host.clone());
                 let step = on_launched(&self.record, &host);
                 self.apply(step);
             }
+            Action::SetType => {
+                let wanted = type_to_ask(&self.record, &self.rules.fallback_types).unwrap().to_owned();
+                self.host().unwrap().instance_type = wanted;
+            }
+            Action::TerminateStray => self.seen.stray = None,
             Action::PowerOn => self.set_state(HostState::Pending),
             Action::PowerOff { .. } => self.set_state(HostState::Stopping),
             Action::Terminate => self.set_state(HostState::ShuttingDown),

@@ -25,6 +25,8 @@ pub struct Rules {
     pub silent_agent_limit: Option<SignedDuration>,
     /// Longest ExecutionTimeout of its layers [LIFE-5].
     pub shutdown_timeout: SignedDuration,
+    /// Instance types that a start tries in this order when EC2 has none of the record's own.
+    pub fallback_types: Vec<String>,
     /// What becomes of protected and standalone tasks during a stop.
     pub drain: DrainPolicy,
     /// From the accepted start until EC2 must have taken it; launches wait for EC2's bucket. Default 60 minutes.
@@ -50,6 +52,7 @@ impl Default for Rules {
             mode_permits: true,
             silent_agent_limit: None,
             shutdown_timeout: SignedDuration::from_secs(120),
+            fallback_types: Vec::new(),
             drain: DrainPolicy::Wait,
             launch_timeout: SignedDuration::from_mins(60),
             boot_timeout: SignedDuration::from_mins(20),
@@ -74,6 +77,8 @@ pub const REBOOT_SETTLES: SignedDuration = SignedDuration::from_secs(60);
 pub enum Action {
     /// EC2 RunInstances with the record's launch token.
     Launch,
+    /// EC2 ModifyInstanceAttribute: the stopped machine gets the type that it is to be started with.
+    SetType,
     /// EC2 StartInstances.
     PowerOn,
     /// EC2 StopInstances.
@@ -83,6 +88,8 @@ pub enum Action {
     },
     /// EC2 TerminateInstances.
     Terminate,
+    /// EC2 TerminateInstances, of a second machine that the same start has launched.
+    TerminateStray,
     /// EC2 RebootInstances, soft.
     Reboot,
     /// The Setup run, whose end includes Deploy.

@@ -19,6 +19,7 @@ pub(super) fn ec2_host(state: HostState) -> Ec2Host {
         id: "i-1".into(),
         state,
         impaired: false,
+        instance_type: "m5.large".into(),
         launched_at: at(-1000),
         private_ip: None,
         public_ip: None,
@@ -67,6 +68,7 @@ pub(crate) fn record(status: InstanceStatus) -> Instance {
         initiated_by: Some(InitiatedBy::User),
         launch_number: 1,
         started_at: Some(at(0)),
+        shortage: crate::model::Shortage::default(),
         online_since: None,
         has_been_online: false,
         ec2_instance_id: Some("i-1".into()),
@@ -211,6 +213,44 @@ mod up {
     }
 
     #[test]
+    fn a_stopped_machine_is_started_with_the_type_that_the_record_or_a_fallback_asks_for() {
+        let rules = Rules { fallback_types: vec!["m5a.large".into()], ..Rules::default() };
+        let restart = record(InstanceStatus::Requested);
+        let refused = |types: &[&str]| {
+            let refused_types = types.iter().map(|t| (*t).to_owned()).collect();
+            Instance { shortage: crate::model::Shortage { refused_types, start_refused: false }, ..restart.clone() }
+        };
+        let stopped_as = |instance_type: &str| Observed {
+            ec2: Ec2Seen::Seen(Ec2Host { instance_type: instance_type.into(), ..ec2_host(HostState::Stopped) }),
+            ..Observed::nothing()
+        };
+        for (record, machine, expected) in [
+            (restart.clone(), "m5.large", "act PowerOn"),
+            (restart.clone(), "m5a.large", "act SetType"),
+            (Instance { instance_type: "m6i.large".into(), ..restart.clone() }, "m5.large", "act SetType"),
+            (refused(&["m5.large"]), "m5.large", "act SetType"),
+            (refused(&["m5.large"]), "m5a.large", "act PowerOn"),
+            (restart.clone(), "", "act PowerOn"),
+            (Instance { origin: Origin::RegisteredEc2, ..restart.clone() }, "t3.large", "act PowerOn"),
+        ] {
+            check_with(&record, &stopped_as(machine), &rules, 1, expected);
+        }
+        let gone = Observed { ec2: Ec2Seen::Absent, ..Observed::nothing() };
+        let fresh = Instance { ec2_instance_id: None, ..refused(&["m5.large", "m5a.large"]) };
+        check_with(&fresh, &gone, &rules, 1, "move start_failed");
+    }
+
+    #[test]
+    fn a_second_machine_of_one_start_is_terminated_once_the_recorded_one_is_seen() {
+        for (status, state) in [(InstanceStatus::Pending, HostState::Pending), (InstanceStatus::Booting, HostState::Running)] {
+            let seen = Observed { stray: Some("i-2".into()), ..ec2_only(state) };
+            check(&record(status), &seen, 1, "act TerminateStray");
+            let blind = Observed { stray: Some("i-2".into()), ..Observed::nothing() };
+            check(&record(status), &blind, 1, "wait");
+        }
+    }
+
+    #[test]
     fn a_machine_that_hung_in_an_earlier_start_is_restarted_by_the_next() {
         let again = Instance { started_at: Some(at(1300)), ..record(InstanceStatus::Requested) };
         check(&again, &ec2_only(HostState::Running), 1301, "act PowerOff { force: true }");
@@ -250,7 +290,8 @@ mod up {
                 check(&record(status), &ec2_only(dead), 1, "move start_failed");
             }
         }
-        let refused = on_launch_refused(&record(InstanceStatus::Requested), "InsufficientInstanceCapacity", "none left");
+        let requested = record(InstanceStatus::Requested);
+        let refused = on_launch_refused(&requested, "m5.large", &[], "InsufficientInstanceCapacity", "none left");
         assert_eq!(brief(&refused), "move start_failed");
         let setup = Instance { setup_command: Some("cmd".into()), ..record(InstanceStatus::RunningSetup) };
         for timed_out in [true, false] {

@@ -2,20 +2,16 @@
 
 use jiff::Timestamp;
 
+use super::capacity::{type_to_ask, type_to_set};
 use super::registered::to_registered;
 use super::{Action, ContainerSeen, Ec2Host, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after, spoken};
-use crate::model::{Care, Instance, RootDeviceType};
+use crate::model::{Care, Instance, RootDeviceType, Shortage};
 use crate::resources::with_launched;
 use crate::{InstanceStatus, SsmCommandId};
 
 /// The record after EC2 accepted its launch; moves to `pending` [INST-15].
 pub fn on_launched(record: &Instance, host: &Ec2Host) -> Step {
     Step::to(InstanceStatus::Pending, with_host(record, host), "EC2 has accepted the launch")
-}
-
-/// The answer to a launch or start that EC2 refused, for example for want of capacity: `start_failed` [INST-10].
-pub fn on_launch_refused(record: &Instance, code: &str, why: &str) -> Step {
-    fail(record, InstanceStatus::StartFailed, format!("EC2 refused to start the machine: {code}: {why}"))
 }
 
 /// The record after the Setup run was sent; moves to `running_setup` from `booting` [INST-15].
@@ -33,6 +29,7 @@ fn with_host(record: &Instance, host: &Ec2Host) -> Instance {
         private_ip: host.private_ip.clone(),
         public_ip: host.public_ip.clone(),
         volumes: with_launched(record, &host.id, &host.volumes),
+        shortage: Shortage { start_refused: false, ..record.shortage.clone() },
         ..record.clone()
     }
 }
@@ -71,11 +68,18 @@ pub(super) fn requested(x: &Look<'_>) -> Step {
         (None, Ec2Seen::Seen(host)) if matches!(host.state, HostState::Pending | HostState::Running) => {
             Step::to(InstanceStatus::Pending, with_host(x.record, host), "the launched machine was found by its tag")
         }
+        // The settings may have lost a type since the others were refused.
+        (None, _) if type_to_ask(x.record, &x.rules.fallback_types).is_none() => {
+            start_fails(x, format!("EC2 refused to start the machine as {}", x.record.shortage.refused_types.join(", ")))
+        }
         (None, _) => Step::act(Action::Launch, "a start was asked for and there is no machine yet"),
         (Some(_), Ec2Seen::Unknown) => Step::wait(deadline, "EC2 has not answered"),
         (Some(_), Ec2Seen::Absent) => forget_machine(x),
         (Some(_), Ec2Seen::Seen(host)) => match host.state {
-            HostState::Stopped => Step::act(Action::PowerOn, "a start was asked for"),
+            HostState::Stopped => match type_to_set(x, host) {
+                Some(_) => Step::act(Action::SetType, "the machine has another instance type than the one to start it with"),
+                None => Step::act(Action::PowerOn, "a start was asked for"),
+            },
             HostState::Stopping => Step::wait(deadline, "EC2 is still stopping the machine"),
             HostState::Pending | HostState::Running if is_left_over(x, host) => match x.record.root_device_type {
                 RootDeviceType::Ebs => {
@@ -106,8 +110,17 @@ fn forget_machine(x: &Look<'_>) -> Step {
     Step::note(record, "the machine of the last start is gone; a new one will be launched")
 }
 
+/// A second machine of the same start goes: two invocations at once may each have launched one, with types of their own.
+fn stray(x: &Look<'_>) -> Option<Step> {
+    (x.seen.stray.is_some() && x.host().is_some())
+        .then(|| Step::act(Action::TerminateStray, "another launch of the same start turned up"))
+}
+
 /// `pending`: EC2 starts the machine.
 pub(super) fn pending(x: &Look<'_>) -> Step {
+    if let Some(step) = stray(x) {
+        return step;
+    }
     if let Some(step) = boot_timed_out(x) {
         return step;
     }
@@ -130,6 +143,9 @@ pub(super) fn pending(x: &Look<'_>) -> Step {
 
 /// `booting`: the OS boots until the SSM agent calls.
 pub(super) fn booting(x: &Look<'_>) -> Step {
+    if let Some(step) = stray(x) {
+        return step;
+    }
     if let Some(step) = boot_timed_out(x) {
         return step;
     }

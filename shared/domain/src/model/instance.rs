@@ -101,6 +101,16 @@ pub struct Registration {
     pub reported_os: Option<ReportedOs>,
 }
 
+/// What EC2's capacity has done to the present start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shortage {
+    /// The instance types that EC2 has refused since the start was asked for, in order: none is asked for again.
+    pub refused_types: Vec<String>,
+    /// The start failed for want of capacity, and EC2 has taken no start since.
+    pub start_refused: bool,
+}
+
 /// The record of an instance: what was asked for, and how far lifecycle has come.
 ///
 /// Only the control plane writes it. Everything that a step of lifecycle needs to be repeated after a crash stands here.
@@ -165,6 +175,9 @@ pub struct Instance {
     pub launch_number: u32,
     /// When the current or last start was accepted; the boot timeout runs from here [INST-14].
     pub started_at: Option<Timestamp>,
+    /// What EC2 has refused of it.
+    #[serde(default)]
+    pub shortage: Shortage,
     /// When it last became online.
     pub online_since: Option<Timestamp>,
     /// Whether it was online since the last stop: only such an instance is watched and healed [HEAL-7].
@@ -211,9 +224,13 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// The client token of the current launch: record and launch number, so a repeat is the same launch.
+    /// The client token of the current launch: record and launch number, so a repeat is the same launch. Another instance type is
+    /// another launch: EC2 refuses a token that comes with other parameters, also when nothing was launched with it.
     pub fn launch_token(&self) -> String {
-        format!("{}-{}", self.id, self.launch_number)
+        match self.shortage.refused_types.len() {
+            0 => format!("{}-{}", self.id, self.launch_number),
+            refused => format!("{}-{}.{refused}", self.id, self.launch_number),
+        }
     }
 
     /// `arn:aws:opsworks:<region>:<account>:instance/<uuid>`, without a slash at the end [IDN-4].

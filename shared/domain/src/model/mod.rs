@@ -6,7 +6,9 @@ mod resource;
 mod stack;
 mod user;
 
-pub use instance::{BlockDeviceMapping, Care, DeleteRequest, EbsBlockDevice, Instance, Registration, RootDeviceType, Volume};
+pub use instance::{
+    BlockDeviceMapping, Care, DeleteRequest, EbsBlockDevice, Instance, Registration, RootDeviceType, Shortage, Volume,
+};
 pub use layer::{Layer, LayerType, LogStream, LogsConfiguration, ShutdownConfiguration, VolumeConfiguration};
 pub use resource::{ElasticIp, LayerLoadBalancer, RegisteredVolume, VolumeFacts};
 pub use stack::{ChefConfiguration, CookbooksSource, Stack};

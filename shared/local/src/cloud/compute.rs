@@ -52,6 +52,10 @@ impl Compute for SimCloud {
         self.change("ec2:StartInstances", ids, State::start_instance).await
     }
 
+    async fn set_instance_type(&self, _scope: &StackScope, id: &Ec2InstanceId, instance_type: &str) -> Result<(), CloudError> {
+        self.call(Latency::Write, |s| s.set_instance_type(id, instance_type)).await
+    }
+
     async fn stop_instances(
         &self,
         _scope: &StackScope,

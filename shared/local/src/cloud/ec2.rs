@@ -113,6 +113,7 @@ impl Host {
             id: self.id.clone(),
             instance_id: self.stack_id.as_ref().map(|_| self.spec.instance_id.clone()),
             state: self.state,
+            instance_type: self.spec.instance_type.clone(),
             impaired: self.impaired,
             launched_at: self.launched_at,
             private_ip: has_address.then(|| self.private_ip.clone()),

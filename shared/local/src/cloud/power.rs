@@ -45,6 +45,28 @@ impl State {
         Ok(())
     }
 
+    /// ModifyInstanceAttribute: another type for a stopped instance.
+    pub(super) fn set_instance_type(&mut self, id: &Ec2InstanceId, instance_type: &str) -> Result<(), CloudError> {
+        const ACTION: &str = "ec2:ModifyInstanceAttribute";
+        self.admit(ACTION, 1)?;
+        let no = self.known(ACTION, id)?;
+        let Some(host) = self.ec2.hosts.get_mut(&no) else { return Ok(()) };
+        match host.state {
+            _ if instance_type.is_empty() => Err(wrong(ACTION, "InvalidInstanceAttributeValue", "the instance type is empty")),
+            Ec2State::Stopped => {
+                host.spec.instance_type = instance_type.to_owned();
+                Ok(())
+            }
+            _ if host.spec.instance_type == instance_type => Ok(()),
+            Ec2State::Pending | Ec2State::Running | Ec2State::Stopping => {
+                Err(CloudError::RetryLater { action: ACTION, why: format!("IncorrectInstanceState: {id} is not stopped") })
+            }
+            Ec2State::ShuttingDown | Ec2State::Terminated => {
+                Err(wrong(ACTION, "IncorrectInstanceState", format!("{id} is terminated")))
+            }
+        }
+    }
+
     /// StopInstances, one of them; `ours`: by the ports, not by somebody else.
     pub(super) fn stop_instance(&mut self, id: &Ec2InstanceId, force: bool, ours: bool) -> Result<(), CloudError> {
         const ACTION: &str = "ec2:StopInstances";

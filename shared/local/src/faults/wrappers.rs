@@ -56,6 +56,10 @@ impl Compute for Wrapped<dyn Compute> {
         self.faulty.run("ec2:StartInstances", Kind::Writes, self.inner.start_instances(scope, ids)).await
     }
 
+    async fn set_instance_type(&self, scope: &StackScope, id: &Ec2InstanceId, instance_type: &str) -> Result<(), CloudError> {
+        self.faulty.run("ec2:ModifyInstanceAttribute", Kind::Writes, self.inner.set_instance_type(scope, id, instance_type)).await
+    }
+
     async fn stop_instances(
         &self,
         scope: &StackScope,

@@ -83,6 +83,7 @@ pub async fn compute_contract_of(compute: &dyn Compute, scope: &StackScope, spec
     let volumes = described[0].volumes.clone();
     assert_eq!(volumes.iter().map(|(_, mount)| mount.as_str()).collect::<Vec<_>>(), ["/data", "/logs"], "volumes are named");
     assert_eq!(described[0].instance_id.as_ref(), Some(&spec.instance_id));
+    assert_eq!(described[0].instance_type, spec.instance_type);
     assert!(!described[0].impaired);
     assert_eq!(state(compute, scope, &host).await, Some(Ec2State::Running));
     let found = compute.find_by_record(scope, std::slice::from_ref(&spec.instance_id)).await.expect("find answers");
@@ -99,6 +100,14 @@ pub async fn compute_contract_of(compute: &dyn Compute, scope: &StackScope, spec
     assert!(exceptions().await.is_empty(), "what we stopped is no exception");
     let reboot = compute.reboot_instances(scope, ids).await.expect("a reboot is answered");
     assert!(matches!(reboot[0].result, Err(CloudError::Wrong { .. })), "what is stopped cannot be rebooted");
+    for _ in 0..2 {
+        compute.set_instance_type(scope, &host.id, "c6i.large").await.expect("a stopped one takes another type");
+        let described = compute.describe_instances(scope, ids).await.expect("describe answers");
+        assert_eq!(described[0].instance_type, "c6i.large");
+    }
+    let nobody = strata_domain::Ec2InstanceId::from("i-0123456789abcdef0");
+    let nobodys = compute.set_instance_type(scope, &nobody, "c6i.large").await;
+    assert!(matches!(nobodys, Err(CloudError::Wrong { .. })), "{nobodys:?}");
     assert!(each_well(compute.start_instances(scope, ids).await.expect("start")));
     settle().await;
     assert_eq!(state(compute, scope, &host).await, Some(Ec2State::Running));

@@ -268,6 +268,7 @@ fn build(
         initiated_by: None,
         launch_number: 0,
         started_at: None,
+        shortage: strata_domain::model::Shortage::default(),
         online_since: None,
         has_been_online: false,
         ec2_instance_id: None,

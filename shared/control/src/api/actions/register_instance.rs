@@ -220,6 +220,7 @@ fn build(call: &Call<'_>, stack: &Stack, m: Members, machine: Option<Machine>, h
         initiated_by: None,
         launch_number: 0,
         started_at: None,
+        shortage: strata_domain::model::Shortage::default(),
         online_since: None,
         has_been_online: false,
         ec2_instance_id: host.as_ref().map(|h| h.id.clone()),

@@ -73,18 +73,23 @@ pub(super) async fn piece(
     next.setup_command = None;
     next.shutdown_command = None;
     next.healing = false;
+    next.shortage.refused_types.clear();
     let event = move_status(&mut next, InstanceStatus::Requested, call.now, stack);
     let mut changes = vec![stored.put(&next)];
     changes.extend(busy_changes(call.store(), &next, true).await?);
-    changes.push(last_start(call, &next).await?);
+    changes.push(last_start(call, &next, stored.record.status == InstanceStatus::StartFailed).await?);
     changes.extend(end_of_manual_stop(call, &next).await?);
     Ok(Answer::done(changes).telling(event))
 }
 
-async fn last_start(call: &Call<'_>, instance: &Instance) -> Result<Change, ApiError> {
+/// Counts the failed starts in a row, so that scalers try ever less often [TIME-11].
+async fn last_start(call: &Call<'_>, instance: &Instance, has_failed: bool) -> Result<Change, ApiError> {
     let key = keys::last_start(&instance.stack_id, &instance.id);
-    let expect = call.store().get(&key).await?.map_or(Expect::Absent, |item| item.unchanged());
-    Ok(Change::put(key, &keys::LastStart { at: call.now }, expect))
+    let standing = call.store().get(&key).await?;
+    let expect = standing.as_ref().map_or(Expect::Absent, strata_ports::Item::unchanged);
+    let before: Option<keys::LastStart> = standing.filter(|_| has_failed).and_then(|item| item.decode().ok());
+    let failed_before = before.map_or(u32::from(has_failed), |last| last.failed_before.saturating_add(1));
+    Ok(Change::put(key, &keys::LastStart { at: call.now, failed_before }, expect))
 }
 
 /// The change that ends the hold of a manual stop, if there is one [TIME-9] [LOAD-15].

@@ -111,6 +111,9 @@ impl Compute for TestCloud {
     async fn start_instances(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
         unused()
     }
+    async fn set_instance_type(&self, _: &StackScope, _: &Ec2InstanceId, _: &str) -> Result<(), CloudError> {
+        unused()
+    }
     async fn stop_instances(
         &self,
         _: &StackScope,

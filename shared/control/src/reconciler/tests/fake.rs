@@ -162,6 +162,7 @@ impl Compute for Cloud {
                 id: Ec2InstanceId::new(format!("i-{}", state.hosts.len() + 1)),
                 instance_id: Some(spec.instance_id.clone()),
                 state: Ec2State::Pending,
+                instance_type: spec.instance_type.clone(),
                 impaired: false,
                 launched_at: state.now,
                 private_ip: Some("10.0.0.1".to_owned()),
@@ -188,6 +189,12 @@ impl Compute for Cloud {
             (host.ec2.state, host.ec2.launched_at, host.ec2.impaired, host.hung) = (Ec2State::Pending, now, false, false);
             (host.agent_stuck, host.agent_cut_off) = (false, false);
         })
+    }
+    async fn set_instance_type(&self, _: &StackScope, id: &Ec2InstanceId, instance_type: &str) -> Result<(), CloudError> {
+        let fault = self.call("ModifyInstanceAttribute")?;
+        let mut state = self.state();
+        state.hosts.iter_mut().find(|h| h.ec2.id == *id).unwrap().ec2.instance_type = instance_type.to_owned();
+        fault.map_or(Ok(()), Err)
     }
     async fn stop_instances(
         &self,

@@ -1,6 +1,7 @@
 //! The reconciler over a small obedient cloud and the in-memory store.
 
 mod agents;
+mod capacity;
 mod claims;
 mod fake;
 mod freeze;
@@ -117,6 +118,7 @@ impl World {
             record.launch_number += 1;
             record.started_at = Some(now);
             (record.setup_command, record.shutdown_command) = (None, None);
+            record.shortage.refused_types.clear();
         };
         self.ask(i, InstanceStatus::Requested, start).await;
     }
