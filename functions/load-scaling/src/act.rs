@@ -96,7 +96,8 @@ async fn scale(
     let did = format!("{} {}", verb(*direction), hostnames(situation.members, instances));
     let record = record(deps, situation, now, Verdict::Act, (&format!("{fired_by} in ALARM"), &did, reason));
     let key = keys::scaling(&situation.own.layer_id, "last-event");
-    let stored = StoredEvent { event, pending: instances.clone(), decision: Some(record.id.clone()) };
+    let unmet = situation.own.last_event.as_ref().map(|e| e.unmet.clone()).unwrap_or_default().after(&event);
+    let stored = StoredEvent { event, pending: instances.clone(), decision: Some(record.id.clone()), unmet };
     let intent = Change::put(key, &stored, situation.own.last_event_expect);
     // Every event is news, even one that reads like the last.
     let told = tell_if_new(deps, record, &format!("{did} at {now}"), vec![intent]).await?;
@@ -123,7 +124,7 @@ pub(crate) async fn finish_pending_event(deps: &Deps, own: &OwnRecords, named: &
         tracing::warn!(layer.id = %own.layer_id, at = %stored.event.at, "a scaling event that was never carried out is dropped");
         return settle(deps, own).await;
     }
-    let members = crate::observe::members(deps, &own.stack_id, &own.layer_id, now).await?;
+    let members = crate::observe::members(deps, own, now).await?;
     let still_legal = |id: &&InstanceId| {
         members.iter().any(|m| {
             m.id == **id
@@ -143,7 +144,7 @@ pub(crate) async fn finish_pending_event(deps: &Deps, own: &OwnRecords, named: &
 }
 
 /// Starts or stops each; an instance whose state changed meanwhile is passed over, no answer leaves the rest to the next run.
-async fn ask_for(deps: &Deps, direction: Direction, instances: &[InstanceId]) -> Result<(), HandlerError> {
+pub(crate) async fn ask_for(deps: &Deps, direction: Direction, instances: &[InstanceId]) -> Result<(), HandlerError> {
     let mut unanswered = None;
     for id in instances {
         let asked = match direction {
@@ -162,7 +163,7 @@ async fn ask_for(deps: &Deps, direction: Direction, instances: &[InstanceId]) ->
 }
 
 /// Notes that the last event is carried out. Losing this write costs one more look, not one more start.
-async fn settle(deps: &Deps, own: &OwnRecords) -> Result<(), HandlerError> {
+pub(crate) async fn settle(deps: &Deps, own: &OwnRecords) -> Result<(), HandlerError> {
     let key = keys::scaling(&own.layer_id, "last-event");
     let Some(item) = deps.store.get(&key).await? else { return Ok(()) };
     let mut stored: StoredEvent = item.decode()?;
@@ -178,7 +179,7 @@ async fn settle(deps: &Deps, own: &OwnRecords) -> Result<(), HandlerError> {
 
 /// Commits a decision with its changes, if it is news or changes something. A conflict means that another invocation was quicker:
 /// it has told and done the same.
-async fn tell_if_new(
+pub(crate) async fn tell_if_new(
     deps: &Deps,
     record: DecisionRecord,
     sameness: &str,
@@ -199,7 +200,7 @@ async fn tell_if_new(
     }
 }
 
-fn record(
+pub(crate) fn record(
     deps: &Deps,
     situation: &Situation<'_>,
     now: Timestamp,
@@ -228,7 +229,7 @@ fn verb(direction: Direction) -> &'static str {
     }
 }
 
-fn hostnames(members: &[Candidate], ids: &[InstanceId]) -> String {
+pub(crate) fn hostnames(members: &[Candidate], ids: &[InstanceId]) -> String {
     let name = |id: &InstanceId| members.iter().find(|m| m.id == *id).map_or_else(|| id.to_string(), |m| m.hostname.clone());
     ids.iter().map(name).collect::<Vec<_>>().join(", ")
 }

@@ -4,6 +4,7 @@
 //! decision: the alarm event only says which layers to look at. The rule is `strata_domain::load_based::decide`.
 
 mod act;
+mod follow_up;
 mod observe;
 
 use std::collections::BTreeSet;
@@ -102,9 +103,16 @@ async fn look_at(
     layer: &LayerId,
     woken_by: &str,
 ) -> Result<Vec<strata_domain::decision::DecisionRecord>, HandlerError> {
-    let Some(own) = observe::own_records(deps, stack, layer).await? else { return Ok(Vec::new()) };
+    let Some(mut own) = observe::own_records(deps, stack, layer).await? else { return Ok(Vec::new()) };
     let named = observe::names(deps, stack, layer).await?;
     act::finish_pending_event(deps, &own, &named).await?;
+    let mut told = Vec::new();
+    if own.config.enable && own.last_event.as_ref().is_some_and(|e| !e.unmet.is_met()) {
+        // What was pending is finished, so the record may be a newer one than was read.
+        own = observe::own_records(deps, stack, layer).await?.unwrap_or(own);
+        told.extend(follow_up::run(deps, &own, &named, woken_by).await?);
+        own = observe::own_records(deps, stack, layer).await?.unwrap_or(own);
+    }
     let alarms = observe::alarms(deps, &own, &named).await?;
     let now = deps.clock.now();
     let last_event = own.last_event.as_ref().map(|e| &e.event);
@@ -113,8 +121,11 @@ async fn look_at(
     let mut members = Vec::new();
     // Only a decision that is due needs the fleet: on all other ticks a layer costs one describe of its alarms.
     if matches!(decision, Decision::Hold(load_based::HoldReason::NoCandidates { .. })) {
-        members = observe::members(deps, stack, layer, now).await?;
+        members = observe::members(deps, &own, now).await?;
         decision = load_based::decide(&Input { members: &members, ..without_fleet }, now);
     }
-    act::carry_out(deps, act::Situation { own: &own, named: &named, members: &members, woken_by }, decision, now).await
+    told.extend(
+        act::carry_out(deps, act::Situation { own: &own, named: &named, members: &members, woken_by }, decision, now).await?,
+    );
+    Ok(told)
 }

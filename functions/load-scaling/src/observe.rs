@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strata_domain::claims::Claim;
 use strata_domain::holds::Hold;
-use strata_domain::load_based::{self, AlarmKind, AlarmState, AlarmView, Candidate, Configuration, Direction, ScalingEvent};
+use strata_domain::load_based::{
+    self, AlarmKind, AlarmState, AlarmView, Candidate, Configuration, Direction, ScalingEvent, Unmet,
+};
 use strata_domain::{DecisionId, InstanceId, LayerId, StackId};
 use strata_fleet::{InstanceView, LayerView, StackView};
 use strata_ports::keys::{self, LastStart};
@@ -23,6 +25,9 @@ pub(crate) struct StoredEvent {
     /// The decision behind it; none in what an earlier version has written.
     #[serde(default)]
     pub(crate) decision: Option<DecisionId>,
+    /// Which of the instances that were started have yet to come up.
+    #[serde(default)]
+    pub(crate) unmet: Unmet,
 }
 
 /// The layer's settings and its last event.
@@ -118,27 +123,28 @@ fn domain_state(state: strata_ports::AlarmState) -> AlarmState {
 }
 
 /// The layer's instances with what keeps a scaler's hands off them: holds, claims, a teardown of the layer.
-pub(crate) async fn members(
-    deps: &Deps,
-    stack: &StackId,
-    layer: &LayerId,
-    now: Timestamp,
-) -> Result<Vec<Candidate>, HandlerError> {
+pub(crate) async fn members(deps: &Deps, own: &OwnRecords, now: Timestamp) -> Result<Vec<Candidate>, HandlerError> {
+    let (stack, layer) = (&own.stack_id, &own.layer_id);
+    let unmet = own.last_event.as_ref().map(|e| e.unmet.clone()).unwrap_or_default();
     let fleet = deps.fleet.instances_of_layer(layer).await?;
     let holds: Vec<Hold> = records(deps, stack, keys::HOLD).await?.iter().filter_map(|i| i.decode().ok()).collect();
     let claims: Vec<Claim> = records(deps, stack, keys::CLAIM).await?.iter().filter_map(|i| i.decode().ok()).collect();
     let starts = records(deps, stack, keys::LAST_START).await?;
     let is_torn_down = deps.store.get(&keys::teardown_mark(stack, layer)).await?.is_some();
+    let last_starts: Vec<Option<LastStart>> = fleet.iter().map(|i| last_start(&starts, stack, i)).collect();
     Ok(fleet
         .iter()
-        .map(|i| Candidate {
+        .zip(last_starts)
+        .map(|(i, last_start)| Candidate {
             id: i.id.clone(),
             hostname: i.hostname.clone(),
             scaling: i.scaling,
             status: i.status,
             availability_zone: i.availability_zone.clone(),
             created_at: i.created_at,
-            started_at: last_start(&starts, stack, i),
+            started_at: last_start.map(|s| s.at),
+            failed_starts: last_start.map_or(0, |s| s.failed_before),
+            is_refused: unmet.is_refused(&i.availability_zone, now),
             is_held: is_torn_down
                 || holds.iter().any(|h| h.is_in_force(now) && h.covers(&i.id, &i.layer_ids))
                 || claims.iter().any(|c| c.is_in_force(now) && c.instance_id == i.id),
@@ -146,10 +152,10 @@ pub(crate) async fn members(
         .collect())
 }
 
-fn last_start(starts: &[Item], stack: &StackId, instance: &InstanceView) -> Option<Timestamp> {
+fn last_start(starts: &[Item], stack: &StackId, instance: &InstanceView) -> Option<LastStart> {
     let key = keys::last_start(stack, &instance.id);
     let item = starts.binary_search_by(|i| i.key.cmp(&key)).ok().and_then(|at| starts.get(at))?;
-    item.decode::<LastStart>().ok().map(|s| s.at)
+    item.decode().ok()
 }
 
 async fn records(deps: &Deps, stack: &StackId, prefix: &str) -> Result<Vec<Item>, HandlerError> {

@@ -22,7 +22,7 @@ pub(crate) struct Timer {
     schedule_changed_at: Timestamp,
     manual_stop_since: Option<Timestamp>,
     is_held: bool,
-    last_start: Option<Timestamp>,
+    last_start: Option<LastStart>,
 }
 
 impl Timer {
@@ -34,7 +34,8 @@ impl Timer {
             schedule: &self.schedule,
             manual_stop_since: self.manual_stop_since,
             is_held: self.is_held,
-            last_start_attempt: self.last_start,
+            last_start_attempt: self.last_start.map(|s| s.at),
+            failed_starts: self.last_start.map_or(0, |s| s.failed_before),
             schedule_changed_at: Some(self.schedule_changed_at),
         }
     }
@@ -94,9 +95,9 @@ pub(crate) async fn schedules(deps: &Deps, stack: &StackId) -> Result<Schedules,
     items.iter().map(|i| Ok((InstanceId::from(&i.key.sk[keys::TIME_BASED.len()..]), i.decode()?))).collect()
 }
 
-async fn last_start(deps: &Deps, stack: &StackId, instance: &InstanceId) -> Result<Option<Timestamp>, HandlerError> {
+async fn last_start(deps: &Deps, stack: &StackId, instance: &InstanceId) -> Result<Option<LastStart>, HandlerError> {
     let item = deps.store.get(&keys::last_start(stack, instance)).await?;
-    Ok(item.map(|i| i.decode::<LastStart>()).transpose()?.map(|s| s.at))
+    Ok(item.map(|i| i.decode()).transpose()?)
 }
 
 async fn records(deps: &Deps, stack: &StackId, prefix: &str) -> Result<Vec<Item>, HandlerError> {

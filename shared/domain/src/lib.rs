@@ -26,6 +26,7 @@ pub mod resources;
 pub mod secret;
 pub mod service_role;
 pub mod settings;
+pub mod start_retries;
 pub mod status;
 pub mod tags;
 pub mod teardown;

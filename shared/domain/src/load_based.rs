@@ -8,6 +8,7 @@ mod configuration;
 mod selection;
 #[cfg(test)]
 mod tests;
+mod unmet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use configuration::{
     AlarmSpec, Comparison, Configuration, Direction, MAX_ALARMS, Metric, ScalingConfigError, Thresholds, ThresholdsPatch,
     managed_alarm_name, managed_alarms,
 };
+pub use unmet::{FollowUp, Start, Unmet};
 
 use crate::{InstanceId, InstanceStatus, ScalingType};
 
@@ -76,6 +78,10 @@ pub struct Candidate {
     pub created_at: Timestamp,
     /// When its current or last start was accepted.
     pub started_at: Option<Timestamp>,
+    /// How many starts right before that one had failed.
+    pub failed_starts: u32,
+    /// Its zone has refused a start a moment ago: it is chosen last.
+    pub is_refused: bool,
     /// A hold (a manual stop's included [LOAD-15]) or a claim is in force, or the host is excluded.
     pub is_held: bool,
 }

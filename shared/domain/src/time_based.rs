@@ -8,14 +8,12 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 pub use schedule::{DAYS, ScheduleError, WeeklySchedule, best_practices_day};
 
+use crate::start_retries::retry_at;
 use crate::{InstanceId, InstanceStatus};
-
-/// A failed start is tried again at most this often [TIME-11].
-pub const START_RETRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// What SetTimeBasedAutoScaling stores, at `keys::time_based`: the API writes it, time-scaling reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -43,6 +41,8 @@ pub struct TimerView<'a> {
     pub is_held: bool,
     /// When a start was last attempted.
     pub last_start_attempt: Option<Timestamp>,
+    /// How many starts right before that one had failed.
+    pub failed_starts: u32,
     /// When SetTimeBasedAutoScaling was last called; a later call ends the hold of a manual stop.
     pub schedule_changed_at: Option<Timestamp>,
 }
@@ -69,7 +69,7 @@ pub enum TimerDecision {
 pub enum StartReason {
     /// It is stopped in an on-hour.
     OnHour,
-    /// Its last start failed, an hour ago or more.
+    /// Its last start failed, and the wait after it is over [TIME-11].
     RetryAfterFailure,
 }
 
@@ -98,7 +98,7 @@ pub enum NothingReason {
         /// When the schedule takes over again; `None` if the schedule has no off-hour, so that only a person ends it.
         until: Option<Timestamp>,
     },
-    /// The last start failed less than an hour ago [TIME-11].
+    /// The last start failed, and the next attempt has to wait [TIME-11].
     StartFailed {
         /// When it is tried again.
         retry_at: Timestamp,
@@ -117,7 +117,7 @@ impl std::fmt::Display for StartReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::OnHour => "the schedule says on for this hour, and the instance is stopped",
-            Self::RetryAfterFailure => "the schedule says on for this hour, and the last start failed an hour ago or more",
+            Self::RetryAfterFailure => "the schedule says on for this hour, and the last start failed: it is tried again",
         })
     }
 }
@@ -166,8 +166,7 @@ fn in_on_hour(timer: &TimerView<'_>, now: Timestamp) -> TimerDecision {
     use TimerDecision::{Nothing, Start};
     match timer.status {
         S::Stopped => Start { reason: StartReason::OnHour },
-        S::StartFailed => match timer.last_start_attempt.map(|at| at.checked_add(START_RETRY_INTERVAL).unwrap_or(Timestamp::MAX))
-        {
+        S::StartFailed => match timer.last_start_attempt.map(|at| retry_at(at, timer.failed_starts)) {
             Some(retry_at) if now < retry_at => Nothing(NothingReason::StartFailed { retry_at }),
             Some(_) | None => Start { reason: StartReason::RetryAfterFailure },
         },

@@ -16,6 +16,8 @@ pub(super) struct Pool<'a> {
 
 #[derive(Default)]
 struct Zone<'a> {
+    /// It has refused a start a moment ago: the others come first.
+    is_refused: bool,
     /// Members in service or on their way there, of every scaling type.
     members: i64,
     /// The best candidate last.
@@ -45,6 +47,7 @@ impl<'a> Pool<'a> {
                 pool.held += 1;
             } else {
                 pool.available += 1;
+                zone.is_refused = member.is_refused && direction == Direction::Up;
                 zone.candidates.push(member);
             }
         }
@@ -67,7 +70,8 @@ impl<'a> Pool<'a> {
                 .zones
                 .values_mut()
                 .filter_map(|zone| {
-                    zone.candidates.last().map(|c| (zone.members * weight, age_order(direction, c))).map(|k| (k, zone))
+                    let best = zone.candidates.last()?;
+                    Some(((zone.is_refused, zone.members * weight, age_order(direction, best)), zone))
                 })
                 .min_by(|(a, _), (b, _)| a.cmp(b));
             let Some((_, zone)) = best else { break };
@@ -142,6 +146,21 @@ mod tests {
         let booting =
             [member("x", Load, Booting, "a", 0), member("a1", Load, Stopped, "a", 1), member("b1", Load, Stopped, "b", 2)];
         assert_eq!(hosts(Direction::Up, &booting, 1), ["b1"], "one on its way up counts for its zone");
+    }
+
+    #[test]
+    fn a_zone_that_has_just_refused_a_start_is_chosen_last_and_only_for_starts() {
+        let refused = |name: &str, status| Candidate { is_refused: true, ..member(name, Load, status, "a", 0) };
+        let up = [
+            refused("a1", Stopped),
+            member("b0", Load, Online, "b", 1),
+            member("b1", Load, Stopped, "b", 2),
+            member("b2", Load, Stopped, "b", 3),
+        ];
+        assert_eq!(hosts(Direction::Up, &up, 3), ["b1", "b2", "a1"], "though zone a has fewer members");
+        let down = [refused("a1", Online), refused("a2", Online), member("b1", Load, Online, "b", 1)];
+        assert_eq!(hosts(Direction::Down, &down, 1).len(), 1);
+        assert!(hosts(Direction::Down, &down, 1)[0].starts_with('a'), "the fuller zone gives one up all the same");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) fn member(hostname: &str, scaling: ScalingType, status: InstanceStatu
         availability_zone: zone.to_owned(),
         created_at: minute(created - 1000),
         started_at: None,
+        failed_starts: 0,
+        is_refused: false,
         is_held: false,
     }
 }

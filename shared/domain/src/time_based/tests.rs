@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use jiff::SignedDuration;
+
 use super::*;
 use crate::InstanceStatus as S;
 
@@ -34,6 +36,7 @@ fn view(schedule: &WeeklySchedule, status: InstanceStatus) -> TimerView<'_> {
         manual_stop_since: None,
         is_held: false,
         last_start_attempt: None,
+        failed_starts: 0,
         schedule_changed_at: None,
     }
 }
@@ -143,17 +146,25 @@ fn time_9_a_manual_start_in_an_off_hour_is_stopped_at_the_next_check() {
 
 /// [TIME-11]
 #[test]
-fn time_11_a_failed_start_is_retried_once_an_hour() {
+fn time_11_a_failed_start_is_retried_after_a_wait_that_grows() {
     let schedule = monday();
     let failed = |attempt: Option<&str>| TimerView { last_start_attempt: attempt.map(at), ..view(&schedule, S::StartFailed) };
+    let again = |attempt: &str, failed_starts: u32| TimerView { failed_starts, ..failed(Some(attempt)) };
+    let wait = |until: &str| TimerDecision::Nothing(NothingReason::StartFailed { retry_at: at(until) });
     let retry = TimerDecision::Start { reason: StartReason::RetryAfterFailure };
-    for (now, expected) in [
-        ("2026-01-05T10:05:00Z", TimerDecision::Nothing(NothingReason::StartFailed { retry_at: at("2026-01-05T11:00:00Z") })),
-        ("2026-01-05T10:59:59Z", TimerDecision::Nothing(NothingReason::StartFailed { retry_at: at("2026-01-05T11:00:00Z") })),
-        ("2026-01-05T11:00:00Z", retry),
+    for (failed_starts, now, expected) in [
+        (0, "2026-01-05T10:00:59Z", wait("2026-01-05T10:01:00Z")),
+        (0, "2026-01-05T10:01:00Z", retry),
+        (3, "2026-01-05T10:07:59Z", wait("2026-01-05T10:08:00Z")),
+        (3, "2026-01-05T10:08:00Z", retry),
+        (99, "2026-01-05T10:09:59Z", wait("2026-01-05T10:10:00Z")),
+        (99, "2026-01-05T10:10:00Z", retry),
     ] {
-        assert_eq!(decide(&failed(Some("2026-01-05T10:00:00Z")), at(now)), expected, "{now}");
+        assert_eq!(decide(&again("2026-01-05T10:00:00Z", failed_starts), at(now)), expected, "{failed_starts} at {now}");
     }
+    let off_hour = "2026-01-05T15:30:00Z";
+    let given_up = TimerDecision::Stop { reason: StopReason::OffHour };
+    assert_eq!(decide(&again("2026-01-05T10:00:00Z", 1), at(off_hour)), given_up, "nobody wants it any more");
     assert_eq!(decide(&failed(None), at("2026-01-05T10:05:00Z")), retry);
     // An attempt long ago does not delay the start of a stopped instance.
     let stopped = TimerView { status: S::Stopped, ..failed(Some("2026-01-05T10:00:00Z")) };

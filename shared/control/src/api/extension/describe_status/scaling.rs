@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use strata_domain::load_based::{
-    self, AlarmKind, AlarmState, AlarmView, Candidate, Configuration, Decision, Direction, HoldReason, Input, ScalingEvent,
+    self, AlarmKind, AlarmState, AlarmView, Candidate, Configuration, Decision, Direction, HoldReason, Input, ScalingEvent, Unmet,
 };
 use strata_domain::model::{Instance, Layer, Stack};
 use strata_ports::keys::{self, LastStart};
@@ -12,6 +12,7 @@ use super::Records;
 use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::status::{AlarmStatus, ScalingStatus};
+use crate::records::Stored;
 
 /// Load-based scaling, and what keeps it from going on.
 pub(super) struct Scaling {
@@ -23,6 +24,8 @@ pub(super) struct Scaling {
 #[derive(Deserialize)]
 struct LastEvent {
     event: ScalingEvent,
+    #[serde(default)]
+    unmet: Unmet,
 }
 
 /// `None` for a layer that was never configured.
@@ -49,7 +52,11 @@ pub(super) async fn of_layer(
     };
     let last = call.find::<LastEvent>(&keys::scaling(&layer.id, "last-event")).await?;
     let is_torn_down = call.store().get(&keys::teardown_mark(&stack.id, &layer.id)).await?.is_some();
-    let candidates: Vec<Candidate> = members.iter().map(|i| candidate(i, records, is_torn_down, call)).collect();
+    let mut candidates: Vec<Candidate> = members.iter().map(|i| candidate(i, records, is_torn_down, call)).collect();
+    for candidate in &mut candidates {
+        let refuses = |last: &Stored<LastEvent>| last.record.unmet.is_refused(&candidate.availability_zone, call.now);
+        candidate.is_refused = last.as_ref().is_some_and(refuses);
+    }
     let last_event = last.as_ref().map(|l| &l.record.event);
     let input = Input { config: &configuration, alarms: &views, members: &candidates, last_event };
     let (says, blocked) = words(&load_based::decide(&input, call.now));
@@ -118,6 +125,8 @@ fn candidate(instance: &Instance, records: &Records, is_torn_down: bool, call: &
         availability_zone: instance.availability_zone.clone(),
         created_at: instance.created_at,
         started_at: start.map(|s| s.at),
+        failed_starts: start.map_or(0, |s| s.failed_before),
+        is_refused: false,
         is_held: is_torn_down || holds || claims,
     }
 }
