@@ -55,6 +55,9 @@ impl Compute for Silent {
     async fn start_instances(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Batch<Ec2InstanceId> {
         silent()
     }
+    async fn set_instance_type(&self, _: &StackScope, _: &Ec2InstanceId, _: &str) -> Result<(), CloudError> {
+        silent()
+    }
     async fn stop_instances(&self, _: &StackScope, _: &[Ec2InstanceId], _: bool) -> Batch<Ec2InstanceId> {
         silent()
     }
