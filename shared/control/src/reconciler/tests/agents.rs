@@ -25,10 +25,8 @@ async fn a_stuck_agent_is_restarted_once_by_a_command_and_the_host_is_not_healed
     assert_eq!(world.calls(), ["SendCommand"]);
     let record = world.record(0).await.unwrap();
     assert_eq!((record.status, record.agent_silent_since, record.heals.len()), (InstanceStatus::Online, None, 0));
-    let state = world.cloud.state();
-    let sent = state.commands.values().find(|(request, _)| request.kind == CommandKind::Reconnect).unwrap();
-    assert!(sent.0.parameters.contains(&("clear_agent_state".to_owned(), "false".to_owned())), "{:?}", sent.0);
-    drop(state);
+    let sent = world.cloud.state().commands.values().find(|(r, _)| r.kind == CommandKind::Reconnect).unwrap().0.clone();
+    assert!(sent.parameters.contains(&("clear_agent_state".to_owned(), "false".to_owned())), "{sent:?}");
     assert_eq!(world.list(keys::BUSY_PK).await, 0);
 }
 

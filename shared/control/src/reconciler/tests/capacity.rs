@@ -139,6 +139,8 @@ async fn a_second_machine_of_one_start_is_found_and_terminated() {
             ec2,
             token: "inst-01-1".to_owned(),
             hung: false,
+            agent_stuck: false,
+            agent_cut_off: false,
             last_ping: None,
             container: None,
             tasks: Vec::new(),

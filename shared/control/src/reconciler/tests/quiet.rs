@@ -66,6 +66,7 @@ fn in_service(record: &Instance, ec2: &str, container: &str, now: jiff::Timestam
             id: Ec2InstanceId::new(ec2),
             instance_id: Some(record.id.clone()),
             state: Ec2State::Running,
+            instance_type: record.instance_type.clone(),
             impaired: false,
             launched_at: now,
             private_ip: None,
