@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use strata_control::reconciler::{Named, Reconciler};
+use strata_domain::announced::Announced;
 use strata_domain::decision::DecisionRecord;
 use strata_ports::{HandlerError, Outcome};
 use strata_triggers::{Hint, HintKind};
@@ -56,8 +57,13 @@ async fn one(
     }
     let Some(machine) = hint.kind.instance() else { return Ok(None) };
     let owner = reconciler.owner_of(machine).await?;
-    if let (Some(owner), HintKind::SpotInterruption { action, .. }) = (&owner, &hint.kind) {
-        decisions.extend(reconciler.tell_spot_interruption(owner, action, woken_by).await?);
+    let notice = match &hint.kind {
+        HintKind::SpotInterruption { .. } => Some(Announced::SpotInterruption),
+        HintKind::Rebalance { .. } => Some(Announced::Rebalance),
+        _ => None,
+    };
+    if let (Some(owner), Some(notice)) = (&owner, notice) {
+        decisions.extend(reconciler.on_spot_notice(owner, machine, notice, woken_by).await?);
     }
     Ok(owner)
 }

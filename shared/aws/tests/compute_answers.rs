@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use strata_aws::compute::{Ec2Compute, USES};
 use strata_domain::Ec2InstanceId;
+use strata_domain::announced::Announced;
 use strata_ports::contract::cloud::launch;
-use strata_ports::{CloudError, Compute, Ec2State, LaunchSpec};
+use strata_ports::{CloudError, Compute, Ec2State, LaunchSpec, ScheduledEvent};
 use support::canned::{Answer, Call, Canned, assumed, ec2, ec2_error};
 
 /// A machine in a state, with tags.
@@ -79,6 +80,41 @@ async fn exceptions_are_looked_for_by_filters_and_cost_four_calls() {
     let of_machines = calls.iter().filter(|call| call.operation == "DescribeInstances");
     assert!(of_machines.clone().all(|call| call.filter("tag:strata:stack") == [support::scope().stack_id.as_str()]));
     support::check_uses(&base, USES, "describe_exceptions");
+}
+
+/// What is scheduled: one filtered look, without what is over. EC2 lists that for a week more.
+#[tokio::test]
+async fn scheduled_events_are_one_filtered_look_and_what_is_over_is_left_out() {
+    let event = |code: &str, about: &str, at: &str| {
+        format!("<item><code>{code}</code><description>{about}</description><notBefore>{at}</notBefore></item>")
+    };
+    let events = [
+        event("instance-retirement", "The instance is running on degraded hardware", "2026-03-20T08:00:00.000Z"),
+        event("instance-reboot", "[Completed] reboot", "2026-03-01T08:00:00.000Z"),
+        event("instance-stop", "[Canceled] stop", "2026-03-02T08:00:00.000Z"),
+        event("something-new", "what nobody knows yet", "2026-03-02T08:00:00.000Z"),
+    ];
+    let answer = format!(
+        "<instanceStatusSet><item><instanceId>i-old</instanceId><eventsSet>{}</eventsSet></item></instanceStatusSet>",
+        events.concat()
+    );
+    let canned = Canned::new(move |call| match call.operation.as_str() {
+        "AssumeRole" => assumed(),
+        "DescribeInstanceStatus" => {
+            assert_eq!(call.filter("event.code").len(), 5, "every code that Strata acts on");
+            ec2("DescribeInstanceStatus", &answer)
+        }
+        other => panic!("{other}"),
+    });
+    let base = canned.base();
+    let found = Ec2Compute::new(&base).scheduled_events(&support::scope()).await.unwrap();
+    let expected = ScheduledEvent {
+        host: "i-old".into(),
+        what: Announced::InstanceRetirement,
+        not_before: "2026-03-20T08:00:00Z".parse().unwrap(),
+    };
+    assert_eq!(found, [expected]);
+    support::check_uses(&base, USES, "scheduled_events");
 }
 
 /// A server for one launch: the first look finds nothing, the launch is refused as different, then the look gives `later`.

@@ -3,6 +3,7 @@
 //! Everything here is a pure function over values: no async, no SDK, no clock (`now` is an argument), no randomness, no
 //! logging and no `HashMap` (its order is random). A rule has one home, named after the rule, with its tests beside it.
 
+pub mod announced;
 pub mod arns;
 pub mod auto_healing;
 pub mod block_devices;

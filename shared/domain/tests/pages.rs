@@ -37,6 +37,8 @@ fn layer(kind: PageKind, severity: Severity, incident: &str, words: [&str; 3]) -
     Page { host: None, next, incident: format!("{incident}/{LAYER}/1"), ..host(kind, severity, incident, words) }
 }
 
+const ANNOUNCED: &str = "what EC2 announces cannot be stopped, but its tasks can move first";
+
 /// The examples of a kind.
 fn examples(kind: PageKind) -> Vec<Page> {
     use Severity::{Critical, Info, Warning};
@@ -54,15 +56,19 @@ fn examples(kind: PageKind) -> Vec<Page> {
                 ["many hosts of shop/ecs-cluster have failed at once", why, "heal none of them"],
             )]
         }
+        PageKind::ScheduledEvent => {
+            let what = "EC2 has scheduled instance-retirement for the machine of web3";
+            let words = [what, ANNOUNCED, "drain web3 when its time comes nearer"];
+            vec![Page { incident: "instance-retirement/i-0a1b2c3d4e5f60718".to_owned(), ..host(kind, Info, "scheduled", words) }]
+        }
         PageKind::SetupFailed => {
             let words = ["web3 is setup_failed", "Setup did not finish in time", "leave web3 setup_failed"];
             vec![host(kind, Warning, "setup_failed", words)]
         }
         PageKind::SpotInterruption => {
             let what = "EC2 takes the Spot machine of web3 back in two minutes";
-            let did = "wait for EC2, then treat it as any lost host";
-            let words = [what, "a Spot interruption cannot be stopped", did];
-            vec![Page { incident: "spot/i-0a1b2c3d4e5f60718".to_owned(), ..host(kind, Info, "spot", words) }]
+            let words = [what, ANNOUNCED, "drain web3 and start web7 in its place"];
+            vec![Page { incident: "spot-interruption/i-0a1b2c3d4e5f60718".to_owned(), ..host(kind, Info, "spot", words) }]
         }
         PageKind::StartFailed => {
             let why = "EC2 refused to start the machine: InsufficientInstanceCapacity: there is no c7i.large left in eu-west-1a";

@@ -14,8 +14,8 @@ use strata_ports::{
     AddressView, AlarmObservation, AlarmSpec, Alarms, Change, CloudError, ClusterView, CommandRequest, CommandResult, Commands,
     CommitError, Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, EcsService, EcsTask, EventOut,
     Events, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory, Item, ItemResult, Key, LaunchSpec,
-    LoadBalancerView, LoadBalancers, ModeScope, Modes, Objects, Pager, Ping, Ports, RoleCheck, SecurityGroupView, StackScope,
-    Store, StoreError, VolumeView, VpcView,
+    LoadBalancerView, LoadBalancers, ModeScope, Modes, Objects, Pager, Ping, Ports, RoleCheck, ScheduledEvent, SecurityGroupView,
+    StackScope, Store, StoreError, VolumeView, VpcView,
 };
 
 /// Methods by port, as the traits spell both.
@@ -104,6 +104,7 @@ recorded!(Compute {
     describe_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
     find_by_record(scope: &StackScope, records: &[InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
     describe_exceptions(scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError>;
+    scheduled_events(scope: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError>;
     delete_volumes(scope: &StackScope, ec2_volume_ids: &[String]) -> Each<String>;
 });
 

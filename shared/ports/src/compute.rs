@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strata_domain::announced::Announced;
 use strata_domain::model::BlockDeviceMapping;
 use strata_domain::tags::Tags;
 use strata_domain::{Ec2InstanceId, InstanceId, StackId};
@@ -145,6 +146,17 @@ pub struct Ec2Instance {
     pub volumes: Vec<(String, String)>,
 }
 
+/// Something that EC2 has scheduled for a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledEvent {
+    /// The machine.
+    pub host: Ec2InstanceId,
+    /// What.
+    pub what: Announced,
+    /// When, at the earliest.
+    pub not_before: Timestamp,
+}
+
 /// EC2. All calls are idempotent in effect: starting a running instance, stopping a stopped one, terminating a terminated one
 /// are successes.
 #[async_trait]
@@ -191,6 +203,9 @@ pub trait Compute: Send + Sync {
     /// Exception-filtered: this stack's tagged instances that are impaired, or in another state than `running`, and were not stopped
     /// or terminated by us. A constant number of calls, whatever the fleet's size.
     async fn describe_exceptions(&self, scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError>;
+    /// What EC2 has scheduled for running machines of the region and not yet done or cancelled, whoever's they are; the caller knows its own.
+    /// A constant number of calls, whatever the fleet's size.
+    async fn scheduled_events(&self, scope: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError>;
     /// Deletes volumes; one that is gone is a success, one that is still attached is for later.
     async fn delete_volumes(&self, scope: &StackScope, ec2_volume_ids: &[String]) -> Result<Vec<ItemResult<String>>, CloudError>;
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use jiff::SignedDuration;
 use serde_json::json;
 use strata_domain::InstanceStatus::{ConnectionLost, Online, Registered, Stopped};
+use strata_domain::announced::Announced;
 use strata_domain::claims::{Claim, DrainPolicy};
 use strata_local::SimCloud;
 use strata_local::cloud::{Mishap, OwnHost, Victim};
@@ -73,6 +74,21 @@ pub const ALL: &[Operation] = &[
         name: "heal, agent silent for good",
         prepare: |w| Box::pin(online(w, &[1, 2])),
         run: |w| Box::pin(heal(w, 1, Mishap::AgentDisconnect(SignedDuration::from_hours(9)))),
+    },
+    Operation {
+        name: "spot interruption",
+        prepare: |w| Box::pin(online(w, &[1, 2])),
+        run: |w| Box::pin(heal(w, 1, Mishap::SpotInterruption)),
+    },
+    Operation {
+        name: "retirement",
+        prepare: |w| Box::pin(online(w, &[1, 2])),
+        run: |w| Box::pin(scheduled(w, Announced::InstanceRetirement)),
+    },
+    Operation {
+        name: "reboot by EC2",
+        prepare: |w| Box::pin(online(w, &[1, 2])),
+        run: |w| Box::pin(scheduled(w, Announced::SystemReboot)),
     },
     Operation { name: "claim, drain and restore", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(claim(w, false)) },
     Operation { name: "claim, drain and lapse", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(claim(w, true)) },
@@ -162,6 +178,18 @@ async fn reconnect(world: &World) -> Result<(), String> {
         true => Ok(()),
         false => Err("the host itself was healed".to_owned()),
     }
+}
+
+/// EC2 schedules something; the host is drained ahead of it, and nothing of it is left afterwards.
+async fn scheduled(world: &World, what: Announced) -> Result<(), String> {
+    let mishap = Mishap::Scheduled(what, SignedDuration::from_mins(20));
+    world.cloud.inject(Victim::Record(world.host(1).clone()), mishap, world.clock.now());
+    let key = keys::claim(world.stack(), world.host(1));
+    let is_claimed = async |w: &World| w.store.get(&key).await.is_ok_and(|item| item.is_some());
+    world.until("the host is claimed", is_claimed).await?;
+    let is_free = async |w: &World| w.store.get(&key).await.is_ok_and(|item| item.is_none());
+    world.until("the claim is over", is_free).await?;
+    world.until_status(1, Online).await
 }
 
 /// A controller takes the host out of service, and gives it back or forgets it.

@@ -76,6 +76,9 @@ impl Compute for Silent {
     async fn describe_exceptions(&self, _: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
         silent()
     }
+    async fn scheduled_events(&self, _: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError> {
+        silent()
+    }
     async fn delete_volumes(&self, _: &StackScope, _: &[String]) -> Batch<String> {
         silent()
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
-use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName, InstanceStatus, SummaryStatus};
+use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName, InstanceStatus, InstanceStatusEvent, SummaryStatus};
 use jiff::Timestamp;
+use strata_domain::announced::Announced;
 use strata_domain::{Ec2InstanceId, InstanceId};
-use strata_ports::{CloudError, Ec2Instance, Ec2State, StackScope};
+use strata_ports::{CloudError, Ec2Instance, Ec2State, ScheduledEvent, StackScope};
 
 use super::tags;
 use crate::error::{Effect, sort};
@@ -87,6 +88,32 @@ async fn impaired_in_region(client: &Client) -> Result<BTreeSet<String>, CloudEr
         }
     }
     Ok(found)
+}
+
+/// What is scheduled for the region's machines: EC2 tells it by status only, and lists what is over for a week, marked by its description.
+pub(super) async fn scheduled(client: &Client) -> Result<Vec<ScheduledEvent>, CloudError> {
+    let codes = ["instance-stop", "instance-retirement", "instance-reboot", "system-reboot", "system-maintenance"];
+    let request = client.describe_instance_status().filters(filter("event.code", codes)).max_results(PER_PAGE);
+    let mut pages = request.into_paginator().send();
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| sort(STATUS, Effect::Read, error))?;
+        for status in page.instance_statuses() {
+            let Some(host) = status.instance_id() else { continue };
+            found.extend(status.events().iter().filter_map(|event| scheduled_event(host, event)));
+        }
+    }
+    Ok(found)
+}
+
+fn scheduled_event(host: &str, event: &InstanceStatusEvent) -> Option<ScheduledEvent> {
+    let is_over = |text: &str| text.starts_with("[Completed]") || text.starts_with("[Canceled]");
+    if event.description().is_some_and(is_over) {
+        return None;
+    }
+    let what = Announced::of_code(event.code()?.as_str())?;
+    let not_before = Timestamp::from_second(event.not_before()?.secs()).ok()?;
+    Some(ScheduledEvent { host: Ec2InstanceId::from(host), what, not_before })
 }
 
 /// The machines with their status checks.

@@ -19,7 +19,7 @@ use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::AttributeValue;
 use strata_domain::{Ec2InstanceId, InstanceId};
-use strata_ports::{CloudError, Compute, Ec2Instance, Ec2State, ItemResult, LaunchSpec, StackScope};
+use strata_ports::{CloudError, Compute, Ec2Instance, Ec2State, ItemResult, LaunchSpec, ScheduledEvent, StackScope};
 
 use crate::error::{Effect, sort};
 use crate::per_stack::PerStack;
@@ -55,6 +55,7 @@ pub const USES: &[Uses] = &[
     Uses { method: "describe_instances", role: Role::Stack, actions: &["ec2:DescribeInstanceStatus", "ec2:DescribeInstances"] },
     Uses { method: "find_by_record", role: Role::Stack, actions: &["ec2:DescribeInstanceStatus", "ec2:DescribeInstances"] },
     Uses { method: "describe_exceptions", role: Role::Stack, actions: &["ec2:DescribeInstanceStatus", "ec2:DescribeInstances"] },
+    Uses { method: "scheduled_events", role: Role::Stack, actions: &["ec2:DescribeInstanceStatus"] },
     Uses { method: "delete_volumes", role: Role::Stack, actions: &["ec2:DeleteVolume"] },
 ];
 
@@ -286,6 +287,10 @@ impl Compute for Ec2Compute {
 
     async fn describe_exceptions(&self, scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
         describe::exceptions(&self.clients.client(scope), scope).await
+    }
+
+    async fn scheduled_events(&self, scope: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError> {
+        describe::scheduled(&self.clients.client(scope)).await
     }
 
     async fn delete_volumes(&self, scope: &StackScope, ec2_volume_ids: &[String]) -> Result<Vec<ItemResult<String>>, CloudError> {

@@ -6,6 +6,7 @@
 //! run side by side: calls are idempotent, record writes conditional.
 
 mod act;
+mod announced;
 mod backlog;
 mod launch;
 mod notices;
@@ -13,7 +14,6 @@ mod observe;
 mod outage;
 mod round;
 mod shortage;
-mod spot;
 mod sweep;
 mod telling;
 #[cfg(test)]

@@ -208,7 +208,7 @@ impl<'a> Run<'a> {
                 steps.push(Step::Wait { until: None, why: "it was not looked at".to_owned(), notice: None });
                 continue;
             };
-            if record.status == InstanceStatus::ConnectionLost {
+            if record.status == InstanceStatus::ConnectionLost || record.out_of_service_since.is_some() {
                 rules.mode_permits_healing = permits(view.mode(&*ports.modes, record).await, ActionKind::Stop);
             }
             if has_deadlines(record.status) {

@@ -24,7 +24,7 @@ impl Reconciler {
     /// [`HandlerError`] when the store does not answer; a cloud that does not answer is asked again on the next tick.
     pub async fn sweep(&self, trigger: &str) -> Result<Vec<DecisionRecord>, HandlerError> {
         let store = &*self.ports.store;
-        let mut ids = BTreeSet::new();
+        let (mut ids, mut decisions) = (BTreeSet::new(), Vec::new());
         for item in store.list(&Listing::of(keys::BUSY_PK, "")).await? {
             ids.insert(named(&item)?);
         }
@@ -32,8 +32,11 @@ impl Reconciler {
         let mut failed: Option<HandlerError> = None;
         for item in store.list(&Listing::of(keys::CLUSTERS_PK, "")).await? {
             let owner: keys::Owner = item.decode()?;
-            let looked = self.exceptions(&owner.stack_id, &ClusterArn::new(item.key.sk.clone()), &mut ids).await;
-            failed = failed.or(looked.err());
+            let cluster = ClusterArn::new(item.key.sk.clone());
+            match self.exceptions(&owner.stack_id, &cluster, &mut ids, trigger).await {
+                Ok(told) => decisions.extend(told),
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
         let awake = match self.is_full_sweep_due().await {
             Ok(true) => {
@@ -45,12 +48,18 @@ impl Reconciler {
         };
         failed = failed.or(awake.err());
         let ids: Vec<Named> = ids.into_iter().collect();
-        let decisions = self.step(&ids, trigger).await?;
+        decisions.extend(self.step(&ids, trigger).await?);
         failed.map_or(Ok(decisions), Err)
     }
 
-    async fn exceptions(&self, stack: &StackId, cluster: &ClusterArn, ids: &mut BTreeSet<Named>) -> Result<(), HandlerError> {
-        let Some(view) = StackView::read(&*self.ports.store, stack).await? else { return Ok(()) };
+    async fn exceptions(
+        &self,
+        stack: &StackId,
+        cluster: &ClusterArn,
+        ids: &mut BTreeSet<Named>,
+        trigger: &str,
+    ) -> Result<Vec<DecisionRecord>, HandlerError> {
+        let Some(mut view) = StackView::read(&*self.ports.store, stack).await? else { return Ok(Vec::new()) };
         ids.extend(view.claimed().map(|id| (stack.clone(), id.clone())));
         for forgotten in view.forgotten_claims(self.ports.clock.now()) {
             // Somebody who has taken the host anew meanwhile was quicker.
@@ -64,7 +73,7 @@ impl Reconciler {
         for container in containers {
             ids.extend(self.owner_of(&container.ec2_instance_id).await?);
         }
-        Ok(())
+        self.follow_announcements(&mut view, ids, trigger).await
     }
 
     /// Whether the last full sweep is old enough; if so, this one is the next.

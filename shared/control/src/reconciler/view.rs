@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use strata_domain::announced::of_holder;
 use strata_domain::claims::Claim;
 use strata_domain::holds::{Hold, HoldKind};
 use strata_domain::lifecycle::Rules;
@@ -82,6 +83,26 @@ impl StackView {
     pub(super) fn forgotten_claims(&self, now: Timestamp) -> Vec<Change> {
         let is_forgotten = |claim: &&Stored<Claim>| now.duration_since(claim.record.until) >= FORGOTTEN_AFTER;
         self.claims.values().filter(is_forgotten).map(Stored::delete).collect()
+    }
+
+    /// All claims, in force or not.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &Stored<Claim>> {
+        self.claims.values()
+    }
+
+    /// How many other hosts of one of its layers are out for what EC2 has scheduled; all of the stack's count, which is the careful side.
+    pub(super) fn out_for_announcements(&self, host: &Instance, now: Timestamp) -> usize {
+        let is_one = |claim: &Claim| {
+            claim.instance_id != host.id
+                && claim.is_in_force(now)
+                && of_holder(&claim.holder).is_some_and(|(what, _)| what.is_scheduled())
+        };
+        self.claims.values().filter(|claim| is_one(&claim.record)).count()
+    }
+
+    /// Whether a person's hold or a manual stop is on it.
+    pub(super) fn is_held(&self, instance: &Instance, now: Timestamp) -> bool {
+        self.holds.iter().any(|h| h.record.is_in_force(now) && h.record.covers(&instance.id, &instance.layer_ids))
     }
 
     /// Instances with a claim, in force or not.

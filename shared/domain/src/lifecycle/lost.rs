@@ -123,7 +123,7 @@ pub(super) fn silent_agent(x: &Look<'_>) -> Option<Step> {
 const OUTAGE: &str = "so many hosts are sick at once that it is an outage of something else";
 
 /// Why a failed host is not healed now.
-fn obstacle(x: &Look<'_>) -> Option<Step> {
+pub(super) fn obstacle(x: &Look<'_>) -> Option<Step> {
     let left_alone = |notice: Notice, why: String| Some(Step::Settled { why, notice: Some(notice) });
     if !x.rules.auto_healing {
         return left_alone(Notice::HealingOff, "a layer of it has auto healing off".to_owned());
@@ -150,6 +150,21 @@ fn recent_heals(x: &Look<'_>) -> Vec<jiff::Timestamp> {
     let mut heals: Vec<_> = x.record.heals.iter().copied().filter(|at| x.now < after(*at, HEAL_CAP_PERIOD)).collect();
     heals.sort_unstable();
     heals
+}
+
+/// A host that is well, but whose machine EC2 will stop: a heal ahead of its time. It counts as one, so that it cannot go on for ever.
+pub(super) fn restart_elsewhere(x: &Look<'_>, why: &str) -> Step {
+    let mut heals = recent_heals(x);
+    heals.push(x.now);
+    let record = Instance {
+        healing: true,
+        heals,
+        initiated_by: Some(InitiatedBy::AutoHealing),
+        drained_for: None,
+        out_of_service_since: None,
+        ..heard(x.record)
+    };
+    Step::to(InstanceStatus::Stopping, record, why)
 }
 
 /// [HEAL-9]: both kinds of root go by `stopping`, and never by `stopped`.

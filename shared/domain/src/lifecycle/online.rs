@@ -1,8 +1,9 @@
 //! In service: health, claims, and hosts that somebody else has set DRAINING.
 
-use super::lost::{heard, silent_agent};
+use super::lost::{heard, obstacle, restart_elsewhere, silent_agent};
 use super::{Action, ContainerHost, Ec2Seen, HostState, Look, Notice, Step, after};
 use crate::InstanceStatus;
+use crate::announced::wants_restart;
 use crate::auto_healing::Signs;
 use crate::claims::{Claim, DrainPolicy};
 use crate::model::Instance;
@@ -116,7 +117,7 @@ fn drained(x: &Look<'_>, claim: &Claim, container: &ContainerHost) -> Step {
         return Step::note(record, format!("{} claims it now", claim.holder));
     }
     if x.record.out_of_service_since.is_some() {
-        return Step::wait(claim.until, format!("it is out of service for {}", claim.holder));
+        return out_for(x, claim);
     }
     let Some(tasks) = container.tasks else { return Step::wait(claim.until, "ECS has not said which tasks are left") };
     if tasks.service > 0 {
@@ -135,6 +136,16 @@ fn drained(x: &Look<'_>, claim: &Claim, container: &ContainerHost) -> Step {
     }
     let record = Instance { out_of_service_since: Some(x.now), ..x.record.clone() };
     Step::note(record, format!("its tasks have moved; it is out of service for {}", claim.holder))
+}
+
+/// Out of service: what its holder wants done is the holder's, except that a machine which EC2 is about to stop is restarted by us, on
+/// other hardware, before that.
+fn out_for(x: &Look<'_>, claim: &Claim) -> Step {
+    let why = format!("it is out of service for {}", claim.holder);
+    match wants_restart(&claim.holder) && obstacle(x).is_none() {
+        true => restart_elsewhere(x, &claim.reason),
+        false => Step::wait(claim.until, why),
+    }
 }
 
 /// No claim binds it: our own DRAINING is undone, somebody else's is respected and told once.

@@ -29,6 +29,8 @@ kinds! {
     AutoHealing = "auto-healing",
     /// Many hosts have failed at once, so none is healed.
     Outage = "outage",
+    /// EC2 has scheduled a stop, a retirement or a reboot of a machine.
+    ScheduledEvent = "scheduled-event",
     /// An instance did not come through Setup.
     SetupFailed = "setup-failed" or "setup_failed",
     /// EC2 takes a Spot machine back.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use strata_domain::{Ec2InstanceId, InstanceId};
-use strata_ports::{CloudError, Compute, Ec2Instance, Ec2State, ItemResult, LaunchSpec, StackScope};
+use strata_ports::{CloudError, Compute, Ec2Instance, Ec2State, ItemResult, LaunchSpec, ScheduledEvent, StackScope};
 
 use super::ec2::Host;
 use super::state::{State, wrong};
@@ -122,6 +122,19 @@ impl Compute for SimCloud {
             s.admit("ec2:DescribeInstances", found.len().div_ceil(PER_PAGE).max(1))?;
             s.admit("ec2:DescribeInstanceStatus", 1)?;
             Ok(found)
+        })
+        .await
+    }
+
+    async fn scheduled_events(&self, _scope: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError> {
+        self.call(Latency::Read, |s| {
+            s.admit("ec2:DescribeInstanceStatus", 1)?;
+            let is_running = |h: &&Host| h.state == Ec2State::Running;
+            let event = |h: &Host| {
+                let (what, not_before) = h.scheduled?;
+                Some(ScheduledEvent { host: h.id.clone(), what, not_before })
+            };
+            Ok(s.ec2.hosts.values().filter(is_running).filter_map(event).collect())
         })
         .await
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strata_domain::announced::Announced;
 use strata_domain::{Ec2InstanceId, InstanceId, StackId};
 use strata_ports::{CloudError, Ec2Instance, Ec2State, LaunchSpec};
 use strata_triggers::emit;
@@ -40,6 +41,9 @@ pub(super) struct Host {
     #[serde(default)]
     pub(super) own: Option<OwnHost>,
     pub(super) state: Ec2State,
+    /// What is scheduled for it, and when.
+    #[serde(default)]
+    pub(super) scheduled: Option<(Announced, Timestamp)>,
     /// Its ECS agent hangs until it is restarted.
     #[serde(default)]
     pub(super) agent_stuck: bool,
@@ -288,6 +292,7 @@ impl State {
             stack_id: stack.cloned(),
             own: None,
             state: Ec2State::Stopped,
+            scheduled: None,
             agent_stuck: false,
             epoch: 0,
             launched_at: self.now,

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use strata_domain::announced::Announced;
 use strata_domain::{Ec2InstanceId, InstanceId};
 use strata_ports::{ContainerInstanceState, Ec2State};
 use strata_triggers::emit;
@@ -37,6 +38,8 @@ pub enum Mishap {
     Reboot,
     /// EC2 warns, and takes the Spot instance back two minutes later.
     SpotInterruption,
+    /// EC2 schedules this, so long from now.
+    Scheduled(Announced, SignedDuration),
     /// EC2 recommends to rebalance; nothing else happens.
     Rebalance,
     /// Somebody sets its container instance DRAINING, or ACTIVE again.
@@ -136,13 +139,33 @@ impl State {
                 self.plan(self.config.ec2.spot_warning_ms, Due::SpotReclaim(no, launched_at));
             }
             Mishap::Rebalance if is_running => self.tell(Source::Spot, |e| emit::rebalance_recommendation(e, id.as_str())),
-            Mishap::SpotInterruption | Mishap::Rebalance => {}
+            Mishap::Scheduled(what, ahead) if is_running => {
+                let at = self.now.checked_add(*ahead).unwrap_or(Timestamp::MAX);
+                if let Some(host) = self.ec2.hosts.get_mut(&no) {
+                    host.scheduled = Some((*what, at));
+                }
+                self.plan_at(at, Due::Scheduled(no));
+            }
+            Mishap::SpotInterruption | Mishap::Rebalance | Mishap::Scheduled(..) => {}
             Mishap::SetDraining(draining) => {
                 let Some(container) = container.and_then(|c| self.ecs.containers.get(&c)) else { return };
                 let (cluster, arn) = (container.cluster, container.arn.clone());
                 let state = if *draining { ContainerInstanceState::Draining } else { ContainerInstanceState::Active };
                 drop(self.set_container_state(cluster, &arn, state));
             }
+        }
+    }
+
+    /// EC2 does what it has scheduled, unless the machine was stopped since, which has moved it.
+    pub(super) fn on_scheduled(&mut self, no: HostNo) {
+        let now = self.now;
+        let Some(host) = self.ec2.hosts.get_mut(&no) else { return };
+        let Some((what, _)) = host.scheduled.take_if(|(_, at)| *at <= now) else { return };
+        let id = host.id.clone();
+        match what {
+            Announced::InstanceStop | Announced::InstanceRetirement => drop(self.stop_instance(&id, false, false)),
+            Announced::InstanceReboot | Announced::SystemReboot | Announced::SystemMaintenance => self.reboot(no),
+            Announced::SpotInterruption | Announced::Rebalance => {}
         }
     }
 

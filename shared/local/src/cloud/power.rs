@@ -91,6 +91,8 @@ impl State {
         }
         host.ours_down = ours;
         host.public_ip = None;
+        // On its next start it is on other hardware.
+        host.scheduled = None;
         let is_hung = host.hung;
         self.os_ends(no, !force);
         let spread = if is_hung && !force { self.config.ec2.stop_hung } else { self.config.ec2.stop };

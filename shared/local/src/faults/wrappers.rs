@@ -12,7 +12,7 @@ use strata_ports::store::Listing;
 use strata_ports::{
     AlarmObservation, AlarmSpec, Alarms, Change, CloudError, ClusterView, CommandRequest, CommandResult, Commands, CommitError,
     Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, EcsService, EcsTask, EventOut, Events, Item,
-    ItemResult, Key, LaunchSpec, ModeScope, Modes, Objects, Pager, Ping, Ports, StackScope, Store, StoreError,
+    ItemResult, Key, LaunchSpec, ModeScope, Modes, Objects, Pager, Ping, Ports, ScheduledEvent, StackScope, Store, StoreError,
 };
 
 use super::{Fault, Faulty, Kind, Moment};
@@ -95,6 +95,10 @@ impl Compute for Wrapped<dyn Compute> {
 
     async fn describe_exceptions(&self, scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
         self.faulty.run("ec2:DescribeInstances", Kind::Reads, self.inner.describe_exceptions(scope)).await
+    }
+
+    async fn scheduled_events(&self, scope: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError> {
+        self.faulty.run("ec2:DescribeInstanceStatus", Kind::Reads, self.inner.scheduled_events(scope)).await
     }
 
     async fn delete_volumes(&self, scope: &StackScope, ec2_volume_ids: &[String]) -> Result<Vec<ItemResult<String>>, CloudError> {

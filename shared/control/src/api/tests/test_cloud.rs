@@ -141,6 +141,9 @@ impl Compute for TestCloud {
     async fn describe_exceptions(&self, _: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
         unused()
     }
+    async fn scheduled_events(&self, _: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError> {
+        unused()
+    }
     async fn delete_volumes(&self, _: &StackScope, _: &[String]) -> Result<Vec<ItemResult<String>>, CloudError> {
         unused()
     }

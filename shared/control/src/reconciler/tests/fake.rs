@@ -11,7 +11,7 @@ use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId,
 use strata_ports::{
     AlarmObservation, AlarmSpec, Alarms, Clock, CloudError, ClusterView, CommandKind, CommandRequest, CommandResult,
     CommandStatus, Commands, Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, Ec2State, EcsService,
-    EcsTask, EventOut, Events, ItemResult, LaunchSpec, ModeScope, Modes, Pager, Ping, StackScope, VolumeSpec,
+    EcsTask, EventOut, Events, ItemResult, LaunchSpec, ModeScope, Modes, Pager, Ping, ScheduledEvent, StackScope, VolumeSpec,
 };
 
 pub(super) struct Host {
@@ -36,6 +36,7 @@ pub(super) struct State {
     /// The next call of the action fails so; `true`: after it took effect.
     pub(super) faults: Vec<(&'static str, CloudError, bool)>,
     pub(super) mode: Option<Mode>,
+    pub(super) scheduled: Vec<ScheduledEvent>,
     pub(super) pages: Vec<Page>,
     pub(super) events: Vec<EventOut>,
 }
@@ -54,6 +55,7 @@ impl Cloud {
             launches: Vec::new(),
             faults: Vec::new(),
             mode: Some(Mode::Active),
+            scheduled: Vec::new(),
             pages: Vec::new(),
             events: Vec::new(),
         };
@@ -202,6 +204,7 @@ impl Compute for Cloud {
         ids: &[Ec2InstanceId],
         _: bool,
     ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
+        self.state().scheduled.retain(|event| !ids.contains(&event.host));
         self.each("StopInstances", ids, |host, _| host.ec2.state = Ec2State::Stopping)
     }
     async fn terminate_instances(
@@ -231,6 +234,10 @@ impl Compute for Cloud {
     async fn describe_exceptions(&self, _: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
         self.call("DescribeExceptions")?;
         Ok(self.state().hosts.iter().map(|h| h.ec2.clone()).filter(|h| h.impaired || h.state != Ec2State::Running).collect())
+    }
+    async fn scheduled_events(&self, _: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError> {
+        self.call("ScheduledEvents")?;
+        Ok(self.state().scheduled.clone())
     }
     async fn delete_volumes(&self, _: &StackScope, ids: &[String]) -> Result<Vec<ItemResult<String>>, CloudError> {
         self.call("DeleteVolume")?;

@@ -1,6 +1,7 @@
 //! The reconciler over a small obedient cloud and the in-memory store.
 
 mod agents;
+mod announced;
 mod capacity;
 mod claims;
 mod fake;
@@ -182,7 +183,11 @@ impl World {
 
     fn calls(&self) -> Vec<&'static str> {
         let reads = |c: &&&str| {
-            !c.starts_with("Describe") && !c.starts_with("List") && !c.starts_with("Get") && !c.ends_with("Exceptions")
+            !c.starts_with("Describe")
+                && !c.starts_with("Scheduled")
+                && !c.starts_with("List")
+                && !c.starts_with("Get")
+                && !c.ends_with("Exceptions")
         };
         self.cloud.state().calls.iter().filter(reads).copied().collect()
     }
@@ -540,24 +545,14 @@ async fn conflicting_commits_and_repeated_invocations_change_nothing_but_the_tim
 }
 
 #[tokio::test]
-async fn a_tick_over_a_quiet_fleet_reads_no_record_and_makes_two_calls() {
+async fn a_tick_over_a_quiet_fleet_reads_no_record_and_makes_three_calls() {
     let world = World::online(10).await;
     world.run(1).await;
     let before = world.store.calls().get;
     world.cloud.state().calls.clear();
     world.reconciler.sweep("tick").await.unwrap();
-    assert_eq!(world.cloud.state().calls, ["DescribeExceptions", "ContainerExceptions"]);
+    assert_eq!(world.cloud.state().calls, ["DescribeExceptions", "ContainerExceptions", "ScheduledEvents"]);
     assert!(world.store.calls().get - before < 10, "{}", world.store.calls().get - before);
-}
-
-#[tokio::test]
-async fn a_spot_interruption_is_told_once() {
-    let world = World::online(1).await;
-    let tell = || world.reconciler.tell_spot_interruption(&world.ids[0], "terminate", "spot");
-    assert!(tell().await.unwrap().is_some());
-    assert!(tell().await.unwrap().is_none());
-    world.flush().await;
-    assert_eq!(world.pages(), [("spot-interruption".to_owned(), false)]);
 }
 
 /// [ECS-91] [REG-3] [REG-4]: out of the layers and out of the stack, while the machine and its ECS agent go on.

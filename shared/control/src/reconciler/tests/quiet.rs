@@ -105,5 +105,5 @@ async fn a_tick_over_ten_thousand_settled_instances_costs_what_one_over_ten_does
         costs.push(tick);
     }
     assert_eq!(costs[0], costs[1]);
-    assert_eq!(costs[0].cloud, ["DescribeExceptions", "ContainerExceptions"], "one filtered look at each, for the one cluster");
+    assert_eq!(costs[0].cloud, ["DescribeExceptions", "ContainerExceptions", "ScheduledEvents"], "one filtered look at each");
 }
