@@ -1,7 +1,8 @@
-//! Following a batch of hints: whose machines they are about, and which messages must come again.
+//! Following a batch of hints: whose machines and commands they are about, and which messages must come again.
 
 use std::collections::BTreeSet;
 
+use strata_control::deployments::CommandRunner;
 use strata_control::reconciler::{Named, Reconciler};
 use strata_domain::announced::Announced;
 use strata_domain::decision::DecisionRecord;
@@ -12,13 +13,22 @@ use strata_triggers::{Hint, HintKind};
 ///
 /// # Errors
 /// [`HandlerError`] when the store does not answer and a hint came without a queue, so that only the whole event can come again.
-pub(crate) async fn follow(reconciler: &Reconciler, hints: &[Hint], woken_by: &str) -> Result<Outcome, HandlerError> {
+pub(crate) async fn follow(
+    reconciler: &Reconciler,
+    runner: &CommandRunner,
+    hints: &[Hint],
+    woken_by: &str,
+) -> Result<Outcome, HandlerError> {
     let mut outcome = Outcome::default();
     let mut ids = BTreeSet::new();
     let mut followed = Vec::new();
+    let mut queues = BTreeSet::new();
     for hint in hints {
         match one(reconciler, hint, woken_by, &mut outcome.decisions).await {
             Ok(found) => {
+                if let (HintKind::Command { .. }, Some((_, instance))) = (&hint.kind, &found) {
+                    queues.insert(instance.clone());
+                }
                 ids.extend(found);
                 followed.push(hint);
             }
@@ -30,7 +40,9 @@ pub(crate) async fn follow(reconciler: &Reconciler, hints: &[Hint], woken_by: &s
     if ids.is_empty() {
         return Ok(outcome);
     }
-    match reconciler.step(&ids, woken_by).await {
+    let stepped = reconciler.step(&ids, woken_by).await;
+    let run = runner.step(&queues, woken_by).await;
+    match stepped.and_then(|stepped| Ok([stepped, run?].concat())) {
         Ok(decisions) => outcome.decisions.extend(decisions),
         Err(error) => {
             let why = error.to_string();

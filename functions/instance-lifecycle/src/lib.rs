@@ -7,6 +7,7 @@ mod hints;
 
 use std::collections::BTreeSet;
 
+use strata_control::deployments::CommandRunner;
 use strata_control::reconciler::{Config, Named, Reconciler};
 use strata_domain::decision::Function;
 use strata_domain::{InstanceId, StackId};
@@ -38,17 +39,25 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
     let trigger = parse(event)?;
     let woken_by = trigger.describe();
     let reconciler = Reconciler::new(deps.ports.clone(), deps.config.clone());
+    let runner = CommandRunner::new(deps.ports.clone());
     let outcome = match &trigger {
-        Trigger::Hints(hints) => hints::follow(&reconciler, hints, &woken_by).await?,
+        Trigger::Hints(hints) => hints::follow(&reconciler, &runner, hints, &woken_by).await?,
         Trigger::TableChanges(changed) => {
             let ids: Vec<Named> = changed.iter().filter_map(instance_of).collect::<BTreeSet<_>>().into_iter().collect();
             tell_of_changes(deps, &ids).await;
             let poke = keys::launch_poke();
             let is_poked = changed.iter().any(|key| key.pk == poke.pk);
-            let decisions = if ids.is_empty() && !is_poked { Vec::new() } else { reconciler.step(&ids, &woken_by).await? };
+            let mut decisions = if ids.is_empty() && !is_poked { Vec::new() } else { reconciler.step(&ids, &woken_by).await? };
+            let queues: BTreeSet<InstanceId> = changed.iter().filter_map(queue_of).collect();
+            decisions.extend(runner.step(&queues, &woken_by).await?);
             Outcome { decisions, ..Outcome::default() }
         }
-        Trigger::Tick { .. } => Outcome { decisions: reconciler.sweep(&woken_by).await?, ..Outcome::default() },
+        Trigger::Tick { .. } => {
+            // Neither's trouble keeps the other from its tick; it is told at the end.
+            let swept = reconciler.sweep(&woken_by).await;
+            let run = runner.tick(&woken_by).await;
+            Outcome { decisions: [swept?, run?].concat(), ..Outcome::default() }
+        }
         Trigger::Alarm(_)
         | Trigger::CommandStatus(_)
         | Trigger::TeardownRequest(_)
@@ -83,6 +92,12 @@ fn instance_of(key: &TableKey) -> Option<Named> {
     Some((StackId::new(stack), InstanceId::new(instance)))
 }
 
+/// The instance whose queue of commands has changed.
+fn queue_of(key: &TableKey) -> Option<InstanceId> {
+    let (instance, _) = key.sk.split_once('#').filter(|_| key.pk == keys::PENDING_COMMANDS_PK)?;
+    Some(InstanceId::new(instance))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +121,12 @@ mod tests {
         assert!(named(&key.pk, &key.sk).is_some());
         let key = keys::claim(&"s".into(), &"i".into());
         assert!(named(&key.pk, &key.sk).is_some());
+    }
+
+    #[test]
+    fn a_pending_command_names_the_instance_whose_queue_it_is_in() {
+        let key = keys::pending_command(&"i".into(), &"c".into());
+        assert_eq!(queue_of(&TableKey { pk: key.pk, sk: key.sk }), Some(InstanceId::from("i")));
+        assert_eq!(queue_of(&TableKey { pk: "busy".to_owned(), sk: "i#c".to_owned() }), None);
     }
 }

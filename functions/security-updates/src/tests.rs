@@ -117,6 +117,7 @@ impl Commands for Port {
                 status: *status,
                 exit_code: Some(i32::from(*status != CommandStatus::Success)),
                 last_line: "yum says no".into(),
+                log: None,
             })
             .collect())
     }

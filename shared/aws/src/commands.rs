@@ -14,6 +14,7 @@ use aws_sdk_ssm::config::Builder;
 use aws_sdk_ssm::types::{Command, CommandFilter, CommandFilterKey, CommandInvocation, InstanceInformationStringFilter};
 use jiff::Timestamp;
 use strata_domain::{Ec2InstanceId, SsmCommandId};
+use strata_ports::commands::log_folder;
 use strata_ports::{CloudError, CommandKind, CommandRequest, CommandResult, Commands, Ping, StackScope};
 
 use crate::error::{Effect, sort};
@@ -63,14 +64,7 @@ impl SsmCommands {
 
 /// The name of an installation's document.
 pub fn document(installation: &str, kind: CommandKind) -> String {
-    let kind = match kind {
-        CommandKind::Setup => "Setup",
-        CommandKind::Shutdown => "Shutdown",
-        CommandKind::Update => "Update",
-        CommandKind::Configure => "Configure",
-        CommandKind::Reconnect => "Reconnect",
-    };
-    format!("{installation}-{kind}")
+    format!("{installation}-{}", kind.name())
 }
 
 /// A parameter as the documents name it: `clear_agent_state` is `ClearAgentState`.
@@ -101,6 +95,8 @@ impl Commands for SsmCommands {
             .instance_ids(request.host.as_str())
             .comment(&request.nonce)
             .timeout_seconds(clamped(request.timeout_seconds, 30, 2_592_000))
+            .set_output_s3_bucket_name(self.base.settings().bucket.clone())
+            .set_output_s3_key_prefix(self.base.settings().bucket.as_ref().map(|_| log_folder(&request.nonce)))
             .set_parameters(Some(parameters(request)));
         let answer = sending.send().await.map_err(|error| sort(ACTION, Effect::Write, error))?;
         let id = answer.command.and_then(|command| command.command_id);
@@ -113,7 +109,7 @@ impl Commands for SsmCommands {
         let mut wanted: BTreeSet<&str> = ids.iter().map(SsmCommandId::as_str).collect();
         let mut found = Vec::with_capacity(wanted.len());
         if wanted.len() >= PAGES_FROM {
-            for kind in [CommandKind::Setup, CommandKind::Shutdown, CommandKind::Update, CommandKind::Configure] {
+            for kind in CommandKind::ALL {
                 newest(&client, self.document(kind), &mut wanted, &mut found).await?;
             }
         }

@@ -121,7 +121,8 @@ async fn results_tell_code_and_last_line_and_what_nobody_knows_is_left_out() {
     script.answer_with("ListCommands", 400, json!({ "__type": "InvalidCommandId", "message": "no such command" }));
 
     let results = commands.results(&support::scope(), &[id(1), id(2), id(3), id(4)]).await.unwrap();
-    let result = |n, status, exit_code, line: &str| CommandResult { id: id(n), status, exit_code, last_line: line.to_owned() };
+    let result =
+        |n, status, exit_code, line: &str| CommandResult { id: id(n), status, exit_code, last_line: line.to_owned(), log: None };
     let expected = [
         result(1, CommandStatus::Failed, Some(100), "E: no repository"),
         result(2, CommandStatus::InProgress, None, ""),
@@ -145,7 +146,7 @@ async fn many_results_are_read_by_the_page_and_only_the_rest_one_by_one() {
     script.answer("ListCommandInvocations", page(100, 150));
     script.answer("ListCommandInvocations", page(150, 198));
     script.answer("ListCommandInvocations", page(0, 50));
-    for _ in ["Shutdown", "Update", "Configure"] {
+    for _ in ["Shutdown", "Update", "Configure", "Recipes", "Users"] {
         script.answer("ListCommandInvocations", page(0, 50));
     }
     script.answer("ListCommandInvocations", invocations(&[invocation(198, "Success", 0, "done")]));

@@ -12,12 +12,14 @@ use std::process::{Command, Output, Stdio};
 use strata_aws::commands::parameter_name;
 use tempfile::TempDir;
 
-const DOCUMENTS: [(&str, &str); 5] = [
+const DOCUMENTS: [(&str, &str); 7] = [
     ("configure", include_str!("../documents/configure.yaml")),
     ("reconnect", include_str!("../documents/reconnect.yaml")),
+    ("recipes", include_str!("../documents/recipes.yaml")),
     ("setup", include_str!("../documents/setup.yaml")),
     ("shutdown", include_str!("../documents/shutdown.yaml")),
     ("update", include_str!("../documents/update.yaml")),
+    ("users", include_str!("../documents/users.yaml")),
 ];
 
 fn document(name: &str) -> &'static str {
@@ -82,6 +84,12 @@ impl Host {
             "curl",
             "dpkg",
             "uname",
+            "pkill",
+            "runuser",
+            "useradd",
+            "userdel",
+            "usermod",
+            "visudo",
         ] {
             host.program(name, "");
         }
@@ -181,10 +189,17 @@ fn every_script_is_a_script() {
 #[test]
 fn what_documents_share_is_the_same_in_all_of_them() {
     let of = |name: &str, what: &str| part(&script(name), what).to_owned();
-    for name in ["configure", "reconnect", "shutdown", "update"] {
-        assert_eq!(of(name, "run once"), of("setup", "run once"), "{name}");
+    for (what, names) in [
+        ("run once", &["configure", "reconnect", "recipes", "shutdown", "update", "users"][..]),
+        ("hooks", &["configure", "recipes", "shutdown"]),
+        ("packages", &["recipes", "update"]),
+        ("upgrade", &["update"]),
+        ("users", &["users"]),
+    ] {
+        for name in names {
+            assert_eq!(of(name, what), of("setup", what), "{name} {what}");
+        }
     }
-    assert_eq!(of("update", "packages"), of("setup", "packages"));
 }
 
 /// A parameter is a variable for the script; where an old agent fills in its text, a pattern keeps that text harmless.
@@ -214,10 +229,15 @@ fn parameters_are_data() {
 /// What lifecycle and security-updates send is what the documents declare.
 #[test]
 fn what_is_sent_is_declared() {
-    let sent: [(&str, &[&str]); 4] = [
+    let setup =
+        ["hostname", "instance_id", "install_updates", "layer_ids", "cluster", "clear_agent_state", "users", "users_revision"];
+    let sent: [(&str, &[&str]); 7] = [
         ("reconnect", &["hostname", "cluster", "clear_agent_state"]),
-        ("setup", &["hostname", "instance_id", "install_updates", "layer_ids", "cluster", "clear_agent_state"]),
+        ("setup", &setup),
         ("shutdown", &["hostname"]),
+        ("configure", &["hostname"]),
+        ("recipes", &["hostname", "command", "recipes", "packages"]),
+        ("users", &["hostname", "users", "users_revision"]),
         ("update", &["allow_reboot"]),
     ];
     for (document, names) in sent {
@@ -352,7 +372,7 @@ fn setup_updates_then_installs_the_agent_and_waits_until_it_is_registered() {
     let (code, said) = host.run("setup", &given);
     assert_eq!(code, 0, "{said}");
     assert!(
-        said.contains("the ECS agent was installed; it registered as arn:ci/1\n") && said.ends_with("web1 is set up\n"),
+        said.contains("the ECS agent was installed; it registered as arn:ci/1\n") && said.ends_with("web1 is set up; hooks:\n"),
         "{said}"
     );
     assert_eq!(host.calls("dnf"), ["dnf -y upgrade --releasever=latest", "dnf -y install docker ecs-init"]);
@@ -514,4 +534,243 @@ fn an_agent_that_does_not_come_back_or_is_elsewhere_or_is_not_there_fails_the_re
     let (code, said) = host.run("reconnect", &[("Nonce", "n"), ("Cluster", CLUSTER)]);
     assert!(code == 1 && said.contains("did not answer within a minute"), "{said}");
     assert_eq!(host.calls("sleep 1").len(), 59);
+}
+
+/// The last line tells Strata where Configure has something to do; a folder is no hook.
+#[test]
+fn the_last_line_of_a_run_tells_which_events_have_a_hook() {
+    let host = Host::new(AL2023);
+    let last = |nonce: &str| {
+        let (code, said) = host.run("configure", &[("Nonce", nonce), ("Hostname", "web1")]);
+        assert_eq!(code, 0, "{said}");
+        said.lines().last().unwrap().to_owned()
+    };
+    fs::create_dir_all(host.path("etc/strata/hooks/configure.d/folder")).unwrap();
+    assert_eq!(last("1"), "web1 is configured; hooks:");
+    host.hook("setup", "");
+    host.hook("configure", "");
+    assert_eq!(last("2"), "web1 is configured; hooks: configure setup");
+}
+
+fn recipe(host: &Host, path: &str, body: &str) {
+    let file = host.path("etc/strata/hooks/recipes.d").join(path);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, format!("#!/bin/bash\n{body}\n")).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn recipes(host: &Host, nonce: &str, names: &str) -> (i32, String) {
+    host.run("recipes", &[("Nonce", nonce), ("Hostname", "web1"), ("Command", "execute_recipes"), ("Recipes", names)])
+}
+
+/// [CMD-2] [CMD-14]
+#[test]
+fn cmd_2_recipes_are_scripts_that_run_in_the_given_order() {
+    let host = Host::new(AL2023);
+    recipe(&host, "shop/migrate", "echo migrate >>\"$STRATA_ROOT/ran\"");
+    recipe(&host, "cache/default", "echo cache >>\"$STRATA_ROOT/ran\"");
+    recipe(&host, "shop/fails", "echo oops; exit 7");
+    let (code, said) = recipes(&host, "1", "cache,shop::migrate,cache::default");
+    assert_eq!((code, host.read("ran").as_str()), (0, "cache\nmigrate\ncache\n"), "{said}");
+    assert!(said.ends_with("web1 has run execute_recipes; hooks:\n"), "{said}");
+    let (code, said) = recipes(&host, "2", "shop::fails,cache");
+    assert!(code == 1 && said.ends_with("oops\nthe recipe shop::fails ended with exit code 7\n"), "{said}");
+    assert_eq!(host.read("ran").lines().count(), 3, "what comes after a failure is not run");
+}
+
+#[test]
+fn a_recipe_that_is_not_there_or_leads_elsewhere_runs_nothing() {
+    let host = Host::new(AL2023);
+    recipe(&host, "shop/default", "echo ran >>\"$STRATA_ROOT/ran\"");
+    recipe(&host, "../elsewhere", "echo ran >>\"$STRATA_ROOT/ran\"");
+    for bad in ["shop,none", "shop::none", "..::elsewhere", "shop::..", "shop::a::b", "."] {
+        let (code, said) = recipes(&host, bad, bad);
+        assert!(code == 1 && said.contains("no script for") && said.contains("nothing was done"), "{bad}: {said}");
+    }
+    assert_eq!(host.read("ran"), "");
+}
+
+/// [CMD-1] [CMD-5]
+#[test]
+fn cmd_5_packages_are_installed_and_cookbooks_are_a_hook() {
+    for (os, calls) in [(AL2023, &["dnf -y install htop jq"][..]), (UBUNTU, &["apt-get"])] {
+        let host = Host::new(os);
+        let run = |nonce: &str, command: &str, packages: &str| {
+            host.run("recipes", &[("Nonce", nonce), ("Command", command), ("Packages", packages)])
+        };
+        host.hook("cookbooks", "echo fetched >>\"$STRATA_ROOT/ran\"");
+        assert_eq!(run("1", "update_custom_cookbooks", "").0, 0);
+        assert_eq!((host.read("ran").as_str(), host.calls(calls[0]).len()), ("fetched\n", 0));
+        assert_eq!(run("2", "install_dependencies", "").0, 0, "no packages");
+        assert_eq!(run("3", "install_dependencies", "htop,jq").0, 0);
+        let last = host.read("calls").lines().last().unwrap().to_owned();
+        assert!(last.starts_with(calls[0]) && last.ends_with(" install htop jq"), "{last}");
+    }
+}
+
+/// A host with a user database of its own: files that the stand-ins read and write as the real programs do.
+fn with_users(passwd: &str) -> Host {
+    let host = Host::new(AL2023);
+    fs::write(host.path("etc/passwd"), passwd).unwrap();
+    fs::write(host.path("etc/group"), "").unwrap();
+    host.program(
+        "getent",
+        r#"file="$STRATA_ROOT/etc/$1"
+if [ "$#" = 1 ]; then cat "$file"; exit; fi
+awk -F: -v key="$2" '$1 == key || $3 == key { print; found = 1 } END { exit !found }' "$file""#,
+    );
+    host.program("groupadd", r#"echo "$1:x:990:" >>"$STRATA_ROOT/etc/group""#);
+    host.program(
+        "useradd",
+        r#"[ "$1 $3 $5 $7 $8 $9" = "-u -g -d -m -s /bin/bash" ] || exit 9
+echo "${10}:x:$2:990::$6:$9" >>"$STRATA_ROOT/etc/passwd"; mkdir -p "$6""#,
+    );
+    host.program(
+        "userdel",
+        r#"[ ! -e "$STRATA_ROOT/stuck" ] || exit 8
+sed -i "/^$2:/d" "$STRATA_ROOT/etc/passwd"; rm -r "${STRATA_ROOT:?}/home/$2""#,
+    );
+    host.program(
+        "usermod",
+        r#"passwd="$STRATA_ROOT/etc/passwd"
+[ "$1" != -L ] || exit 0
+[ "$1" = -l ] || exit 9
+old="${!#}"
+if [ "$3" = -d ]; then mv "$(awk -F: -v n="$old" '$1 == n { print $6 }' "$passwd")" "$4" && sed -i "s|^\($old:.*\):[^:]*:\([^:]*\)\$|\1:$4:\2|" "$passwd"; fi
+sed -i "s/^$old:/$2:/" "$passwd""#,
+    );
+    // As whom does not matter here; that it is not as root does.
+    host.program("runuser", r#"shift 3; exec "$@""#);
+    host
+}
+
+fn base64(text: &str) -> String {
+    let mut encode = Command::new("base64").arg("-w0").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    encode.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    String::from_utf8(encode.wait_with_output().unwrap().stdout).unwrap()
+}
+
+/// The document's run with these users, under a nonce and revision of its own.
+fn sync(host: &Host, revision: u32, users: &[&str]) -> (i32, String) {
+    let list = base64(&format!("strata-users 1\n{}", users.iter().map(|user| format!("{user}\n")).collect::<String>()));
+    let revision = revision.to_string();
+    let nonce = format!("{revision}-{}", list.len());
+    host.run("users", &[("Nonce", &nonce), ("Users", &list), ("UsersRevision", &revision)])
+}
+
+fn names(host: &Host) -> Vec<String> {
+    let mut names: Vec<String> =
+        host.read("etc/passwd").lines().map(|l| l.split(':').step_by(2).take(2).collect::<Vec<_>>().join(":")).collect();
+    names.sort();
+    names
+}
+
+fn mode(host: &Host, path: &str) -> u32 {
+    fs::metadata(host.path(path)).unwrap().permissions().mode() & 0o7777
+}
+
+/// [SSH-4] [SSH-7]
+#[test]
+fn ssh_4_users_come_with_home_key_and_sudo_and_a_repeat_changes_nothing() {
+    let host = with_users("root:x:0:0::/root:/bin/bash\n");
+    let wanted = ["2000:ada:1:ssh-ed25519 AAAA ada@home: \"; rm -rf /", "2001:bob:0:"];
+    for revision in 1..=2 {
+        let (code, said) = sync(&host, revision, &wanted);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(names(&host), ["ada:2000", "bob:2001", "root:0"]);
+        assert_eq!(host.read("home/ada/.ssh/authorized_keys"), "ssh-ed25519 AAAA ada@home: \"; rm -rf /\n", "its key is data");
+        assert_eq!((mode(&host, "home/ada/.ssh"), mode(&host, "home/ada/.ssh/authorized_keys")), (0o700, 0o600));
+        assert!(!host.path("home/bob/.ssh/authorized_keys").exists(), "no key, no file");
+        assert_eq!(host.read("etc/sudoers.d/opsworks").lines().nth(1), Some("ada ALL=(ALL) NOPASSWD:ALL"));
+        assert_eq!(host.read("etc/sudoers.d/opsworks").lines().count(), 2);
+        assert_eq!(mode(&host, "etc/sudoers.d/opsworks"), 0o440);
+        assert_eq!((host.calls("useradd").len(), host.calls("groupadd").len()), (2, 1));
+    }
+    assert_eq!(sync(&host, 3, &["2000:ada:0:"]).0, 0);
+    assert!(!host.path("home/ada/.ssh/authorized_keys").exists(), "a key that was taken away is taken away");
+    assert!(!host.read("etc/sudoers.d/opsworks").contains("ada"));
+}
+
+/// [SSH-6]
+#[test]
+fn ssh_6_a_revoked_user_goes_with_processes_and_home_and_one_who_cannot_go_is_locked() {
+    let host = with_users("root:x:0:0::/root:/bin/bash\n");
+    assert_eq!(sync(&host, 1, &["2000:ada:1:key", "2001:bob:0:key"]).0, 0);
+    assert_eq!(sync(&host, 2, &["2001:bob:0:key"]).0, 0);
+    assert_eq!(names(&host), ["bob:2001", "root:0"]);
+    assert!(!host.path("home/ada").exists());
+    assert_eq!(host.calls("pkill"), ["pkill -KILL -u 2000"]);
+    fs::write(host.path("stuck"), "").unwrap();
+    let (code, said) = sync(&host, 3, &[]);
+    assert!(code == 1 && said.contains("bob could not be removed and is locked"), "{said}");
+    assert_eq!(host.calls("usermod"), ["usermod -L -e 1 bob"]);
+    assert!(!host.path("home/bob/.ssh/authorized_keys").exists());
+    fs::remove_file(host.path("stuck")).unwrap();
+    assert_eq!(sync(&host, 4, &[]).0, 0);
+    assert_eq!(names(&host), ["root:0"]);
+}
+
+/// [SSH-5]
+#[test]
+fn ssh_5_whose_name_or_uid_is_another_users_is_skipped_and_gets_no_sudo() {
+    let foreign = "bob:x:1001:1001::/home/bob:/bin/bash\nsvc:x:2005:5::/:/bin/false\n";
+    let host = with_users(foreign);
+    let (code, said) = sync(&host, 1, &["2000:bob:1:key", "2005:eve:1:key", "2006:ada:1:key"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("bob is skipped") && said.contains("eve is skipped"), "{said}");
+    assert_eq!(names(&host), ["ada:2006", "bob:1001", "svc:2005"]);
+    assert_eq!(host.read("etc/sudoers.d/opsworks").lines().skip(1).collect::<Vec<_>>(), ["ada ALL=(ALL) NOPASSWD:ALL"]);
+}
+
+/// [USR-6]
+#[test]
+fn usr_6_users_are_renamed_with_their_homes_also_when_two_change_names() {
+    let host = with_users("");
+    assert_eq!(sync(&host, 1, &["2000:ada:0:a", "2001:bob:0:b"]).0, 0);
+    fs::write(host.path("home/ada/notes"), "of 2000").unwrap();
+    let (code, said) = sync(&host, 2, &["2000:bob:0:a", "2001:eve:0:b"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(names(&host), ["bob:2000", "eve:2001"]);
+    assert_eq!((host.read("home/bob/notes").as_str(), host.read("home/eve/.ssh/authorized_keys").as_str()), ("of 2000", "b\n"));
+    assert_eq!(host.calls("pkill").len(), 2, "their processes end");
+}
+
+#[test]
+fn an_older_list_and_one_in_no_known_form_change_nothing() {
+    let host = with_users("");
+    assert_eq!(sync(&host, 5, &["2000:ada:0:"]).0, 0);
+    let (code, said) = sync(&host, 4, &[]);
+    assert!(code == 0 && said.contains("a newer list was applied before"), "{said}");
+    for bad in ["", &base64("users 2\n"), "!!"] {
+        assert_ne!(host.run("users", &[("Nonce", &format!("bad-{}", bad.len())), ("Users", bad), ("UsersRevision", "6")]).0, 0);
+    }
+    assert_eq!(names(&host), ["ada:2000"]);
+}
+
+/// [SSH-7]
+#[test]
+fn ssh_7_a_sudoers_file_that_visudo_refuses_is_not_put_in_place() {
+    let host = with_users("");
+    assert_eq!(sync(&host, 1, &["2000:ada:1:"]).0, 0);
+    let before = host.read("etc/sudoers.d/opsworks");
+    host.program("visudo", "exit 1");
+    let (code, said) = sync(&host, 2, &["2000:ada:0:"]);
+    assert!(code == 1 && said.contains("visudo refuses"), "{said}");
+    assert_eq!(host.read("etc/sudoers.d/opsworks"), before);
+}
+
+/// [SSH-10]
+#[test]
+fn ssh_10_setup_brings_users_in_step_and_says_so_if_it_cannot() {
+    let host = with_users("");
+    let list = base64("strata-users 1\n2000:ada:1:key\n");
+    let given = |nonce| [("Nonce", nonce), ("Hostname", "web1"), ("Users", list.as_str()), ("UsersRevision", "1")];
+    let (code, said) = host.run("setup", &given("1"));
+    assert!(code == 0 && said.ends_with("web1 is set up; hooks:\n"), "{said}");
+    assert_eq!(names(&host), ["ada:2000"]);
+    host.program("visudo", "exit 1");
+    let (code, said) = host.run("setup", &given("2"));
+    assert!(code == 0 && said.ends_with("web1 is set up; users: not in step; hooks:\n"), "{said}");
+    assert_eq!(host.run("setup", &[("Nonce", "3")]).0, 0, "without a list nobody is touched");
+    assert_eq!(names(&host), ["ada:2000"]);
 }

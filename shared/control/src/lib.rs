@@ -4,6 +4,7 @@
 //! beside the domain's model ([`records`]) and the one way in which a status changes ([`status_change`]).
 
 pub mod api;
+pub mod deployments;
 pub mod reconciler;
 pub mod records;
 pub mod status_change;

@@ -8,6 +8,7 @@ pub mod arns;
 pub mod auto_healing;
 pub mod block_devices;
 pub mod claims;
+pub mod commands;
 pub mod decision;
 pub mod ecs_cluster;
 pub mod holds;

@@ -21,6 +21,28 @@ pub enum CommandKind {
     Configure,
     /// The restart of an ECS agent that has lost its cluster, while the host is well otherwise.
     Reconnect,
+    /// Scripts that a stack command names: recipes, cookbooks, packages.
+    Recipes,
+    /// Users with SSH access, in step with their permissions.
+    Users,
+}
+
+impl CommandKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [Self::Setup, Self::Shutdown, Self::Update, Self::Configure, Self::Reconnect, Self::Recipes, Self::Users];
+
+    /// The end of its document's name, `<installation>-<name>`; the document's step has the same name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Setup => "Setup",
+            Self::Shutdown => "Shutdown",
+            Self::Update => "Update",
+            Self::Configure => "Configure",
+            Self::Reconnect => "Reconnect",
+            Self::Recipes => "Recipes",
+            Self::Users => "Users",
+        }
+    }
 }
 
 /// One command to one host.
@@ -72,6 +94,14 @@ pub struct CommandResult {
     pub exit_code: Option<i32>,
     /// Last line of the output, for people.
     pub last_line: String,
+    /// Key of the object with the whole output, once final; `None` if none was asked to be kept. The host writes it, so it may be
+    /// missing, and a moment late.
+    pub log: Option<String>,
+}
+
+/// Where the output of the command with this nonce is kept: what the keys of its objects begin with.
+pub fn log_folder(nonce: &str) -> String {
+    format!("logs/{nonce}")
 }
 
 /// What SSM knows of a host's agent.

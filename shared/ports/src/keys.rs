@@ -129,6 +129,32 @@ pub const REPEATS_PK: &str = "repeats";
 pub fn command(stack: &StackId, instance: &InstanceId, command: &CommandId) -> Key {
     Key::new(stack_pk(stack), format!("command#{instance}#{command}"))
 }
+/// Sort key prefix of an instance's commands in its stack's partition.
+pub fn commands_of(instance: &InstanceId) -> String {
+    format!("command#{instance}#")
+}
+/// All commands that are not finished; the tick reads these and no finished one.
+pub const PENDING_COMMANDS_PK: &str = "pending-commands";
+/// A command's entry there; value: `CommandPointer`. Written in the commit that makes the command, removed in the one that ends it.
+pub fn pending_command(instance: &InstanceId, command: &CommandId) -> Key {
+    Key::new(PENDING_COMMANDS_PK, format!("{instance}#{command}"))
+}
+/// Sort key prefix of an instance's entries among the pending commands.
+pub fn pending_commands_of(instance: &InstanceId) -> String {
+    format!("{instance}#")
+}
+/// Sort key prefix of what hosts have said of their hooks.
+pub const HOOKS: &str = "hooks#";
+/// What a host's last run said of its hooks; value: [`Hooks`].
+pub fn hooks(stack: &StackId, instance: &InstanceId) -> Key {
+    Key::new(stack_pk(stack), format!("{HOOKS}{instance}"))
+}
+/// What [`hooks`] records hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hooks {
+    /// It has one for the Configure event.
+    pub configure: bool,
+}
 /// Sort key prefix of service errors.
 pub const SERVICE_ERROR: &str = "service-error#";
 /// A service error.
@@ -231,15 +257,41 @@ pub struct LoadBalancerOwner {
     pub layer_id: LayerId,
 }
 /// Configure is due on all online instances of a stack, since its addresses or load balancers have changed [EIP-15] [ELB-7]. Value:
-/// [`ConfigureDue`]. One record, so that many changes come to one run [CMD-33]; whoever sends the run removes it.
+/// [`ConfigureDue`]. The tick makes one run on each host of all that has come up to it [CMD-33], and removes it.
 pub fn configure_due(stack: &StackId) -> Key {
-    Key::new(stack_pk(stack), "configure-due")
+    Key::new(CONFIGURE_DUE_PK, format!("{stack}#"))
 }
+/// The same, since this instance has entered or left `online`. Each has an entry of its own, so that a thousand starts do not write one
+/// record.
+pub fn configure_due_by(stack: &StackId, instance: &InstanceId) -> Key {
+    Key::new(CONFIGURE_DUE_PK, format!("{stack}#{instance}"))
+}
+/// Everything that makes Configure due, by stack.
+pub const CONFIGURE_DUE_PK: &str = "configure-due";
 /// What [`configure_due`] records hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigureDue {
     /// When it last became due.
     pub at: jiff::Timestamp,
+}
+/// Stacks whose hosts' users are to be brought in step with permissions and profiles [SSH-9].
+pub const USERS_DUE_PK: &str = "users-due";
+/// A stack's entry there, or that of all stacks; value: [`UsersDue`]. Written in the commit that changes who has access; whoever makes
+/// the runs removes it.
+pub fn users_due(stack: Option<&StackId>) -> Key {
+    Key::new(USERS_DUE_PK, stack.map_or("*", StackId::as_str))
+}
+/// What [`users_due`] records hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsersDue {
+    /// When it last became due.
+    pub at: jiff::Timestamp,
+}
+/// Hosts whose users could not be brought in step; the tick tries again.
+pub const USERS_BEHIND_PK: &str = "users-behind";
+/// A host's entry there.
+pub fn users_behind(instance: &InstanceId) -> Key {
+    Key::new(USERS_BEHIND_PK, instance.as_str())
 }
 /// All instances that lifecycle still has to bring forward; the tick reads these and no settled record.
 pub const BUSY_PK: &str = "busy";

@@ -56,14 +56,11 @@ pub(super) async fn answer(served: &Served, operation: &str, p: &Value) -> Resul
 
 /// An installation's document is named `<installation>-<Kind>`.
 fn kind(document: &str) -> Result<CommandKind, Failure> {
-    match document.rsplit('-').next().unwrap_or_default() {
-        "Setup" => Ok(CommandKind::Setup),
-        "Shutdown" => Ok(CommandKind::Shutdown),
-        "Update" => Ok(CommandKind::Update),
-        "Configure" => Ok(CommandKind::Configure),
-        "Reconnect" => Ok(CommandKind::Reconnect),
-        _ => Err(Failure::new("InvalidDocument", format!("there is no document {document}"))),
-    }
+    let name = document.rsplit('-').next().unwrap_or_default();
+    CommandKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == name)
+        .ok_or_else(|| Failure::new("InvalidDocument", format!("there is no document {document}")))
 }
 
 /// `ClearAgentState` is `clear_agent_state` here.
@@ -100,7 +97,7 @@ async fn send(served: &Served, p: &Value) -> Result<Value, Failure> {
     if !remembered.commands.iter().any(|known| known.id == id) {
         remembered.commands.push(sent.clone());
     }
-    let result = CommandResult { id, status: CommandStatus::Pending, exit_code: None, last_line: String::new() };
+    let result = CommandResult { id, status: CommandStatus::Pending, exit_code: None, last_line: String::new(), log: None };
     Ok(json!({ "Command": command(&sent, &result) }))
 }
 

@@ -339,4 +339,6 @@ pub(crate) fn is_streamed(key: &Key) -> bool {
     super::follow::is_instance(key)
         || (key.pk.starts_with("stack#") && key.sk.starts_with(keys::CLAIM))
         || *key == keys::launch_poke()
+        || key.pk == keys::PENDING_COMMANDS_PK
+        || key.pk == keys::USERS_DUE_PK
 }

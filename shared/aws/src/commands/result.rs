@@ -2,6 +2,7 @@
 
 use aws_sdk_ssm::types::{Command, CommandInvocation, CommandInvocationStatus, CommandPlugin, CommandPluginStatus};
 use strata_domain::SsmCommandId;
+use strata_ports::commands::log_folder;
 use strata_ports::{CommandResult, CommandStatus};
 
 /// Characters of a last line: it goes into a record, for people.
@@ -18,6 +19,7 @@ pub(super) fn of_invocation(invocation: &CommandInvocation) -> Option<CommandRes
         status,
         exit_code: plugin.map(CommandPlugin::response_code).filter(|code| has_ended(status) && *code >= 0),
         last_line: output.unwrap_or_else(|| if status.is_final() { details.to_owned() } else { String::new() }),
+        log: plugin.filter(|_| has_ended(status)).and_then(|plugin| log_of(invocation, plugin)),
     })
 }
 
@@ -25,7 +27,21 @@ pub(super) fn of_invocation(invocation: &CommandInvocation) -> Option<CommandRes
 pub(super) fn of_command(command: &Command) -> Option<CommandResult> {
     let status = status(command.status()?.as_str())?;
     let details = command.status_details().filter(|_| status.is_final()).unwrap_or_default();
-    Some(CommandResult { id: SsmCommandId::from(command.command_id()?), status, exit_code: None, last_line: details.to_owned() })
+    Some(CommandResult {
+        id: SsmCommandId::from(command.command_id()?),
+        status,
+        exit_code: None,
+        last_line: details.to_owned(),
+        log: None,
+    })
+}
+
+/// The key of what the step wrote, in the installation's bucket: the agent puts it below the command's prefix, by command, host, plugin and
+/// step. A command that was sent without a bucket keeps nothing.
+fn log_of(invocation: &CommandInvocation, plugin: &CommandPlugin) -> Option<String> {
+    plugin.output_s3_bucket_name().filter(|bucket| !bucket.is_empty())?;
+    let (nonce, command, host) = (invocation.comment()?, invocation.command_id()?, invocation.instance_id()?);
+    Some(format!("{}/{command}/{host}/awsrunShellScript/{}/stdout", log_folder(nonce), plugin.name()?))
 }
 
 /// Whether the script itself came to an end: SSM gives one that timed out a code of its own.
@@ -85,6 +101,20 @@ mod tests {
         assert_eq!(last_line("one\ntwo\n\n").as_deref(), Some("two"));
         assert_eq!(last_line("\n"), None);
         assert_eq!(last_line(&"x".repeat(201)).map(|line| line.len()), Some(LINE_LENGTH));
+    }
+
+    /// [CMD-32]
+    #[test]
+    fn the_output_of_a_command_that_has_ended_is_where_the_agent_puts_it() {
+        let log = |spelled: &str, bucket: &str| {
+            let plugin = CommandPlugin::builder().name("Recipes").output_s3_bucket_name(bucket).build();
+            let invocation = CommandInvocation::builder().command_id("c-1").instance_id("i-1").comment("command-7");
+            let invocation = invocation.status(CommandInvocationStatus::from(spelled)).command_plugins(plugin).build();
+            of_invocation(&invocation).unwrap().log
+        };
+        let key = Some("logs/command-7/c-1/i-1/awsrunShellScript/Recipes/stdout".to_owned());
+        assert_eq!((log("Success", "bucket"), log("Failed", "bucket")), (key.clone(), key));
+        assert_eq!((log("InProgress", "bucket"), log("TimedOut", "bucket"), log("Success", "")), (None, None, None));
     }
 
     #[test]

@@ -134,8 +134,21 @@ fn ecs_35_the_templates_role_lacks_nothing_that_an_ecs_layer_asks_for() {
     }
 }
 
+/// [CMD-32]: the output of others' commands may hold what this machine's users must not see.
+#[test]
+fn machines_write_logs_of_commands_and_read_none() {
+    let role = &resources(&[])["InstanceRole"];
+    let ask = |action: &str, key: &str| allows(role, &Question::new(action, format!("made:Bucket.Arn/{key}")));
+    assert!(ask("s3:PutObject", "logs/command-1/c/i-1/awsrunShellScript/Recipes/stdout"));
+    assert!(
+        !ask("s3:PutObject", "installer/register") && !ask("s3:GetObject", "logs/command-1") && !ask("s3:DeleteObject", "logs/x")
+    );
+}
+
 #[test]
 fn only_our_documents_run_and_only_on_our_machines() {
+    const OURS: [&str; 6] =
+        ["strata-Setup", "strata-Shutdown", "strata-Configure", "strata-Recipes", "strata-Update", "strata-Users"];
     let resources = resources(&[]);
     let run = |role: &str, document: &str| {
         let resource = if document.starts_with("AWS-") {
@@ -145,13 +158,8 @@ fn only_our_documents_run_and_only_on_our_machines() {
         };
         allows(&resources[role], &Question::new("ssm:SendCommand", resource))
     };
-    for (role, allowed) in [
-        ("InstanceLifecycleRole", &["strata-Setup", "strata-Shutdown", "strata-Configure"][..]),
-        ("SecurityUpdatesRole", &["strata-Update"]),
-    ] {
-        for document in
-            ["strata-Setup", "strata-Shutdown", "strata-Configure", "strata-Update", "AWS-RunShellScript", "other-Setup"]
-        {
+    for (role, allowed) in [("InstanceLifecycleRole", &OURS[..]), ("SecurityUpdatesRole", &["strata-Update"])] {
+        for document in OURS.into_iter().chain(["AWS-RunShellScript", "other-Setup", "strata-Other"]) {
             assert_eq!(run(role, document), allowed.contains(&document), "{role} {document}");
         }
         let host = || Question::new("ssm:SendCommand", arn("ec2", "instance/i-1"));

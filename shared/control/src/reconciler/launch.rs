@@ -88,6 +88,17 @@ fn volumes_of_layers(view: &StackView, record: &Instance, mut taken: Vec<String>
 pub(super) fn setup_request(view: &StackView, record: &Instance, config: &Config) -> Option<CommandRequest> {
     // A machine that runs already is not updated [REG-8], and its ECS agent stays where it is [ECS-67].
     let is_booting = !matches!(record.status, InstanceStatus::Registering | InstanceStatus::Assigning);
+    Some(CommandRequest {
+        nonce: format!("setup-{}", record.launch_token()),
+        kind: CommandKind::Setup,
+        host: record.ec2_instance_id.clone()?,
+        parameters: setup_parameters(view, record, is_booting),
+        timeout_seconds: u32::try_from(config.setup_timeout.as_secs()).unwrap_or(u32::MAX),
+    })
+}
+
+/// What Setup is told. Only one that is part of a boot installs updates [SEC-6] and clears what the ECS agent remembers.
+pub(crate) fn setup_parameters(view: &StackView, record: &Instance, is_booting: bool) -> Vec<(String, String)> {
     let installs_updates =
         is_booting && record.install_updates_on_boot && view.layers_of(record).all(|layer| layer.install_updates_on_boot);
     let mut parameters = vec![
@@ -102,13 +113,7 @@ pub(super) fn setup_request(view: &StackView, record: &Instance, config: &Config
         // Every start follows a deregistration, so the agent's old checkpoint must go [ECS-124]; a reboot runs no Setup.
         parameters.push(("clear_agent_state".to_owned(), is_booting.to_string()));
     }
-    Some(CommandRequest {
-        nonce: format!("setup-{}", record.launch_token()),
-        kind: CommandKind::Setup,
-        host: record.ec2_instance_id.clone()?,
-        parameters,
-        timeout_seconds: u32::try_from(config.setup_timeout.as_secs()).unwrap_or(u32::MAX),
-    })
+    parameters
 }
 
 /// The restart of an ECS agent that has fallen silent. Its state is cleared if its container instance is gone, and only then [ECS-124].

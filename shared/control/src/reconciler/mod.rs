@@ -8,17 +8,17 @@
 mod act;
 mod announced;
 mod backlog;
-mod launch;
+pub(crate) mod launch;
 mod notices;
 mod observe;
 mod outage;
-mod round;
+pub(crate) mod round;
 mod shortage;
 mod sweep;
 mod telling;
 #[cfg(test)]
 mod tests;
-mod view;
+pub(crate) mod view;
 mod volumes;
 mod write;
 

@@ -366,7 +366,7 @@ fn rests_in(status: InstanceStatus) -> bool {
 }
 
 /// Whether it stands; somebody quicker is no error, an unknown outcome is looked at next time.
-pub(super) fn committed(result: Result<(), CommitError>) -> Result<bool, CommitError> {
+pub(crate) fn committed(result: Result<(), CommitError>) -> Result<bool, CommitError> {
     match result {
         Ok(()) => Ok(true),
         Err(CommitError::Conflict { .. } | CommitError::OutcomeUnknown { .. }) => Ok(false),

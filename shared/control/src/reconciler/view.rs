@@ -22,9 +22,9 @@ use crate::records::Stored;
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// A stack and what bears on the lifecycle of its instances.
-pub(super) struct StackView {
-    pub(super) stack: Stack,
-    pub(super) scope: StackScope,
+pub(crate) struct StackView {
+    pub(crate) stack: Stack,
+    pub(crate) scope: StackScope,
     layers: BTreeMap<LayerId, (Layer, Settings)>,
     claims: BTreeMap<InstanceId, Stored<Claim>>,
     holds: Vec<Stored<Hold>>,
@@ -33,7 +33,7 @@ pub(super) struct StackView {
 
 impl StackView {
     /// Reads it; `None` if there is no such stack.
-    pub(super) async fn read(store: &dyn Store, id: &StackId) -> Result<Option<Self>, StoreError> {
+    pub(crate) async fn read(store: &dyn Store, id: &StackId) -> Result<Option<Self>, StoreError> {
         let Some(item) = store.get(&keys::stack(id)).await? else { return Ok(None) };
         let stack: Stack = item.decode()?;
         let pk = keys::stack_pk(id);
@@ -54,7 +54,7 @@ impl StackView {
         Ok(Some(Self { stack, scope, layers, claims, holds, modes: BTreeMap::new() }))
     }
 
-    pub(super) fn layers_of<'a>(&'a self, record: &'a Instance) -> impl Iterator<Item = &'a Layer> {
+    pub(crate) fn layers_of<'a>(&'a self, record: &'a Instance) -> impl Iterator<Item = &'a Layer> {
         record.layer_ids.iter().filter_map(|id| self.layers.get(id)).map(|(layer, _)| layer)
     }
 
@@ -154,7 +154,7 @@ impl StackView {
 
     /// The mode that counts for an instance: the strictest of installation, stack, its layers and their settings; `None` when
     /// one of them cannot be read. Read once per round.
-    pub(super) async fn mode(&mut self, modes: &dyn Modes, record: &Instance) -> Option<Mode> {
+    pub(crate) async fn mode(&mut self, modes: &dyn Modes, record: &Instance) -> Option<Mode> {
         if let Some(known) = self.modes.get(&record.layer_ids) {
             return *known;
         }
@@ -168,18 +168,18 @@ impl StackView {
     }
 
     /// The mode is read again before the next batch of actions.
-    pub(super) fn forget_modes(&mut self) {
+    pub(crate) fn forget_modes(&mut self) {
         self.modes.clear();
     }
 
     /// `stack/layer`, by name and short name.
-    pub(super) fn layer_path(&self, record: &Instance) -> String {
+    pub(crate) fn layer_path(&self, record: &Instance) -> String {
         let layer = self.layers_of(record).next().map_or("-", |layer| layer.shortname.as_str());
         format!("{}/{layer}", self.stack.name)
     }
 
     /// `stack/layer/host`, by names.
-    pub(super) fn host_path(&self, record: &Instance) -> String {
+    pub(crate) fn host_path(&self, record: &Instance) -> String {
         format!("{}/{}", self.layer_path(record), record.hostname)
     }
 }

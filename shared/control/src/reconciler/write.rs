@@ -8,7 +8,7 @@ use strata_domain::decision::{DecisionRecord, Severity, Verdict};
 use strata_domain::lifecycle::is_busy;
 use strata_domain::model::Instance;
 use strata_domain::pages::PageKind;
-use strata_domain::{Ec2InstanceId, InstanceStatus};
+use strata_domain::{CommandId, Ec2InstanceId, InstanceStatus};
 use strata_ports::store::{MAX_CHANGES, MAX_COMMIT_BYTES};
 use strata_ports::{Change, CommitError, Expect, HandlerError, Key, Ports, Store, StoreError, Told, keys};
 
@@ -16,7 +16,7 @@ use super::shortage::Shortages;
 use super::telling::{Head, Incident, Routine, Special, Teller, Words, routine, special};
 use super::view::StackView;
 use super::volumes::volume_changes;
-use crate::records::{Stored, busy_changes, deregistration_changes, removal_changes};
+use crate::records::{Command, Stored, busy_changes, command_changes, deregistration_changes, removal_changes};
 use crate::status_change::move_status;
 
 /// A change of one record that a step asks for.
@@ -214,12 +214,32 @@ async fn prepare(
         if busy != is_busy(&before.record, false) {
             changes.extend(busy_changes(store, &record, busy).await?);
         }
+        changes.extend(run_changes(view, teller, &before.record, &record));
         if before.record.volumes != record.volumes {
             changes.extend(volume_changes(store, view, teller, &before.record, &mut record).await?);
         }
         changes.push(before.put(&record));
     }
     Ok(Prepared { index, changes, told, routine, record, why })
+}
+
+/// A Setup or Shutdown run that was sent is a command that everybody can see [CMD-27].
+fn run_changes(view: &StackView, teller: &Teller<'_>, before: &Instance, record: &Instance) -> Vec<Change> {
+    let shutdown = view.layers_of(record).map(|layer| layer.shutdown.execution_timeout_seconds).max();
+    let runs = [
+        ("setup", &before.setup_command, &record.setup_command, None),
+        ("shutdown", &before.shutdown_command, &record.shutdown_command, shutdown),
+    ];
+    let sent = runs.into_iter().filter(|(_, before, now, _)| before != now);
+    let made = sent.filter_map(|(command_type, _, ssm, limit_seconds)| {
+        Some(Command {
+            begun_at: Some(teller.now),
+            ssm_command: Some(ssm.clone()?),
+            limit_seconds,
+            ..Command::of_service(CommandId::new(teller.ids.uuid()), record, command_type, teller.now)
+        })
+    });
+    made.flat_map(|command| command_changes(&command)).collect()
 }
 
 fn delete(item: strata_ports::Item) -> Change {

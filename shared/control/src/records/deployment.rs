@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use strata_domain::model::Stack;
+use strata_domain::commands::LIMIT;
+use strata_domain::model::{Instance, Stack};
 use strata_domain::{CommandId, DeploymentId, InstanceId, SsmCommandId, StackId};
 use strata_ports::{Change, CommitError, EventOut, Expect, Store, Told, keys};
 
@@ -135,6 +136,10 @@ impl Deployment {
             status: if target.skipped { CommandState::Skipped } else { CommandState::Pending },
             exit_code: None,
             ssm_command: None,
+            begun_at: None,
+            limit_seconds: None,
+            last_line: None,
+            log: None,
         }
     }
 }
@@ -165,9 +170,54 @@ pub struct Command {
     pub exit_code: Option<i32>,
     /// The SSM command that carries it, once sent.
     pub ssm_command: Option<SsmCommandId>,
+    /// When it was first tried to send it; written before the call, so that a repeat is known for one.
+    #[serde(default)]
+    pub begun_at: Option<Timestamp>,
+    /// Its time limit, where it is not the one of all commands [CMD-34].
+    #[serde(default)]
+    pub limit_seconds: Option<u32>,
+    /// The last line of its output, for people.
+    #[serde(default)]
+    pub last_line: Option<String>,
+    /// Key of the object with its output [CMD-32].
+    #[serde(default)]
+    pub log: Option<String>,
 }
 
-/// What the pointer record of a command holds: it reads as a `keys::Owner` too.
+impl Command {
+    /// A new command of an instance that nobody asked for by name [CMD-27].
+    pub fn of_service(id: CommandId, instance: &Instance, command_type: &str, now: Timestamp) -> Self {
+        Self {
+            id,
+            instance_id: instance.id.clone(),
+            stack_id: instance.stack_id.clone(),
+            deployment_id: None,
+            command_type: command_type.to_owned(),
+            created_at: now,
+            acknowledged_at: None,
+            completed_at: None,
+            status: CommandState::Pending,
+            exit_code: None,
+            ssm_command: None,
+            begun_at: None,
+            limit_seconds: None,
+            last_line: None,
+            log: None,
+        }
+    }
+
+    /// Its nonce: the same command never runs twice on a host.
+    pub fn nonce(&self) -> String {
+        format!("command-{}", self.id)
+    }
+
+    /// Its time limit [CMD-34].
+    pub fn limit(&self) -> SignedDuration {
+        self.limit_seconds.map_or(LIMIT, |seconds| SignedDuration::from_secs(seconds.into()))
+    }
+}
+
+/// What the pointer record of a command holds, and its entry among the pending ones: it reads as a `keys::Owner` too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandPointer {
     /// Always `command`.
@@ -178,17 +228,21 @@ pub struct CommandPointer {
     pub instance_id: InstanceId,
 }
 
-/// The two changes that write a new command: the record and its pointer.
-pub fn command_changes(command: &Command) -> [Change; 2] {
+/// The changes that write a new command: the record, its pointer and, unless it is final, its entry among the pending ones.
+pub fn command_changes(command: &Command) -> Vec<Change> {
     let pointer = CommandPointer {
         kind: "command".to_owned(),
         stack_id: command.stack_id.clone(),
         instance_id: command.instance_id.clone(),
     };
-    [
+    let mut changes = vec![
         Change::put(keys::command(&command.stack_id, &command.instance_id, &command.id), command, Expect::Absent),
         Change::put(keys::pointer(command.id.as_str()), &pointer, Expect::Absent),
-    ]
+    ];
+    if !command.status.is_final() {
+        changes.push(Change::put(keys::pending_command(&command.instance_id, &command.id), &pointer, Expect::Absent));
+    }
+    changes
 }
 
 /// `OpsWorks Deployment State Change` [EVT-6, 11]: `running`, and one with the final status and the duration.
@@ -258,6 +312,16 @@ pub async fn expand_deployment(store: &dyn Store, stack: &Stack, deployment: &De
         events.extend(told.events);
     }
     Ok(events)
+}
+
+/// Whether all its commands are written: they are written in the order of the targets, so the last one tells.
+///
+/// # Errors
+/// [`strata_ports::StoreError`]: nothing is known.
+pub async fn is_expanded(store: &dyn Store, deployment: &Deployment) -> Result<bool, strata_ports::StoreError> {
+    let Some(last) = deployment.targets.last() else { return Ok(true) };
+    let key = keys::command(&deployment.stack_id, &last.instance_id, &last.command_id);
+    Ok(store.get(&key).await?.is_some())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub mod stored;
 pub use busy::busy_changes;
 pub use deployment::{
     Command, CommandPointer, CommandState, Deployment, DeploymentState, Target, command_changes, command_event, deployment_event,
-    expand_deployment,
+    expand_deployment, is_expanded,
 };
 pub use removal::{deregistration_changes, removal_changes};
 pub use resource::{

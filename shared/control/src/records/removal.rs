@@ -7,7 +7,7 @@ use strata_ports::{Change, Expect, Item, Store, StoreError, keys};
 use super::Stored;
 use super::resource::{Fate, resource_changes};
 
-/// The changes that remove an instance's record, pointer, host name, EC2 index, schedule, last start, holds, claim and busy entry, for
+/// The changes that remove an instance's record, pointer, host name, EC2 index, schedule, last start, holds, claim, busy entry and note of its hooks, for
 /// one commit: the last step of DeleteInstance (lifecycle, once EC2 has terminated it) and of DeregisterInstance (status `deregistering`;
 /// the machine runs on, and its volumes and addresses leave the stack with it [EBS-25]), and StopInstance with Force [INST-25].
 ///
@@ -42,6 +42,7 @@ async fn removal(store: &dyn Store, instance: &Stored<Instance>, fates: (Fate, F
         keys::last_start(stack_id, id),
         keys::claim(stack_id, id),
         keys::busy(id),
+        keys::hooks(stack_id, id),
     ];
     for key in alone {
         // What is not there must still not be there at the commit, or it would be left behind.

@@ -195,10 +195,14 @@ pub struct SsmSettings {
     pub setup_fail_per_mille: u32,
     /// The Shutdown event. Default 2 to 15 s.
     pub shutdown: Spread,
-    /// The Configure event. Default 2 to 20 s.
+    /// The Configure event, and other scripts. Default 2 to 20 s.
     pub configure: Spread,
     /// The restart of the ECS agent. Default 10 to 40 s.
     pub reconnect: Spread,
+    /// So many of 1,000 such runs fail. Default 0.
+    pub script_fail_per_mille: u32,
+    /// Whether hosts have a hook for the Configure event. Default false.
+    pub configure_hooks: bool,
     /// OS and package updates. Default 60 to 300 s.
     pub update: Spread,
     /// So many of 1,000 updates fail. Default 0.
@@ -218,6 +222,8 @@ impl Default for SsmSettings {
             shutdown: Spread::seconds(2, 4, 15),
             configure: Spread::seconds(2, 5, 20),
             reconnect: Spread::seconds(10, 15, 40),
+            script_fail_per_mille: 0,
+            configure_hooks: false,
             update: Spread::seconds(60, 120, 300),
             update_fail_per_mille: 0,
             update_reboot_per_mille: 600,

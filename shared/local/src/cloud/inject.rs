@@ -53,6 +53,14 @@ pub(super) enum Injection {
 }
 
 impl SimCloud {
+    /// From now on so many of 1,000 Setup runs, and of scripts (recipes, Configure, users), fail.
+    pub fn let_commands_fail(&self, setup_per_mille: u32, script_per_mille: u32) {
+        self.with(|s| {
+            s.config.ssm.setup_fail_per_mille = setup_per_mille;
+            s.config.ssm.script_fail_per_mille = script_per_mille;
+        });
+    }
+
     /// Lets `mishap` befall `victim` at `at`, or now if that is past.
     pub fn inject(&self, victim: Victim, mishap: Mishap, at: Timestamp) {
         self.with(|s| s.plan_at(at, Due::Inject(Box::new(Injection::Host { victim, mishap }))));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use strata_ports::objects::{check_key, check_validity};
 use strata_ports::{Clock, CloudError, Objects};
 
-use super::state::wrong;
+use super::state::{State, wrong};
 use super::{Latency, SimCloud};
 
 /// Where links lead, below the endpoint of the served world.
@@ -67,6 +67,13 @@ mod binary {
         fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
             Ok(bytes.into())
         }
+    }
+}
+
+impl State {
+    /// A host writes a command's output. It is no call of ours.
+    pub(super) fn keep_output(&mut self, key: String, text: String) {
+        self.files.files.insert(key, File { content_type: "text/plain".to_owned(), bytes: text.into() });
     }
 }
 

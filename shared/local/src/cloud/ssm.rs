@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strata_domain::{ClusterArn, SsmCommandId};
+use strata_ports::commands::log_folder;
 use strata_ports::{CloudError, CommandKind, CommandRequest, CommandResult, CommandStatus, Ec2State};
 use strata_triggers::emit;
 
@@ -42,17 +43,6 @@ pub(super) struct Ssm {
     next: u32,
 }
 
-/// The SSM document of a kind of command.
-fn document(kind: CommandKind) -> &'static str {
-    match kind {
-        CommandKind::Setup => "Strata-Setup",
-        CommandKind::Shutdown => "Strata-Shutdown",
-        CommandKind::Update => "Strata-Update",
-        CommandKind::Configure => "Strata-Configure",
-        CommandKind::Reconnect => "Strata-Reconnect",
-    }
-}
-
 /// SSM's spelling.
 fn spelled(status: CommandStatus) -> &'static str {
     match status {
@@ -70,7 +60,19 @@ impl Command {
     }
 
     fn result(&self) -> CommandResult {
-        CommandResult { id: self.id.clone(), status: self.status, exit_code: self.exit_code, last_line: self.last_line.clone() }
+        CommandResult {
+            id: self.id.clone(),
+            status: self.status,
+            exit_code: self.exit_code,
+            last_line: self.last_line.clone(),
+            log: self.exit_code.map(|_| self.log()),
+        }
+    }
+
+    /// Where the host writes its output, as the SSM agent does.
+    fn log(&self) -> String {
+        let CommandRequest { nonce, host, kind, .. } = &self.request;
+        format!("{}/{}/{host}/awsrunShellScript/{}/stdout", log_folder(nonce), self.id, kind.name())
     }
 }
 
@@ -146,7 +148,7 @@ impl State {
                 s.setup.draw(rng).saturating_add(if updates { s.setup_updates.draw(rng) } else { 0 })
             }
             CommandKind::Shutdown => s.shutdown.draw(rng),
-            CommandKind::Configure => s.configure.draw(rng),
+            CommandKind::Configure | CommandKind::Recipes | CommandKind::Users => s.configure.draw(rng),
             CommandKind::Reconnect => s.reconnect.draw(rng),
             CommandKind::Update => s.update.draw(rng),
         };
@@ -164,7 +166,8 @@ impl State {
         }
         match kind {
             CommandKind::Setup => self.finish_setup(no, host),
-            CommandKind::Shutdown | CommandKind::Configure => self.set_command(no, CommandStatus::Success, Some(0), "done"),
+            CommandKind::Shutdown => self.set_command(no, CommandStatus::Success, Some(0), "done"),
+            CommandKind::Configure | CommandKind::Recipes | CommandKind::Users => self.finish_script(no),
             CommandKind::Update => self.finish_update(no, host, is_rebooting),
             CommandKind::Reconnect => self.finish_reconnect(no, host),
         }
@@ -174,6 +177,20 @@ impl State {
         if self.ssm.commands.get(&no).is_some_and(|c| !c.status.is_final()) {
             self.set_command(no, CommandStatus::TimedOut, None, "not finished in time");
         }
+    }
+
+    /// Somebody's scripts, or the host's users.
+    fn finish_script(&mut self, no: CommandNo) {
+        if rng::chance(&mut self.streams.ssm, self.config.ssm.script_fail_per_mille) {
+            return self.set_command(no, CommandStatus::Failed, Some(1), "the script ended with exit code 3");
+        }
+        let line = format!("done{}", self.hooks());
+        self.set_command(no, CommandStatus::Success, Some(0), &line);
+    }
+
+    /// What the documents say of a host's hooks at their end.
+    fn hooks(&self) -> &'static str {
+        if self.config.ssm.configure_hooks { "; hooks: configure" } else { "; hooks:" }
     }
 
     fn finish_setup(&mut self, no: CommandNo, host: HostNo) {
@@ -186,7 +203,7 @@ impl State {
             Some(cluster) => self.join_cluster(host, &cluster),
         };
         match done {
-            Ok(line) => self.set_command(no, CommandStatus::Success, Some(0), &line),
+            Ok(line) => self.set_command(no, CommandStatus::Success, Some(0), &format!("{line}{}", self.hooks())),
             Err(line) => self.set_command(no, CommandStatus::Failed, Some(1), &line),
         }
     }
@@ -259,10 +276,15 @@ impl State {
         command.exit_code = exit_code;
         command.last_line = last_line.to_owned();
         let (id, host, kind) = (command.id.clone(), command.request.host.clone(), command.request.kind);
+        let log = command.exit_code.map(|_| command.log());
+        let document = format!("Strata-{}", kind.name());
         let requested_at = command.requested_at;
         let source = if kind == CommandKind::Update { Source::SsmUpdate } else { Source::Ssm };
         self.tell(source, |e| {
-            emit::command_invocation_status(e, id.as_str(), document(kind), host.as_str(), spelled(status), requested_at)
+            emit::command_invocation_status(e, id.as_str(), &document, host.as_str(), spelled(status), requested_at)
         });
+        if let Some(key) = log {
+            self.keep_output(key, format!("{last_line}\n"));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! DescribeCommands [ACT-24] [CMD-30, 31]: newest first. What a deployment has not written yet is derived from it.
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strata_domain::model::Instance;
@@ -15,6 +16,9 @@ use crate::api::input::{Input, non_empty};
 use crate::api::transaction::Answer;
 use crate::api::wire::CommandShape;
 use crate::records::{Command, CommandPointer, Deployment, Stored};
+
+/// `LogUrl` is good for so long [CMD-32].
+const LOG_URL_LIFE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Lists commands, the newest first.
 #[derive(Deserialize, JsonSchema)]
@@ -62,7 +66,17 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         }
     };
     commands.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
-    Ok(Answer::of(&Output { commands: commands.iter().map(CommandShape::of).collect() }))
+    let mut shapes = Vec::with_capacity(commands.len());
+    for command in &commands {
+        shapes.push(CommandShape::of(command, log_url(call, command).await));
+    }
+    Ok(Answer::of(&Output { commands: shapes }))
+}
+
+/// A link to the command's output [CMD-32]; `None` for one that kept none, and where nobody can be lent objects.
+async fn log_url(call: &Call<'_>, command: &Command) -> Option<String> {
+    let key = command.log.as_deref().filter(|_| command.status.is_final())?;
+    call.ports.objects.link(key, LOG_URL_LIFE).await.ok()
 }
 
 async fn of_deployment(call: &Call<'_>, deployment: &Deployment) -> Result<Vec<Command>, ApiError> {

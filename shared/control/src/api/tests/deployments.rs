@@ -148,12 +148,16 @@ async fn cmd_26_a_deployment_to_120_instances_has_120_commands_also_before_they_
     let partition = format!("stack#{stack}");
     assert_eq!(app.store.partition(&partition).iter().filter(is_command).count(), 120);
 
-    // As after a crash: some commands and their pointers were never written.
+    // As after a crash: some commands, their pointers and entries were never written.
     let lost = text(&written[7]["CommandId"]);
     let item = app.store.partition(&partition).into_iter().find(|i| i.key.sk.ends_with(&lost)).unwrap();
     let pointer = app.item(&keys::pointer(&lost)).await.unwrap();
-    app.commit([item, pointer].map(|i| strata_ports::Change::Delete { expect: i.unchanged(), key: i.key }).into_iter().collect())
-        .await;
+    let entry =
+        app.item(&keys::pending_command(&text(&written[7]["InstanceId"]).as_str().into(), &lost.as_str().into())).await.unwrap();
+    app.commit(
+        [item, pointer, entry].map(|i| strata_ports::Change::Delete { expect: i.unchanged(), key: i.key }).into_iter().collect(),
+    )
+    .await;
     assert_eq!(commands(&app, json!({ "DeploymentId": id })).await, written);
     assert_eq!(commands(&app, json!({ "CommandIds": [lost] })).await, [written[7].clone()]);
     assert_eq!(commands(&app, json!({ "InstanceId": written[7]["InstanceId"] })).await, [written[7].clone()]);

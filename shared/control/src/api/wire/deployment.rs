@@ -87,11 +87,14 @@ shape! {
         completed_at: Time,
         /// The exit code, once it has ended.
         exit_code: i32,
+        /// Where its output can be read for an hour, if it was kept.
+        log_url: String,
     }
 }
 
 impl<'a> CommandShape<'a> {
-    pub(crate) fn of(command: &'a Command) -> Self {
+    /// With a link to its output, which is signed for the one who asks.
+    pub(crate) fn of(command: &'a Command, log_url: Option<String>) -> Self {
         Self {
             command_id: command.id.as_str(),
             instance_id: command.instance_id.as_str(),
@@ -102,6 +105,7 @@ impl<'a> CommandShape<'a> {
             acknowledged_at: command.acknowledged_at.map(Time),
             completed_at: command.completed_at.map(Time),
             exit_code: command.exit_code,
+            log_url,
         }
     }
 }

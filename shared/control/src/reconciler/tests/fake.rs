@@ -332,7 +332,7 @@ impl Commands for Cloud {
         let state = self.state();
         let result = |id: &SsmCommandId| {
             let (_, status) = state.commands.get(id.as_str())?;
-            Some(CommandResult { id: id.clone(), status: *status, exit_code: None, last_line: String::new() })
+            Some(CommandResult { id: id.clone(), status: *status, exit_code: None, last_line: String::new(), log: None })
         };
         Ok(ids.iter().filter_map(result).collect())
     }
