@@ -48,6 +48,9 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
             let poke = keys::launch_poke();
             let is_poked = changed.iter().any(|key| key.pk == poke.pk);
             let mut decisions = if ids.is_empty() && !is_poked { Vec::new() } else { reconciler.step(&ids, &woken_by).await? };
+            if changed.iter().any(|key| key.pk == keys::USERS_DUE_PK) {
+                runner.sync_users().await?;
+            }
             let queues: BTreeSet<InstanceId> = changed.iter().filter_map(queue_of).collect();
             decisions.extend(runner.step(&queues, &woken_by).await?);
             Outcome { decisions, ..Outcome::default() }

@@ -229,8 +229,18 @@ fn parameters_are_data() {
 /// What lifecycle and security-updates send is what the documents declare.
 #[test]
 fn what_is_sent_is_declared() {
-    let setup =
-        ["hostname", "instance_id", "install_updates", "layer_ids", "cluster", "clear_agent_state", "users", "users_revision"];
+    let setup = [
+        "hostname",
+        "instance_id",
+        "install_updates",
+        "layer_ids",
+        "cluster",
+        "clear_agent_state",
+        "users",
+        "users_revision",
+        "stack_id",
+        "instance_metrics",
+    ];
     let sent: [(&str, &[&str]); 7] = [
         ("reconnect", &["hostname", "cluster", "clear_agent_state"]),
         ("setup", &setup),
@@ -445,55 +455,123 @@ fn hooks_run_at_their_event_and_a_failed_one_fails_it() {
     assert!(code == 1 && said.contains("ended with exit code 5"), "{said}");
 }
 
-/// [MET-18] [LOAD-7]
-#[test]
-fn the_timer_publishes_percent_and_load_for_each_layer() {
-    let layers = ["2f18b4cb-4de5-4429-a149-ff7da9f0d8ee", "00000000-4de5-4429-a149-ff7da9f0d8ee"];
-    let host = Host::new(AL2023);
-    assert_eq!(host.run("setup", &[("Nonce", "n"), ("LayerIds", &layers.join(","))]).0, 0);
-    assert_eq!(host.read("etc/strata/layers"), format!("{}\n{}\n", layers[0], layers[1]));
-    assert_eq!(host.calls("systemctl"), ["systemctl daemon-reload", "systemctl enable --now strata-metrics.timer"]);
-    assert!(host.read("etc/systemd/system/strata-metrics.timer").contains("OnCalendar=*:*:00\n"));
+/// A host whose timer is installed, with stand-ins for what it reads and calls. A look answers with what was published: dimension, its
+/// value, metric, value.
+struct Metrics(Host);
 
-    let imds = r#"case "$*" in
+impl Metrics {
+    fn new(given: &[(&str, &str)]) -> Self {
+        let host = Host::new(AL2023);
+        let (code, said) = host.run("setup", &[&[("Nonce", "n")], given].concat());
+        assert_eq!(code, 0, "{said}");
+        let imds = r#"case "$*" in
         *api/token*) echo token;; *placement/region*) echo us-east-1;; *services/domain*) echo amazonaws.com;;
         *security-credentials/profile*) printf '{\n "AccessKeyId" : "AKIA",\n "SecretAccessKey" : "secret",\n "Token" : "session" }\n';;
         *security-credentials/*) echo profile;; *monitoring.*) cat >"$STRATA_ROOT/stdin";; esac"#;
-    host.program("curl", imds);
-    let proc = |name: &str, text: &str| fs::write(host.path("proc").join(name), text).unwrap();
-    proc(
-        "meminfo",
-        "MemTotal: 1000 kB\nMemFree: 300 kB\nMemAvailable: 700 kB\nBuffers: 100 kB\nCached: 200 kB\nSwapCached: 9 kB\n",
-    );
-    proc("loadavg", "1.25 0.70 0.50 2/345 6789\n");
-    let look = || {
-        let output = host.command(&host.read("usr/local/lib/strata/metrics"), &[]).output().unwrap();
-        assert_eq!(ended(&output), (0, String::new()));
-        host.calls("curl -fsS -m 20")
-    };
-    proc("stat", "cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 1 1 1 1\n");
-    assert!(look().is_empty(), "the first look has nothing to compare with");
-    proc("stat", "cpu  160 0 115 825 0 0 0 0 0 0\ncpu0 1 1 1 1\n");
-    let sent = look();
-    assert_eq!(sent.len(), 1, "{sent:?}");
-    assert!(
-        sent[0].contains("--aws-sigv4 aws:amz:us-east-1:monitoring")
-            && sent[0].ends_with(" https://monitoring.us-east-1.amazonaws.com/")
-    );
-    let values = [("cpu", "75.00"), ("memory", "40.00"), ("load_1", "1.25")];
-    let expected = layers.iter().flat_map(|layer| values.map(|(name, value)| (layer, name, value)));
-    for (n, (layer, name, value)) in expected.enumerate() {
-        let n = n + 1;
-        let dimension = format!("Dimensions.member.1.Name=LayerId&MetricData.member.{n}.Dimensions.member.1.Value={layer}");
-        for part in [format!("{n}.MetricName={name}&"), format!("{n}.Value={value}&"), format!("{n}.{dimension}")] {
-            assert!(sent[0].contains(&format!("MetricData.member.{part}")), "{part} in {}", sent[0]);
-        }
+        host.program("curl", imds);
+        let metrics = Self(host);
+        let meminfo = "MemTotal: 1000 kB\nMemFree: 300 kB\nMemAvailable: 700 kB\nBuffers: 100 kB\nCached: 200 kB\nSwapCached: 9 kB\n\
+            SwapTotal: 50 kB\nSwapFree: 20 kB\n";
+        metrics.proc("meminfo", meminfo);
+        metrics.proc("loadavg", "1.25 0.70 0.50 2/345 6789\n");
+        metrics
     }
+
+    fn proc(&self, name: &str, text: &str) {
+        fs::write(self.0.path("proc").join(name), text).unwrap();
+    }
+
+    /// A run of the timer's script so many seconds after the boot, with these jiffies.
+    fn look(&self, uptime: u32, jiffies: &str) -> Vec<[String; 4]> {
+        self.proc("uptime", &format!("{uptime}.25 9.99\n"));
+        self.proc("stat", &format!("cpu  {jiffies} 0 0\ncpu0 1 1 1 1\n"));
+        fs::remove_file(self.0.path("calls")).unwrap_or_default();
+        let output = self.0.command(&self.0.read("usr/local/lib/strata/metrics"), &[]).output().unwrap();
+        assert_eq!(ended(&output), (0, String::new()));
+        let calls = self.0.read("calls");
+        let Some(call) = calls.lines().find(|call| call.contains("PutMetricData")) else { return Vec::new() };
+        assert!(call.contains("Namespace=OpsWorks&") && call.contains("--aws-sigv4 aws:amz:us-east-1:monitoring"), "{call}");
+        assert!(call.ends_with(" https://monitoring.us-east-1.amazonaws.com/"), "{call}");
+        let data = call.split_whitespace().find(|word| word.starts_with("Action=")).unwrap();
+        let pairs: std::collections::BTreeMap<&str, &str> = data.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let datum = |n: usize| {
+            let of = |what: &str| pairs.get(format!("MetricData.member.{n}.{what}").as_str()).map(|text| (*text).to_owned());
+            assert!(of("Unit").is_none_or(|unit| unit == "None"));
+            Some([of("Dimensions.member.1.Name")?, of("Dimensions.member.1.Value")?, of("MetricName")?, of("Value")?])
+        };
+        (1..).map_while(datum).collect()
+    }
+}
+
+const LAYERS: [&str; 2] = ["2f18b4cb-4de5-4429-a149-ff7da9f0d8ee", "00000000-4de5-4429-a149-ff7da9f0d8ee"];
+const STACK: &str = "11111111-4de5-4429-a149-ff7da9f0d8ee";
+const ITSELF: &str = "22222222-4de5-4429-a149-ff7da9f0d8ee";
+
+/// [MET-18] [LOAD-7] [MET-22]
+#[test]
+fn met_18_each_minute_percent_and_load_go_out_for_each_layer() {
+    let metrics = Metrics::new(&[("LayerIds", &LAYERS.join(","))]);
+    let host = &metrics.0;
+    assert_eq!(host.read("etc/strata/metrics.conf"), format!("LayerId {}\nLayerId {}\n", LAYERS[0], LAYERS[1]));
+    assert!(host.read("etc/systemd/system/strata-metrics.timer").contains("OnCalendar=*:*:00\n"));
+    assert!(metrics.look(100, "100 0 100 800 0 0 0 0").is_empty(), "the first look has nothing to compare with");
+    let sent = metrics.look(160, "160 0 115 825 0 0 0 0");
+    let values = [("cpu", "75.00"), ("memory", "40.00"), ("load_1", "1.25")];
+    let of_layer = |layer: &&str| values.map(|(name, value)| ["LayerId", layer, name, value].map(str::to_owned));
+    assert_eq!(sent, LAYERS.iter().flat_map(of_layer).collect::<Vec<_>>());
     assert_eq!(host.read("stdin"), "user = \"AKIA:secret\"\nheader = \"X-Amz-Security-Token: session\"\n");
     assert!(!host.read("calls").contains("secret"), "keys are on no command line");
+    assert!(metrics.look(10, "10 0 10 80 0 0 0 0").is_empty(), "after a boot the counters begin anew");
+    assert_eq!(metrics.look(70, "20 0 20 90 0 0 0 0").len(), 6);
+}
 
-    proc("stat", "cpu  10 0 10 80 0 0 0 0 0 0\n");
-    assert_eq!(look().len(), 1, "after a boot the counters begin anew");
+/// [MET-1] [MET-2] [MET-3] [MET-4] [MET-5] [MET-6] [MET-7] [MET-8] [MET-9] [MET-10] [MET-11] [MET-12] [MET-13] [MET-14] [MET-15] [MET-16]
+/// [MET-17] [MET-19]
+#[test]
+fn met_1_every_five_minutes_the_sixteen_metrics_go_out_by_layer_and_stack() {
+    let metrics = Metrics::new(&[("LayerIds", LAYERS[0]), ("StackId", STACK), ("InstanceId", ITSELF)]);
+    metrics.look(100, "100 0 100 800 0 0 0 0");
+    assert_eq!(metrics.look(369, "200 10 200 1000 20 0 0 30").len(), 3, "not yet");
+    let sent = metrics.look(370, "210 20 200 1000 20 0 0 30");
+    let sixteen = [
+        ("cpu_idle", "41.67"),
+        ("cpu_nice", "4.17"),
+        ("cpu_steal", "6.25"),
+        ("cpu_system", "20.83"),
+        ("cpu_user", "22.92"),
+        ("cpu_waitio", "4.17"),
+        ("memory_buffers", "100"),
+        ("memory_cached", "200"),
+        ("memory_free", "300"),
+        ("memory_swap", "30"),
+        ("memory_total", "1000"),
+        ("memory_used", "400"),
+        ("load_1", "1.25"),
+        ("load_5", "0.70"),
+        ("load_15", "0.50"),
+        ("procs", "2"),
+    ];
+    for (dimension, id) in [("LayerId", LAYERS[0]), ("StackId", STACK)] {
+        for (name, value) in sixteen {
+            let datum = [dimension, id, name, value].map(str::to_owned);
+            assert_eq!(sent.iter().filter(|d| **d == datum).count(), 1, "{datum:?} in {sent:?}");
+        }
+    }
+    assert_eq!(sent.len(), 2 * 16 + 2, "and CPU and memory percent of the layer");
+    assert!(sent.iter().all(|[_, id, ..]| id != ITSELF), "nothing of itself unless the layer asks for it");
+    assert_eq!(metrics.look(430, "220 20 210 1000 20 0 0 30").len(), 3);
+}
+
+/// [MET-18]
+#[test]
+fn met_18_a_host_publishes_of_itself_what_its_layer_asks_for() {
+    for (which, count) in [("off", 0), ("basic", 3), ("all", 16)] {
+        let metrics = Metrics::new(&[("LayerIds", LAYERS[0]), ("InstanceId", ITSELF), ("InstanceMetrics", which)]);
+        metrics.look(100, "100 0 100 800 0 0 0 0");
+        let sent = metrics.look(400, "200 0 200 1600 0 0 0 0");
+        let own = sent.iter().filter(|[dimension, id, ..]| dimension == "InstanceId" && id == ITSELF).count();
+        assert_eq!(own, count, "{which}");
+    }
 }
 
 /// [ECS-124]

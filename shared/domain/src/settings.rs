@@ -23,6 +23,8 @@ pub struct Settings {
     pub protected: bool,
     /// How machines are launched.
     pub launch: LaunchSettings,
+    /// Which metrics its hosts publish of themselves, beside those of their layers and stack [MET-18]. Default `off`.
+    pub instance_metrics: InstanceMetrics,
 }
 
 /// `"strata".launch`.
@@ -68,6 +70,30 @@ impl LaunchSettings {
 
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// `"strata".instance_metrics`. Each metric of each host is a series that costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceMetrics {
+    /// None.
+    #[default]
+    Off,
+    /// CPU and memory percent, and load.
+    Basic,
+    /// All sixteen [MET-1].
+    All,
+}
+
+impl InstanceMetrics {
+    /// As it is written, and as Setup is told.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Basic => "basic",
+            Self::All => "all",
+        }
+    }
 }
 
 /// `"strata".updates`.
@@ -222,6 +248,7 @@ mod tests {
         for (text, path) in [
             (r#"{"strata":{"mod":"frozen"}}"#, "mod"),
             (r#"{"strata":{"mode":"off"}}"#, "mode"),
+            (r#"{"strata":{"instance_metrics":"some"}}"#, "instance_metrics"),
             (r#"{"strata":{"updates":{"canary":"one"}}}"#, "updates.canary"),
             (r#"{"strata":{"updates":{"max_unavailable_percent":0}}}"#, "updates.max_unavailable_percent"),
             (r#"{"strata":{"updates":{"max_unavailable_percent":101}}}"#, "updates.max_unavailable_percent"),

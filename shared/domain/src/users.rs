@@ -1,10 +1,12 @@
 //! User profiles: the name of an ARN, the Unix user that a profile becomes on hosts, and what counts as a public key [USR].
 
+mod on_hosts;
 mod public_key;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+pub use on_hosts::{HostUser, list_of, on_hosts};
 pub use public_key::{PublicKeyError, check_public_key};
 
 /// The UIDs that the service gives; users made by others should be above them [USR-5].

@@ -89,6 +89,11 @@ fn examples(kind: PageKind) -> Vec<Page> {
             let did = "no new host is begun, those in flight are finished";
             vec![layer(kind, Warning, "update", ["the rolling update of shop/ecs-cluster is paused", why, did])]
         }
+        PageKind::UsersOutOfStep => {
+            let what = "the users of web3 are not in step with their permissions";
+            let why = "the command said: users are not in step; the messages are above";
+            vec![host(kind, Warning, "users", [what, why, "try again, at most an hour apart"])]
+        }
     }
 }
 

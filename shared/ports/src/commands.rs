@@ -29,7 +29,8 @@ pub enum CommandKind {
 
 impl CommandKind {
     /// All of them.
-    pub const ALL: [Self; 7] = [Self::Setup, Self::Shutdown, Self::Update, Self::Configure, Self::Reconnect, Self::Recipes, Self::Users];
+    pub const ALL: [Self; 7] =
+        [Self::Setup, Self::Shutdown, Self::Update, Self::Configure, Self::Reconnect, Self::Recipes, Self::Users];
 
     /// The end of its document's name, `<installation>-<name>`; the document's step has the same name.
     pub fn name(self) -> &'static str {

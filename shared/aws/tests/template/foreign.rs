@@ -147,8 +147,15 @@ fn machines_write_logs_of_commands_and_read_none() {
 
 #[test]
 fn only_our_documents_run_and_only_on_our_machines() {
-    const OURS: [&str; 6] =
-        ["strata-Setup", "strata-Shutdown", "strata-Configure", "strata-Recipes", "strata-Update", "strata-Users"];
+    const OURS: [&str; 7] = [
+        "strata-Setup",
+        "strata-Shutdown",
+        "strata-Configure",
+        "strata-Reconnect",
+        "strata-Recipes",
+        "strata-Update",
+        "strata-Users",
+    ];
     let resources = resources(&[]);
     let run = |role: &str, document: &str| {
         let resource = if document.starts_with("AWS-") {

@@ -90,6 +90,13 @@ impl Call<'_> {
         let expect = self.store().get(&key).await?.map_or(Expect::Absent, |item| item.unchanged());
         Ok(Change::put(key, &keys::ConfigureDue { at: self.now }, expect))
     }
+
+    /// The change that notes that hosts' users are due on a stack, or on all stacks [SSH-9].
+    pub(crate) async fn users_due(&self, stack: Option<&StackId>) -> Result<Change, ApiError> {
+        let key = keys::users_due(stack);
+        let expect = self.store().get(&key).await?.map_or(Expect::Absent, |item| item.unchanged());
+        Ok(Change::put(key, &keys::UsersDue { at: self.now }, expect))
+    }
 }
 
 async fn records<T: DeserializeOwned>(call: &Call<'_>, stack: &StackId, prefix: &str) -> Result<Vec<T>, ApiError> {

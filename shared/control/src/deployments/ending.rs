@@ -47,9 +47,12 @@ impl StackRun<'_> {
         };
         let told = Told { events: vec![command_event(&self.view.stack, &done)], ..Told::default() };
         let mut changes = vec![command.put(&done), entry.pending.delete()];
+        let (of_users, told_of_users) = self.users_changes(&done, end, instance).await?;
+        changes.extend(of_users);
         if let Some(instance) = instance {
-            changes.extend(self.hooks_change(&done, instance).await?);
+            changes.extend(self.hooks_change(&done, instance, &changes).await?);
         }
+        changes.extend(told_of_users.changes());
         changes.extend(told.changes());
         if !committed(self.ports.store.commit(changes).await)? {
             return Ok(false);
@@ -59,7 +62,12 @@ impl StackRun<'_> {
     }
 
     /// What the host has said of its hooks, if it is news. The check of the instance keeps the note from outliving it.
-    async fn hooks_change(&self, done: &Command, instance: &Stored<Instance>) -> Result<Vec<Change>, StoreError> {
+    async fn hooks_change(
+        &self,
+        done: &Command,
+        instance: &Stored<Instance>,
+        beside: &[Change],
+    ) -> Result<Vec<Change>, StoreError> {
         let Some(configure) = done.last_line.as_deref().and_then(has_configure_hook) else { return Ok(Vec::new()) };
         let hooks = keys::Hooks { configure };
         let key = keys::hooks(&done.stack_id, &done.instance_id);
@@ -68,7 +76,9 @@ impl StackRun<'_> {
             return Ok(Vec::new());
         }
         let expect = known.map_or(Expect::Absent, |item| item.unchanged());
-        Ok(vec![Change::put(key, &hooks, expect), instance.check()])
+        let check = instance.check();
+        let is_written = beside.iter().any(|change| change.key() == check.key());
+        Ok([Change::put(key, &hooks, expect)].into_iter().chain((!is_written).then_some(check)).collect())
     }
 }
 

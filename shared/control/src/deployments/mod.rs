@@ -5,11 +5,13 @@
 //! `strata_domain::commands::next` says. That it is going to be sent is written before it is sent, and its nonce makes a repeat the same
 //! command; so any await may be the last, and two invocations may run side by side.
 
+mod configure;
 mod ending;
 mod queue;
 mod request;
 #[cfg(test)]
 mod tests;
+pub(crate) mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +75,9 @@ impl CommandRunner {
                 failed.get_or_insert(error);
             }
             open.insert((owner.stack_id, id));
+        }
+        for made in [self.sync_users().await, self.retry_users().await, self.configure().await] {
+            failed = failed.or(made.err());
         }
         let pending = self.pending("").await?;
         let decisions = self.run(pending, open, trigger).await?;

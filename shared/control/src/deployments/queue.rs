@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use strata_domain::commands::{End, Queued, Run, Step, next};
+use strata_domain::commands::{End, Queued, Run, SYNC_USERS, Step, next};
 use strata_domain::mode::{ActionKind, permits};
 use strata_domain::model::Instance;
 use strata_domain::{DeploymentId, InstanceId, InstanceStatus, SsmCommandId};
 use strata_ports::{CloudError, CommandResult, CommandStatus, HandlerError, Ports, StoreError, keys};
 
 use super::request::request;
+use super::users::UsersList;
 use super::{Pending, rewritten};
 use crate::reconciler::round::committed;
 use crate::reconciler::view::StackView;
-use crate::records::{Command, Deployment, Stored, busy_changes};
+use crate::records::{Command, Deployment, Stored, busy_changes, configure_due_change};
 use crate::status_change::move_status;
 
 /// A command and its entry among the pending ones.
@@ -140,7 +141,13 @@ impl<'a> StackRun<'a> {
             return Ok(false);
         }
         let deployment = self.deployment_of(&entry.command.record).await?;
-        let Some(request) = request(&self.view, &instance.record, &entry.command.record, deployment.as_ref()) else {
+        let users = self.users_for(&entry.command.record, now).await?;
+        if users.as_ref().is_some_and(|users| !users.fits()) {
+            let why = "the stack has more users with SSH access than a command can carry";
+            return self.finish(entry, End::Failed, None, Some(instance), Some(why)).await;
+        }
+        let run = (&entry.command.record, deployment.as_ref(), users.as_ref());
+        let Some(request) = request(&self.view, &instance.record, run) else {
             let why = "there is no machine that a command could reach";
             return self.finish(entry, End::Skipped, None, Some(instance), Some(why)).await;
         };
@@ -189,12 +196,21 @@ impl<'a> StackRun<'a> {
                 let mut record = Instance { setup_command: Some(ssm), ..stored.record.clone() };
                 let event = move_status(&mut record, InstanceStatus::RunningSetup, now, &self.view.stack);
                 changes.extend(busy_changes(store, &record, true).await?);
+                changes.extend(configure_due_change(store, &stored.record, &record, now).await?);
                 changes.push(stored.put(&record));
                 changes.extend(strata_ports::Told { events: event.into_iter().collect(), ..Default::default() }.changes());
             }
         }
         committed(store.commit(changes).await)?;
         Ok(())
+    }
+
+    /// Who is to be told to the host: read anew for each command. A change after that makes a command of its own, which waits for this one.
+    async fn users_for(&self, command: &Command, now: Timestamp) -> Result<Option<UsersList>, StoreError> {
+        match command.command_type.as_str() {
+            SYNC_USERS | "setup" => Ok(Some(UsersList::read(&*self.ports.store, &self.view.stack.id, now).await?)),
+            _ => Ok(None),
+        }
     }
 
     async fn deployment_of(&mut self, command: &Command) -> Result<Option<Deployment>, StoreError> {

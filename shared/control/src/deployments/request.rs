@@ -2,21 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use strata_domain::commands::SYNC_USERS;
 use strata_domain::model::Instance;
 use strata_ports::{CommandKind, CommandRequest};
 
+use super::users::UsersList;
 use crate::reconciler::launch::setup_parameters;
 use crate::reconciler::view::StackView;
 use crate::records::{Command, Deployment};
 
 /// The request of a command; `None` for an instance without a machine in EC2.
-pub(super) fn request(
-    view: &StackView,
-    instance: &Instance,
-    command: &Command,
-    deployment: Option<&Deployment>,
-) -> Option<CommandRequest> {
-    let (kind, parameters) = run_of(view, instance, command, deployment);
+pub(super) fn request(view: &StackView, instance: &Instance, run: Run<'_>) -> Option<CommandRequest> {
+    let command = run.0;
+    let (kind, parameters) = run_of(view, instance, run);
     Some(CommandRequest {
         nonce: command.nonce(),
         kind,
@@ -26,15 +24,12 @@ pub(super) fn request(
     })
 }
 
+/// A command, its deployment if it has one, and the list of users if its run takes it.
+pub(super) type Run<'a> = (&'a Command, Option<&'a Deployment>, Option<&'a UsersList>);
 type Parameters = Vec<(String, String)>;
 
 /// Recipes are scripts below the host's hooks, cookbooks a hook of their own, for there is no Chef.
-fn run_of(
-    view: &StackView,
-    instance: &Instance,
-    command: &Command,
-    deployment: Option<&Deployment>,
-) -> (CommandKind, Parameters) {
+fn run_of(view: &StackView, instance: &Instance, (command, deployment, users): Run<'_>) -> (CommandKind, Parameters) {
     let args = |name: &str| deployment.and_then(|d| d.args.get(name)).cloned().unwrap_or_default();
     let own = |more: Parameters| [vec![("hostname".to_owned(), instance.hostname.clone())], more].concat();
     let script = |more: Option<(&str, String)>| {
@@ -43,7 +38,8 @@ fn run_of(
         (CommandKind::Recipes, own(all))
     };
     match command.command_type.as_str() {
-        "setup" => (CommandKind::Setup, setup_parameters(view, instance, false)),
+        "setup" => (CommandKind::Setup, setup_parameters(view, instance, users, false)),
+        SYNC_USERS => (CommandKind::Users, own(users.map(UsersList::parameters).unwrap_or_default())),
         "shutdown" => (CommandKind::Shutdown, own(Vec::new())),
         "update_dependencies" => {
             let allow = args("allow_reboot").first().cloned().unwrap_or_else(|| "false".to_owned());

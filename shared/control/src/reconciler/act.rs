@@ -19,6 +19,7 @@ use super::observe::host;
 use super::view::StackView;
 use super::volumes::devices_of;
 use super::write::Write;
+use crate::deployments::users::UsersList;
 use crate::records::Stored;
 
 /// What follows for an instance.
@@ -112,6 +113,14 @@ impl Actor<'_> {
     async fn one_by_one(&self, action: Action, items: &[Stored<Instance>]) -> Vec<Next> {
         let mut next = Vec::with_capacity(items.len());
         let mut is_throttled = false;
+        let users = match action {
+            Action::SendSetup => match UsersList::read(&*self.ports.store, &self.view.stack.id, self.now).await {
+                Ok(users) => Some(users),
+                // A store that does not answer now does at the next look; a host is not set up with fewer users than there are.
+                Err(_) => return items.iter().map(|_| Next::Rest).collect(),
+            },
+            _ => None,
+        };
         for item in items {
             if is_throttled {
                 next.push(Next::Rest);
@@ -119,7 +128,7 @@ impl Actor<'_> {
             }
             let result = match action {
                 Action::SetType => self.set_type(item).await,
-                Action::SendSetup => self.send_setup(item).await,
+                Action::SendSetup => self.send_setup(item, users.as_ref()).await,
                 Action::SendShutdown => self.send_shutdown(item).await,
                 Action::RestartAgent => self.restart_agent(item).await,
                 Action::StopTasks { daemon } => self.stop_tasks(item, daemon).await,
@@ -317,8 +326,8 @@ impl Actor<'_> {
         }
     }
 
-    async fn send_setup(&self, item: &Stored<Instance>) -> Result<Next, CloudError> {
-        let command = self.send(setup_request(self.view, &item.record, self.config)).await?;
+    async fn send_setup(&self, item: &Stored<Instance>, users: Option<&UsersList>) -> Result<Next, CloudError> {
+        let command = self.send(setup_request(self.view, &item.record, users, self.config)).await?;
         Ok(write_step(item, on_setup_sent(&item.record, command), true))
     }
 

@@ -11,6 +11,7 @@ use strata_ports::{CloudError, CommandKind, CommandRequest, LaunchSpec, VolumeSp
 
 use super::Config;
 use super::view::StackView;
+use crate::deployments::users::UsersList;
 
 /// The launch of a record: its token makes a repeat the same launch. `taken` are the device names that it has given away already.
 ///
@@ -85,29 +86,43 @@ fn volumes_of_layers(view: &StackView, record: &Instance, mut taken: Vec<String>
 }
 
 /// The Setup run of a start; a heal or a restart has a launch number, and so a nonce, of its own.
-pub(super) fn setup_request(view: &StackView, record: &Instance, config: &Config) -> Option<CommandRequest> {
+pub(super) fn setup_request(
+    view: &StackView,
+    record: &Instance,
+    users: Option<&UsersList>,
+    config: &Config,
+) -> Option<CommandRequest> {
     // A machine that runs already is not updated [REG-8], and its ECS agent stays where it is [ECS-67].
     let is_booting = !matches!(record.status, InstanceStatus::Registering | InstanceStatus::Assigning);
     Some(CommandRequest {
         nonce: format!("setup-{}", record.launch_token()),
         kind: CommandKind::Setup,
         host: record.ec2_instance_id.clone()?,
-        parameters: setup_parameters(view, record, is_booting),
+        parameters: setup_parameters(view, record, users, is_booting),
         timeout_seconds: u32::try_from(config.setup_timeout.as_secs()).unwrap_or(u32::MAX),
     })
 }
 
 /// What Setup is told. Only one that is part of a boot installs updates [SEC-6] and clears what the ECS agent remembers.
-pub(crate) fn setup_parameters(view: &StackView, record: &Instance, is_booting: bool) -> Vec<(String, String)> {
+pub(crate) fn setup_parameters(
+    view: &StackView,
+    record: &Instance,
+    users: Option<&UsersList>,
+    is_booting: bool,
+) -> Vec<(String, String)> {
     let installs_updates =
         is_booting && record.install_updates_on_boot && view.layers_of(record).all(|layer| layer.install_updates_on_boot);
     let mut parameters = vec![
         ("hostname".to_owned(), record.hostname.clone()),
         ("instance_id".to_owned(), record.id.to_string()),
         ("install_updates".to_owned(), installs_updates.to_string()),
+        ("stack_id".to_owned(), record.stack_id.to_string()),
+        ("instance_metrics".to_owned(), view.instance_metrics(record).as_str().to_owned()),
         // Whose metrics the host publishes, for load-based scaling [MET-18].
         ("layer_ids".to_owned(), record.layer_ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(",")),
     ];
+    // Changes while it was down [SSH-10].
+    parameters.extend(users.map(UsersList::parameters).unwrap_or_default());
     if let Some(cluster) = view.cluster_of(record) {
         parameters.push(("cluster".to_owned(), cluster.to_string()));
         // Every start follows a deregistration, so the agent's old checkpoint must go [ECS-124]; a reboot runs no Setup.

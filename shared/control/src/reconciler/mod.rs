@@ -15,12 +15,12 @@ mod outage;
 pub(crate) mod round;
 mod shortage;
 mod sweep;
-mod telling;
+pub(crate) mod telling;
 #[cfg(test)]
 mod tests;
 pub(crate) mod view;
 mod volumes;
-mod write;
+pub(crate) mod write;
 
 use jiff::SignedDuration;
 use strata_domain::decision::DecisionRecord;

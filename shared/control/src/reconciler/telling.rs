@@ -64,23 +64,23 @@ pub(super) fn special(before: &Instance, to: InstanceStatus) -> Option<Special> 
 }
 
 /// Writes decisions for one invocation.
-pub(super) struct Teller<'a> {
-    pub(super) ids: &'a dyn Ids,
-    pub(super) now: Timestamp,
-    pub(super) trigger: &'a str,
+pub(crate) struct Teller<'a> {
+    pub(crate) ids: &'a dyn Ids,
+    pub(crate) now: Timestamp,
+    pub(crate) trigger: &'a str,
 }
 
 /// The words of a decision.
-pub(super) struct Words {
-    pub(super) verdict: Verdict,
-    pub(super) saw: String,
-    pub(super) did: String,
-    pub(super) why: String,
+pub(crate) struct Words {
+    pub(crate) verdict: Verdict,
+    pub(crate) saw: String,
+    pub(crate) did: String,
+    pub(crate) why: String,
 }
 
 impl Teller<'_> {
     /// A decision about a subject of the stack.
-    pub(super) fn decision(&self, view: &StackView, record: &Instance, subject: String, words: Words) -> DecisionRecord {
+    pub(crate) fn decision(&self, view: &StackView, record: &Instance, subject: String, words: Words) -> DecisionRecord {
         DecisionRecord {
             id: DecisionId::new(self.ids.uuid()),
             at: self.now,
@@ -113,7 +113,7 @@ impl Teller<'_> {
     }
 
     /// A service error and its alert [SVE-1, EVT-7]; sets the record's `last_service_error_id`.
-    pub(super) fn service_error(&self, record: &mut Instance, error_type: &str, message: &str) -> (ServiceError, EventOut) {
+    pub(crate) fn service_error(&self, record: &mut Instance, error_type: &str, message: &str) -> (ServiceError, EventOut) {
         let error = ServiceError {
             id: ServiceErrorId::new(self.ids.uuid()),
             stack_id: record.stack_id.clone(),
@@ -139,7 +139,7 @@ impl Teller<'_> {
     }
 
     /// A page about a host.
-    pub(super) fn page(
+    pub(crate) fn page(
         &self,
         view: &StackView,
         record: &Instance,
@@ -166,10 +166,10 @@ impl Teller<'_> {
 }
 
 /// The head of a page.
-pub(super) struct Head {
-    pub(super) severity: Severity,
-    pub(super) kind: PageKind,
-    pub(super) what: String,
+pub(crate) struct Head {
+    pub(crate) severity: Severity,
+    pub(crate) kind: PageKind,
+    pub(crate) what: String,
 }
 
 /// `web1, web2`, or `12 instances (web1, ...)`.

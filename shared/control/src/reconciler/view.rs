@@ -9,7 +9,7 @@ use strata_domain::holds::{Hold, HoldKind};
 use strata_domain::lifecycle::Rules;
 use strata_domain::mode::Mode;
 use strata_domain::model::{Instance, Layer, Stack};
-use strata_domain::settings::Settings;
+use strata_domain::settings::{InstanceMetrics, Settings};
 use strata_domain::{ClusterArn, InstanceId, LayerId, StackId};
 use strata_ports::mode::effective;
 use strata_ports::store::Listing;
@@ -68,6 +68,12 @@ impl StackView {
             }
         }
         types
+    }
+
+    /// Which metrics it publishes of itself: of several layers, the most that one asks for [MET-18].
+    pub(crate) fn instance_metrics(&self, record: &Instance) -> InstanceMetrics {
+        let of_layers = record.layer_ids.iter().filter_map(|id| self.layers.get(id));
+        of_layers.map(|(_, settings)| settings.instance_metrics).max().unwrap_or_default()
     }
 
     /// The cluster whose container instance it is: that of its ECS layer.

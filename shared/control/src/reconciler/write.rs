@@ -16,7 +16,9 @@ use super::shortage::Shortages;
 use super::telling::{Head, Incident, Routine, Special, Teller, Words, routine, special};
 use super::view::StackView;
 use super::volumes::volume_changes;
-use crate::records::{Command, Stored, busy_changes, command_changes, deregistration_changes, removal_changes};
+use crate::records::{
+    Command, Stored, busy_changes, command_changes, configure_due_change, deregistration_changes, removal_changes,
+};
 use crate::status_change::move_status;
 
 /// A change of one record that a step asks for.
@@ -215,6 +217,7 @@ async fn prepare(
             changes.extend(busy_changes(store, &record, busy).await?);
         }
         changes.extend(run_changes(view, teller, &before.record, &record));
+        changes.extend(configure_due_change(store, &before.record, &record, teller.now).await?);
         if before.record.volumes != record.volumes {
             changes.extend(volume_changes(store, view, teller, &before.record, &mut record).await?);
         }
@@ -311,7 +314,7 @@ async fn is_open(store: &dyn Store, key: &Key, kind: PageKind) -> Result<bool, S
 }
 
 /// Pages, and remembers the page so that it can be resolved. An incident that was open about the same subject ends with it.
-pub(super) async fn open_incident(
+pub(crate) async fn open_incident(
     store: &dyn Store,
     key: Key,
     page: strata_domain::decision::Page,
@@ -330,7 +333,7 @@ pub(super) async fn open_incident(
 }
 
 /// Resolves the open incident about a subject, if there is one.
-pub(super) async fn close_incident(
+pub(crate) async fn close_incident(
     store: &dyn Store,
     key: &Key,
     now: Timestamp,

@@ -4,6 +4,7 @@
 pub mod busy;
 pub mod cloning;
 pub mod deployment;
+pub mod due;
 pub mod removal;
 pub mod resource;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub use deployment::{
     Command, CommandPointer, CommandState, Deployment, DeploymentState, Target, command_changes, command_event, deployment_event,
     expand_deployment, is_expanded,
 };
+pub use due::configure_due_change;
 pub use removal::{deregistration_changes, removal_changes};
 pub use resource::{
     Fate, address_owner_change, deregister_address_changes, deregister_volume_changes, find_address, find_volume,

@@ -43,6 +43,8 @@ kinds! {
     TeardownBlocked = "teardown-blocked",
     /// A rolling update begins no more hosts.
     UpdatePaused = "update-paused",
+    /// A host's users are not those who have SSH access.
+    UsersOutOfStep = "users-out-of-step",
 }
 
 impl std::fmt::Display for PageKind {

@@ -53,6 +53,11 @@ pub(super) enum Injection {
 }
 
 impl SimCloud {
+    /// Whether hosts have a hook for the Configure event from now on; Strata learns it from the end of their next run.
+    pub fn let_hosts_have_configure_hooks(&self, have: bool) {
+        self.with(|s| s.config.ssm.configure_hooks = have);
+    }
+
     /// From now on so many of 1,000 Setup runs, and of scripts (recipes, Configure, users), fail.
     pub fn let_commands_fail(&self, setup_per_mille: u32, script_per_mille: u32) {
         self.with(|s| {

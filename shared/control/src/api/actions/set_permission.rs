@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::permissions::PermissionLevel;
+use strata_domain::users::on_hosts;
 use strata_ports::{Change, keys};
 
 use super::user_profiles;
@@ -42,11 +43,16 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         return Err(ApiError::field("Level", "nobody may set the own permission level; ask another user with level manage"));
     }
     let (mut next, expect) = permission::permission_of(call, &stack.record.id, &user.record).await?;
+    let on_hosts_before = on_hosts(&user.record, &next);
     next.level = level.unwrap_or(next.level);
     next.allow_ssh = m.allow_ssh.unwrap_or(next.allow_ssh);
     next.allow_sudo = m.allow_sudo.unwrap_or(next.allow_sudo);
     // The checks let no permission outlive its stack or its user.
-    Ok(Answer::done(vec![Change::put(keys::permission(&stack.record.id, &arn), &next, expect), stack.check(), user.check()]))
+    let mut changes = vec![Change::put(keys::permission(&stack.record.id, &arn), &next, expect), stack.check(), user.check()];
+    if on_hosts(&user.record, &next) != on_hosts_before {
+        changes.push(call.users_due(Some(&stack.record.id)).await?);
+    }
+    Ok(Answer::done(changes))
 }
 
 fn read_level(text: &str) -> Result<PermissionLevel, ApiError> {

@@ -12,7 +12,7 @@ use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
-use crate::records::{Stored, busy_changes, removal_changes};
+use crate::records::{Stored, busy_changes, configure_due_change, removal_changes};
 use crate::status_change::move_status;
 
 /// Stops an instance: it leaves the load balancer and the cluster first. The answer comes at once; watch the status.
@@ -57,6 +57,7 @@ pub(super) async fn piece(call: &Call<'_>, stack: &Stack, stored: &Stored<Instan
     let event = move_status(&mut next, first, call.now, stack);
     let mut changes = vec![stored.put(&next)];
     changes.extend(busy_changes(call.store(), &next, true).await?);
+    changes.extend(configure_due_change(call.store(), &stored.record, &next, call.now).await?);
     changes.extend(manual_stop(call, &next).await?);
     Ok(Answer::done(changes).telling(event))
 }

@@ -10,7 +10,7 @@ use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
-use crate::records::busy_changes;
+use crate::records::{busy_changes, configure_due_change};
 use crate::status_change::move_status;
 
 /// Takes a registered instance out of all its layers. It keeps running, keeps its ECS agent, and can be assigned again.
@@ -39,5 +39,6 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let event = move_status(&mut next, InstanceStatus::Unassigning, call.now, &stack);
     let mut changes = vec![stored.put(&next)];
     changes.extend(busy_changes(call.store(), &next, true).await?);
+    changes.extend(configure_due_change(call.store(), &stored.record, &next, call.now).await?);
     Ok(Answer::done(changes).telling(event))
 }

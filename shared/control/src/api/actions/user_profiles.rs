@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
+use strata_domain::StackId;
 use strata_domain::model::UserProfile;
+use strata_domain::permissions::Permission;
 use strata_domain::users::{self, Named, NamedKind};
 use strata_ports::store::Listing;
 use strata_ports::{Change, Expect, keys};
@@ -16,6 +18,9 @@ use crate::api::error::ApiError;
 use crate::api::permission;
 use crate::api::transaction::{After, Answer};
 use crate::records::Stored;
+
+/// So many stacks are named in one commit.
+const MAX_DUE: usize = 50;
 
 /// What a profile is made of, or changed to; an absent member takes its default, or stays.
 #[derive(Clone, Debug, Default)]
@@ -119,13 +124,42 @@ pub(super) async fn change(
         give_name_back(call, &stored.record, answer).await?;
         take_name(call, next, answer).await?;
     }
+    let of = |p: &UserProfile| (p.ssh_username.clone(), p.ssh_public_key.clone());
+    if of(next) != of(&stored.record) {
+        users_due(call, &stored.record, answer).await?;
+    }
     answer.changes.push(stored.put(next));
+    Ok(())
+}
+
+/// Adds the changes that make users due on the stacks on whose hosts the profile's user is [SSH-9]; where they are many, on all stacks.
+async fn users_due(call: &Call<'_>, profile: &UserProfile, answer: &mut Answer) -> Result<(), ApiError> {
+    let mut stacks = Vec::new();
+    for item in call.store().list(&Listing::of(keys::STACKS_PK, "")).await? {
+        let stack = StackId::from(item.key.sk);
+        let permission = call.find::<Permission>(&keys::permission(&stack, &profile.iam_user_arn)).await?;
+        if permission.is_some_and(|permission| users::on_hosts(profile, &permission.record).is_some()) {
+            stacks.push(stack);
+        }
+    }
+    if stacks.len() > MAX_DUE {
+        answer.changes.push(call.users_due(None).await?);
+        return Ok(());
+    }
+    for stack in &stacks {
+        // Two profiles may be removed in one commit.
+        let due = call.users_due(Some(stack)).await?;
+        if answer.changes.iter().all(|change| change.key() != due.key()) {
+            answer.changes.push(due);
+        }
+    }
     Ok(())
 }
 
 /// Adds the changes that remove a profile. Its permissions count no longer from the commit on, since they name the profile; their
 /// records are swept after it [USR-4].
 pub(super) async fn remove(call: &Call<'_>, stored: &Stored<UserProfile>, answer: &mut Answer) -> Result<(), ApiError> {
+    users_due(call, &stored.record, answer).await?;
     let UserProfile { id, iam_user_arn, uid, .. } = &stored.record;
     answer.changes.push(stored.delete());
     give_name_back(call, &stored.record, answer).await?;

@@ -10,7 +10,7 @@ use strata_domain::model::{ElasticIp, Instance, Layer, LayerLoadBalancer, LayerT
 use strata_ports::{Item, Key, keys};
 
 use super::TestApi;
-use crate::records::{ClusterRegistration, Deployment, DeploymentState};
+use crate::records::{ClusterRegistration, Command, Deployment, DeploymentState};
 
 /// Fails with all that dangles.
 #[track_caller]
@@ -103,6 +103,17 @@ impl Look {
                 let of: Option<Deployment> = self.get(&keys::deployment(&owner.stack_id, &sk.into()));
                 self.wants(of.is_some_and(|d| d.status == DeploymentState::Running), "no running deployment is named so");
             }
+            keys::PENDING_COMMANDS_PK => {
+                let (instance, command) = sk.split_once('#').unwrap();
+                let owner: keys::Owner = item.decode().unwrap();
+                if !self.items.contains_key(&keys::stack(&owner.stack_id)) {
+                    return;
+                }
+                let of: Option<Command> = self.get(&keys::command(&owner.stack_id, &instance.into(), &command.into()));
+                self.wants(of.is_some_and(|c| !c.status.is_final()), "no unfinished command is named so");
+            }
+            // What is due goes when the tick has looked, also for a stack or an instance that is gone.
+            keys::CONFIGURE_DUE_PK | keys::USERS_DUE_PK | keys::USERS_BEHIND_PK => {}
             keys::LOAD_BASED_LAYERS_PK => self.layer_of_index(item, sk),
             keys::USERS_PK => {
                 let user: UserProfile = item.decode().unwrap();
@@ -161,7 +172,6 @@ impl Look {
                     self.wants(own.id == *stack, "has another id");
                     self.exists(&keys::stack_entry(stack));
                 }
-                "configure-due" => {}
                 _ => self.wants(false, "a kind of record that integrity.rs does not know"),
             }
             return;
@@ -173,7 +183,7 @@ impl Look {
             "elastic-ip" => self.address(&item.decode().unwrap()),
             "load-balancer" => self.load_balancer(&item.decode().unwrap()),
             "load-based" | "campaign" | "teardown" => self.exists(&keys::layer(stack, &id.into())),
-            "time-based" | "last-start" | "claim" | "claim-report" => self.exists(&keys::instance(stack, &id.into())),
+            "time-based" | "last-start" | "claim" | "claim-report" | "hooks" => self.exists(&keys::instance(stack, &id.into())),
             "hold" => match id.split('#').collect::<Vec<_>>().as_slice() {
                 ["layer", layer] => self.exists(&keys::layer(stack, &(*layer).into())),
                 ["instance", instance, _] => self.exists(&keys::instance(stack, &(*instance).into())),

@@ -1,6 +1,8 @@
 //! Commands from the API to the hosts of the simulated cloud and back.
 
+mod configure;
 mod crashes;
+mod users;
 mod world;
 
 use serde_json::{Value, json};

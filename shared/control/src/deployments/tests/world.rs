@@ -169,6 +169,12 @@ impl World {
         panic!("{id} is still running");
     }
 
+    /// Sends what is told.
+    pub(super) async fn flush(&self) {
+        let Ports { store, pager, events, clock, .. } = &self.ports;
+        strata_ports::tell::flush_outbox(&**store, &**pager, &**events, clock.now()).await.unwrap();
+    }
+
     pub(super) async fn item(&self, key: &Key) -> Option<Item> {
         self.ports.store.get(key).await.unwrap()
     }
