@@ -106,6 +106,18 @@ async fn a_nonce_that_does_not_fit_or_a_host_without_an_agent_is_wrong_and_a_los
     script.is_done();
 }
 
+/// [CMD-32]
+#[tokio::test]
+async fn what_a_command_says_goes_to_the_installations_bucket_under_its_nonce() {
+    let script = Scripted::start().await;
+    let commands = SsmCommands::new(&script.base(&[("STRATA_BUCKET", "files")]));
+    script.answer("ListCommands", json!({}));
+    script.answer("SendCommand", json!({ "Command": { "CommandId": id(1).as_str() } }));
+    commands.send(&support::scope(), &request("command-7")).await.unwrap();
+    let sent = &script.asked("SendCommand")[0];
+    assert_eq!((&sent["OutputS3BucketName"], &sent["OutputS3KeyPrefix"]), (&json!("files"), &json!("logs/command-7")));
+}
+
 #[tokio::test]
 async fn results_tell_code_and_last_line_and_what_nobody_knows_is_left_out() {
     let script = Scripted::start().await;

@@ -192,7 +192,8 @@ fn what_documents_share_is_the_same_in_all_of_them() {
     for (what, names) in [
         ("run once", &["configure", "reconnect", "recipes", "shutdown", "update", "users"][..]),
         ("hooks", &["configure", "recipes", "shutdown"]),
-        ("packages", &["recipes", "update"]),
+        ("packages", &["configure", "recipes", "update"]),
+        ("logs", &["configure"]),
         ("upgrade", &["update"]),
         ("users", &["users"]),
     ] {
@@ -240,12 +241,13 @@ fn what_is_sent_is_declared() {
         "users_revision",
         "stack_id",
         "instance_metrics",
+        "logs",
     ];
     let sent: [(&str, &[&str]); 7] = [
         ("reconnect", &["hostname", "cluster", "clear_agent_state"]),
         ("setup", &setup),
         ("shutdown", &["hostname"]),
-        ("configure", &["hostname"]),
+        ("configure", &["hostname", "logs"]),
         ("recipes", &["hostname", "command", "recipes", "packages"]),
         ("users", &["hostname", "users", "users_revision"]),
         ("update", &["allow_reboot"]),
@@ -328,6 +330,21 @@ fn an_update_reboots_if_a_newer_kernel_is_there_and_it_may() {
 
     host.program("uname", "echo 6.1.10-1.x86_64");
     assert_eq!(update(&host, "later", "true"), (0, "updated\n".to_owned()));
+}
+
+/// [SEC-11] [SEC-14]
+#[test]
+fn sec_14_what_the_running_system_reports_says_how_it_is_updated() {
+    for (os, call) in [
+        ("ID=\"amzn\"\nVERSION_ID=\"2\"\n", "yum -y update"),
+        (AL2023, "dnf -y upgrade --releasever=latest"),
+        (UBUNTU, "apt-get"),
+    ] {
+        let host = Host::new(os);
+        assert_eq!(update(&host, "n", "false").0, 0);
+        let managers: Vec<String> = ["yum", "dnf", "apt-get"].into_iter().flat_map(|name| host.calls(name)).collect();
+        assert!(!managers.is_empty() && managers.iter().all(|one| one.starts_with(call)), "{managers:?}");
+    }
 }
 
 /// [SEC-13] [SEC-17]
@@ -507,7 +524,7 @@ const LAYERS: [&str; 2] = ["2f18b4cb-4de5-4429-a149-ff7da9f0d8ee", "00000000-4de
 const STACK: &str = "11111111-4de5-4429-a149-ff7da9f0d8ee";
 const ITSELF: &str = "22222222-4de5-4429-a149-ff7da9f0d8ee";
 
-/// [MET-18] [LOAD-7] [MET-22]
+/// [MET-18] [MET-20] [LOAD-7] [MET-22] [ECS-127]
 #[test]
 fn met_18_each_minute_percent_and_load_go_out_for_each_layer() {
     let metrics = Metrics::new(&[("LayerIds", &LAYERS.join(","))]);
@@ -526,7 +543,7 @@ fn met_18_each_minute_percent_and_load_go_out_for_each_layer() {
 }
 
 /// [MET-1] [MET-2] [MET-3] [MET-4] [MET-5] [MET-6] [MET-7] [MET-8] [MET-9] [MET-10] [MET-11] [MET-12] [MET-13] [MET-14] [MET-15] [MET-16]
-/// [MET-17] [MET-19]
+/// [MET-17] [MET-19] [ECS-76]
 #[test]
 fn met_1_every_five_minutes_the_sixteen_metrics_go_out_by_layer_and_stack() {
     let metrics = Metrics::new(&[("LayerIds", LAYERS[0]), ("StackId", STACK), ("InstanceId", ITSELF)]);
@@ -612,6 +629,70 @@ fn an_agent_that_does_not_come_back_or_is_elsewhere_or_is_not_there_fails_the_re
     let (code, said) = host.run("reconnect", &[("Nonce", "n"), ("Cluster", CLUSTER)]);
     assert!(code == 1 && said.contains("did not answer within a minute"), "{said}");
     assert_eq!(host.calls("sleep 1").len(), 59);
+}
+
+/// A host where the CloudWatch agent's package brings its control program, which keeps configurations as the real one does.
+fn with_log_agent(os: &str) -> Host {
+    let host = Host::new(os);
+    let ctl = r#"mkdir -p "$STRATA_ROOT/opt/aws/amazon-cloudwatch-agent/bin" "$STRATA_ROOT/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d"
+cat >"$STRATA_ROOT/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl" <<'CTL'
+#!/bin/bash
+printf '%s\n' "ctl $*" >>"$STRATA_ROOT/calls"
+[ ! -e "$STRATA_ROOT/broken" ] || exit 1
+d="$STRATA_ROOT/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d"
+file="${6#file:}"
+case "$4" in
+  fetch-config) rm -f "$d"/*; cp "$file" "$d/" ;;
+  append-config) cp "$file" "$d/" ;;
+  remove-config) rm "$d/$(basename "$file")" ;;
+esac
+CTL
+chmod 0755 "$STRATA_ROOT/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl""#;
+    for name in ["dnf", "apt-get"] {
+        host.program(name, &format!("case \"$*\" in *cloudwatch-agent*) {ctl};; esac"));
+    }
+    host.program("curl", "case \"$*\" in *-o*) ;; *) echo x;; esac");
+    host
+}
+
+fn configure(host: &Host, nonce: &str, logs: &str) -> (i32, String) {
+    host.run("configure", &[("Nonce", nonce), ("Hostname", "web1"), ("Logs", logs)])
+}
+
+/// [CWL-3] [CWL-4]
+#[test]
+fn cwl_4_logs_are_shipped_changed_and_ended_and_what_others_configured_stays() {
+    for os in [AL2023, UBUNTU] {
+        let host = with_log_agent(os);
+        let (one, two) = (base64("{\"one\":1}"), base64("{\"two\":2}"));
+        let shipped = || host.read("opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d/strata-logs.json");
+        let calls = || host.read("calls").lines().filter(|call| call.starts_with("ctl")).count();
+        assert_eq!(configure(&host, "0", "none").0, 0, "nothing to end");
+        assert_eq!(configure(&host, "1", &one).0, 0);
+        assert_eq!((shipped().as_str(), calls()), ("{\"one\":1}", 1));
+        assert_eq!(configure(&host, "2", &one).0, 0);
+        assert_eq!(configure(&host, "3", "").0, 0);
+        assert_eq!(calls(), 1, "nothing has changed");
+        fs::write(host.path("opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d/own.json"), "own").unwrap();
+        assert_eq!(host.run("setup", &[("Nonce", "4"), ("Logs", &two)]).0, 0, "Setup does the same");
+        assert_eq!(shipped(), "{\"two\":2}");
+        assert_eq!(configure(&host, "5", "none").0, 0);
+        assert_eq!(shipped(), "");
+        assert_eq!(host.read("opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d/own.json"), "own");
+    }
+}
+
+#[test]
+fn an_agent_that_fails_is_a_warning_and_is_tried_again() {
+    let host = with_log_agent(AL2023);
+    fs::write(host.path("broken"), "").unwrap();
+    let one = base64("{\"one\":1}");
+    let (code, said) = configure(&host, "1", &one);
+    assert!(code == 0 && said.contains("warning: logs are not shipped"), "{said}");
+    fs::remove_file(host.path("broken")).unwrap();
+    let (code, said) = configure(&host, "2", &one);
+    assert!(code == 0 && !said.contains("warning"), "{said}");
+    assert!(host.path("opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d/strata-logs.json").exists());
 }
 
 /// The last line tells Strata where Configure has something to do; a folder is no hook.

@@ -1,5 +1,9 @@
 //! What a layer's `CloudWatchLogsConfiguration` may say [CWL-6..16, 20].
 
+mod agent;
+
+pub use agent::agent_configuration;
+
 use crate::model::{LogStream, LogsConfiguration};
 
 /// So many log streams a layer may have.

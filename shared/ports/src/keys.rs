@@ -266,6 +266,12 @@ pub fn configure_due(stack: &StackId) -> Key {
 pub fn configure_due_by(stack: &StackId, instance: &InstanceId) -> Key {
     Key::new(CONFIGURE_DUE_PK, format!("{stack}#{instance}"))
 }
+/// The same on all online instances of a layer, whether they have a hook or not, since the logs that they ship have changed [CWL-3].
+pub fn configure_due_on(stack: &StackId, layer: &LayerId) -> Key {
+    Key::new(CONFIGURE_DUE_PK, format!("{stack}#{CONFIGURE_DUE_LAYER}{layer}"))
+}
+/// What follows the stack in the sort keys of [`configure_due_on`].
+pub const CONFIGURE_DUE_LAYER: &str = "layer#";
 /// Everything that makes Configure due, by stack.
 pub const CONFIGURE_DUE_PK: &str = "configure-due";
 /// What [`configure_due`] records hold.

@@ -91,6 +91,13 @@ impl Call<'_> {
         Ok(Change::put(key, &keys::ConfigureDue { at: self.now }, expect))
     }
 
+    /// The change that notes that Configure is due on all online instances of a layer, since it ships other logs now [CWL-3].
+    pub(crate) async fn configure_due_on(&self, layer: &strata_domain::model::Layer) -> Result<Change, ApiError> {
+        let key = keys::configure_due_on(&layer.stack_id, &layer.id);
+        let expect = self.store().get(&key).await?.map_or(Expect::Absent, |item| item.unchanged());
+        Ok(Change::put(key, &keys::ConfigureDue { at: self.now }, expect))
+    }
+
     /// The change that notes that hosts' users are due on a stack, or on all stacks [SSH-9].
     pub(crate) async fn users_due(&self, stack: Option<&StackId>) -> Result<Change, ApiError> {
         let key = keys::users_due(stack);

@@ -3,10 +3,10 @@
 //! Our choice: causes are gathered until the tick, which makes one run of all of them; and a run is only made where the host has said, in
 //! the last line of its latest run, that it has a hook. So a thousand hosts that come up are not a million commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strata_domain::model::Instance;
-use strata_domain::{CommandId, InstanceId, InstanceStatus, StackId};
+use strata_domain::{CommandId, InstanceId, InstanceStatus, LayerId, StackId};
 use strata_ports::store::{Listing, MAX_CHANGES};
 use strata_ports::{Change, HandlerError, Item, keys};
 
@@ -28,7 +28,7 @@ impl CommandRunner {
         }
         for (stack, due) in by_stack {
             let mut commands = Vec::new();
-            for instance in self.with_hook(&stack).await? {
+            for instance in self.targets(&stack, &due).await? {
                 let Some(item) = self.ports.store.get(&keys::instance(&stack, &instance)).await? else { continue };
                 let record: Instance = item.decode()?;
                 if record.status == InstanceStatus::Online {
@@ -44,6 +44,25 @@ impl CommandRunner {
             }
         }
         Ok(())
+    }
+
+    /// The instances that a stack's causes are about: members of layers whose logs have changed, and for any other cause those with a hook.
+    async fn targets(&self, stack: &StackId, due: &[Item]) -> Result<BTreeSet<InstanceId>, HandlerError> {
+        let layer = |item: &Item| item.key.sk.split_once('#')?.1.strip_prefix(keys::CONFIGURE_DUE_LAYER).map(LayerId::from);
+        let layers: BTreeSet<LayerId> = due.iter().filter_map(layer).collect();
+        let mut targets = BTreeSet::new();
+        if due.iter().any(|item| layer(item).is_none()) {
+            targets.extend(self.with_hook(stack).await?);
+        }
+        if !layers.is_empty() {
+            for item in self.ports.store.list(&Listing::of(keys::stack_pk(stack), keys::INSTANCE)).await? {
+                let record: Instance = item.decode()?;
+                if record.layer_ids.iter().any(|id| layers.contains(id)) {
+                    targets.insert(record.id);
+                }
+            }
+        }
+        Ok(targets)
     }
 
     /// The instances of a stack that have said that they have a hook.

@@ -7,7 +7,7 @@ use strata_domain::model::Instance;
 use strata_ports::{CommandKind, CommandRequest};
 
 use super::users::UsersList;
-use crate::reconciler::launch::setup_parameters;
+use crate::reconciler::launch::{logs_of, setup_parameters};
 use crate::reconciler::view::StackView;
 use crate::records::{Command, Deployment};
 
@@ -48,7 +48,7 @@ fn run_of(view: &StackView, instance: &Instance, (command, deployment, users): R
         "execute_recipes" => script(Some(("recipes", args("recipes").join(",")))),
         "install_dependencies" => script(Some(("packages", packages_of(view, instance)))),
         "update_custom_cookbooks" => script(None),
-        _ => (CommandKind::Configure, own(Vec::new())),
+        _ => (CommandKind::Configure, own(vec![logs_of(view, instance)])),
     }
 }
 

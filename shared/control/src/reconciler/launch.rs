@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use strata_domain::InstanceStatus;
 use strata_domain::lifecycle::type_to_ask;
+use strata_domain::log_streams::agent_configuration;
 use strata_domain::model::Instance;
 use strata_domain::resources::{MAX_VOLUMES, next_device};
 use strata_domain::tags::{Tags, effective};
@@ -103,6 +106,14 @@ pub(super) fn setup_request(
     })
 }
 
+/// Which logs the host ships, as Setup and Configure are told: base64 of the CloudWatch agent's configuration, or `none` [CWL-3, 4].
+pub(crate) fn logs_of(view: &StackView, record: &Instance) -> (String, String) {
+    let layers = view.layers_of(record).filter_map(|layer| layer.logs.as_ref());
+    let encoded =
+        agent_configuration(layers, &record.hostname).map(|configuration| BASE64_STANDARD.encode(configuration.to_string()));
+    ("logs".to_owned(), encoded.unwrap_or_else(|| "none".to_owned()))
+}
+
 /// What Setup is told. Only one that is part of a boot installs updates [SEC-6] and clears what the ECS agent remembers.
 pub(crate) fn setup_parameters(
     view: &StackView,
@@ -121,6 +132,7 @@ pub(crate) fn setup_parameters(
         // Whose metrics the host publishes, for load-based scaling [MET-18].
         ("layer_ids".to_owned(), record.layer_ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(",")),
     ];
+    parameters.push(logs_of(view, record));
     // Changes while it was down [SSH-10].
     parameters.extend(users.map(UsersList::parameters).unwrap_or_default());
     if let Some(cluster) = view.cluster_of(record) {

@@ -5,7 +5,8 @@ use strata_domain::InstanceStatus;
 use strata_domain::model::Instance;
 use strata_ports::{Change, Expect, Store, StoreError, keys};
 
-/// The change that makes Configure due on a stack's hosts, for the commit in which an instance enters or leaves `online` [LIFE-1].
+/// The change that makes Configure due on a stack's hosts, for the commit in which an instance enters or leaves `online` [LIFE-2]. A reboot
+/// is neither [LIFE-4].
 ///
 /// # Errors
 /// [`StoreError`]: nothing is known; give up this round.
@@ -15,7 +16,7 @@ pub async fn configure_due_change(
     after: &Instance,
     now: Timestamp,
 ) -> Result<Option<Change>, StoreError> {
-    let is_online = |instance: &Instance| instance.status == InstanceStatus::Online;
+    let is_online = |instance: &Instance| matches!(instance.status, InstanceStatus::Online | InstanceStatus::Rebooting);
     if is_online(before) == is_online(after) {
         return Ok(None);
     }

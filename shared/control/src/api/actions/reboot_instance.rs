@@ -9,7 +9,7 @@ use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
-use crate::records::{busy_changes, configure_due_change};
+use crate::records::busy_changes;
 use crate::status_change::move_status;
 
 /// Restarts the machine of an instance that is online.
@@ -40,6 +40,5 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let event = move_status(&mut next, InstanceStatus::Rebooting, call.now, &stack);
     let mut changes = vec![stored.put(&next)];
     changes.extend(busy_changes(call.store(), &next, true).await?);
-    changes.extend(configure_due_change(call.store(), &stored.record, &next, call.now).await?);
     Ok(Answer::done(changes).telling(event))
 }

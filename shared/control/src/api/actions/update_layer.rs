@@ -53,6 +53,9 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     // Beside UpdateStack, which may just be switching the built-in groups off.
     let mut answer = Answer::done(vec![stored.put(&next), stack.check()]);
     answer.changes.extend(renamed(call, &stored.record, &next).await?);
+    if next.logs != stored.record.logs {
+        answer.changes.push(call.configure_due_on(&next).await?);
+    }
     if next.shortname != stored.record.shortname {
         // Alarms carry the layer's short name.
         load_based_index::rename_layer(call, &stack.record, (&stored.record, &next), &mut answer).await?;

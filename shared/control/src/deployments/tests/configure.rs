@@ -1,17 +1,19 @@
 //! The Configure event on the hosts of the simulated cloud.
 
-use serde_json::json;
-use strata_ports::{CommandKind, keys};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use strata_ports::{CommandKind, CommandRequest, keys};
 
-use super::world::{World, on_virtual_time, text};
+use super::world::{ADA, World, on_virtual_time, text};
 
 fn configures(world: &World) -> usize {
     world.sent.requests().iter().filter(|r| r.kind == CommandKind::Configure).count()
 }
 
-/// [LIFE-1]
+/// [LIFE-2]
 #[test]
-fn life_1_configure_runs_on_the_online_hosts_when_one_enters_or_leaves_online() {
+fn life_2_configure_runs_on_the_online_hosts_when_one_enters_or_leaves_online() {
     on_virtual_time(async || {
         let world = World::new(2, |config| config.ssm.configure_hooks = true).await;
         world.minutes(3).await;
@@ -58,6 +60,51 @@ fn cmd_33_what_comes_up_within_a_minute_is_one_run_on_each_host() {
         }
         world.minutes(3).await;
         assert_eq!(configures(&world), 2, "one on each");
+    });
+}
+
+/// [SSH-9] [ECS-75]
+#[test]
+fn ssh_9_a_change_of_access_is_a_configure_event_too() {
+    on_virtual_time(async || {
+        let world = World::new(1, |config| config.ssm.configure_hooks = true).await;
+        world.minutes(3).await;
+        world.call("CreateUserProfile", json!({ "IamUserArn": ADA })).await;
+        world.sent.forget();
+        world.call("SetPermission", json!({ "StackId": world.stack, "IamUserArn": ADA, "AllowSsh": true })).await;
+        world.minutes(3).await;
+        let kinds: Vec<CommandKind> = world.sent.requests().iter().map(|r| r.kind).collect();
+        assert_eq!(kinds, [CommandKind::Users, CommandKind::Configure]);
+    });
+}
+
+/// [CWL-3] [CWL-2] [CWL-17]
+#[test]
+fn cwl_3_a_layers_changed_logs_reach_its_online_hosts_also_without_a_hook() {
+    on_virtual_time(async || {
+        let world = World::new(2, |_| {}).await;
+        world.sent.forget();
+        let told = || -> Vec<String> {
+            let of = |r: &CommandRequest| r.parameters.iter().find(|(n, _)| n == "logs").map(|(_, value)| value.clone());
+            world.sent.requests().iter().filter(|r| r.kind == CommandKind::Configure).filter_map(of).collect()
+        };
+        let logs = |on: bool| json!({ "Enabled": on, "LogStreams": [{ "LogGroupName": "shop", "File": "/var/log/app.log" }] });
+        let set = async |logs: Value| {
+            world.call("UpdateLayer", json!({ "LayerId": world.layer, "CloudWatchLogsConfiguration": logs })).await;
+            world.minutes(3).await;
+        };
+        set(logs(true)).await;
+        assert_eq!(told().len(), 2);
+        for text in told() {
+            let configuration: Value = serde_json::from_slice(&BASE64_STANDARD.decode(text).unwrap()).unwrap();
+            let file = &configuration["logs"]["logs_collected"]["files"]["collect_list"][0];
+            assert_eq!((&file["file_path"], &file["log_group_name"]), (&json!("/var/log/app.log"), &json!("shop")));
+            assert!(file["log_stream_name"].as_str().unwrap().starts_with("web"), "{file}");
+        }
+        set(logs(true)).await;
+        assert_eq!(told().len(), 2, "the same again is no change");
+        set(logs(false)).await;
+        assert_eq!(told()[2..], ["none", "none"]);
     });
 }
 

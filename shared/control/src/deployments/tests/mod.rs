@@ -1,5 +1,6 @@
 //! Commands from the API to the hosts of the simulated cloud and back.
 
+mod boot;
 mod configure;
 mod crashes;
 mod users;
@@ -153,7 +154,7 @@ fn cmd_27_what_the_service_runs_by_itself_is_listed_without_a_deployment() {
     });
 }
 
-/// [CMD-34]
+/// [CMD-34] [CMD-36]
 #[test]
 fn cmd_34_in_a_frozen_stack_nothing_is_sent_and_after_an_hour_it_has_expired() {
     on_virtual_time(async || {
