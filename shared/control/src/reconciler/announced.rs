@@ -177,7 +177,7 @@ impl Reconciler {
         changes.extend(busy_changes(store, &next, true).await?);
         let key = keys::last_start(&next.stack_id, &next.id);
         let expect = store.get(&key).await?.map_or(Expect::Absent, |item| item.unchanged());
-        changes.push(Change::put(key, &keys::LastStart { at: now }, expect));
+        changes.push(Change::put(key, &keys::LastStart { at: now, failed_before: 0 }, expect));
         Ok(changes)
     }
 
