@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use strata_domain::decision::{DecisionRecord, Page};
 
 use crate::store::Listing;
-use crate::{Change, CloudError, CommitError, Expect, Key, Store, StoreError, keys};
+use crate::{Change, CloudError, CommitError, Expect, Item, Key, Store, StoreError, keys};
 
 /// An event out: EventBridge, source `opsworks` [EVT-1..7].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +91,8 @@ impl Told {
     }
 }
 
+/// Events in one call: EventBridge's most. One call for each would hold up a thousand starts by minutes.
+const EVENTS_PER_PUT: usize = 10;
 /// A page is being sent by one invocation; another sends it only when that one has not removed it for so long.
 const LEASE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -109,10 +111,11 @@ pub async fn flush_outbox(
     now: Timestamp,
 ) -> Result<usize, StoreError> {
     let mut sent = 0;
+    let mut batch: Vec<(Item, EventOut)> = Vec::new();
     for mut item in store.list(&Listing { limit: Some(200), ..Listing::of(keys::OUTBOX_PK, "") }).await? {
         // A torn or foreign message must not hold up the others.
         let Ok(message) = item.decode::<Message>() else { continue };
-        let delivered = match message {
+        match message {
             Message::Page { page, sending_since } => {
                 if sending_since.is_some_and(|since| now.duration_since(since) < LEASE) {
                     continue;
@@ -122,20 +125,46 @@ pub async fn flush_outbox(
                     continue;
                 }
                 item.version += 1;
-                pager.publish(&page).await
+                if pager.publish(&page).await.is_ok() {
+                    sent += 1;
+                    remove(store, &[item]).await?;
+                }
             }
-            Message::Event { event } => events.put(std::slice::from_ref(&event)).await,
-        };
-        if delivered.is_err() {
-            continue;
+            Message::Event { event } => batch.push((item, event)),
         }
-        sent += 1;
-        // Another sender may have removed it meanwhile, or the answer is lost: then it is sent once more with the same id.
-        match store.commit(vec![Change::Delete { key: item.key.clone(), expect: item.unchanged() }]).await {
-            Ok(()) | Err(CommitError::Conflict { .. } | CommitError::Unavailable { .. } | CommitError::OutcomeUnknown { .. }) => {
-            }
-            Err(CommitError::Impossible { why }) => return Err(StoreError::Unavailable { why }),
+        if batch.len() == EVENTS_PER_PUT {
+            sent += put(store, events, std::mem::take(&mut batch)).await?;
         }
     }
+    sent += put(store, events, batch).await?;
     Ok(sent)
+}
+
+/// Puts events and removes them; how many. What cannot be put now stays.
+async fn put(store: &dyn Store, events: &dyn Events, batch: Vec<(Item, EventOut)>) -> Result<usize, StoreError> {
+    let (items, batch): (Vec<Item>, Vec<EventOut>) = batch.into_iter().unzip();
+    if batch.is_empty() || events.put(&batch).await.is_err() {
+        return Ok(0);
+    }
+    remove(store, &items).await?;
+    Ok(items.len())
+}
+
+/// Removes messages that were sent. Another sender may have removed one meanwhile, so that the others are removed one by one; one that stays, or
+/// whose answer is lost, is sent once more with the same id.
+async fn remove(store: &dyn Store, items: &[Item]) -> Result<(), StoreError> {
+    let delete = |item: &Item| Change::Delete { key: item.key.clone(), expect: item.unchanged() };
+    let together = store.commit(items.iter().map(delete).collect()).await;
+    match together {
+        Ok(()) | Err(CommitError::Unavailable { .. } | CommitError::OutcomeUnknown { .. }) => Ok(()),
+        Err(CommitError::Impossible { why }) => Err(StoreError::Unavailable { why }),
+        Err(CommitError::Conflict { .. }) if items.len() == 1 => Ok(()),
+        Err(CommitError::Conflict { .. }) => {
+            for item in items {
+                // Whatever this comes to, the message is only sent once more.
+                let _ = store.commit(vec![delete(item)]).await;
+            }
+            Ok(())
+        }
+    }
 }

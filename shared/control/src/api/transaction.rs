@@ -115,7 +115,9 @@ pub(crate) async fn write(mut call: Call<'_>, input: &Input, repeat: &RequestKey
 pub(crate) async fn commit_piece(call: &Call<'_>, piece: &Answer) -> Result<bool, ApiError> {
     match commit(call.ports, piece, None).await? {
         Committed::Yes => {
-            follow_up(call.ports, piece).await;
+            // Its event is left in the outbox: instance-lifecycle, which the change wakes, sends many in one call. A call for each of a thousand
+            // instances would outlast the request.
+            afterwards(call.ports, piece).await;
             Ok(true)
         }
         Committed::Unknown | Committed::Conflict => Ok(false),
@@ -172,6 +174,10 @@ fn told(events: &[EventOut]) -> Told {
 
 async fn follow_up(ports: &Ports, answer: &Answer) {
     send(ports, &answer.events).await;
+    afterwards(ports, answer).await;
+}
+
+async fn afterwards(ports: &Ports, answer: &Answer) {
     for after in &answer.after {
         let missed = match after {
             After::Alarms { scope, put, delete } => bring_alarms_in_step(ports, scope, put, delete).await,

@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
-use strata_ports::keys;
+use strata_ports::store::Listing;
+use strata_ports::{Store, keys};
 
 use super::TestApi;
 use super::support::Reply;
@@ -103,5 +104,6 @@ async fn a_lost_call_is_made_up_for() {
     app.store.lose_calls.store(1, Ordering::Relaxed);
     app.call("StartStack", json!({ "StackId": stack })).await.good();
     assert_eq!(app.described(&instance).await["Status"], "requested");
-    assert_eq!(app.cloud.events.lock().unwrap().len(), 1);
+    let told = app.store.list(&Listing::of(keys::OUTBOX_PK, "")).await.unwrap();
+    assert_eq!(told.len(), 1, "its event waits for instance-lifecycle, once");
 }
