@@ -1,5 +1,6 @@
 //! Helpers of the end-to-end tests: run a scenario through the command line's own seam and keep its whole log.
 
+pub mod calls;
 pub mod cloud_endpoint;
 pub mod crash;
 pub mod fuzz;

@@ -27,6 +27,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
                             with venv
   bench api [ARGS]          DescribeInstances over loopback beside a server with the same bytes ready, StartInstance, and memory over
                             a million requests; in release; ARGS go to the bench, see --help
+  bench calls [ARGS]        the calls that starts, stops and first launches of 1 to 1,000 instances cost on the simulated cloud, and their
+                            simulated time beside the floor that EC2's buckets allow; in release
   bench cold-start [ARGS]   the packaged functions from exec to first response, beside a bare Rust function and a Python one; ARGS go to
                             the bench, for example --only load-scaling
   fuzz [ARGS]               fuzzes the API until it is stopped; needs cargo-fuzz; ARGS go to libFuzzer, for example -max_total_time=600
@@ -50,8 +52,9 @@ fn main() -> ExitCode {
         },
         "wire" => wire::run(rest),
         "bench" if rest.first().is_some_and(|what| what == "api") => steps::bench_api(&rest[1..]),
+        "bench" if rest.first().is_some_and(|what| what == "calls") => steps::bench_calls(&rest[1..]),
         "bench" if rest.first().is_some_and(|what| what == "cold-start") => packaging::bench_cold_start(&rest[1..]),
-        "bench" => return misused("bench: expected `bench api` or `bench cold-start`"),
+        "bench" => return misused("bench: expected `bench api`, `bench calls` or `bench cold-start`"),
         "package" => match packaging::Options::from_args(rest) {
             Ok(options) => packaging::run(&options),
             Err(problem) => return misused(&problem),

@@ -47,7 +47,8 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
             tell_of_changes(deps, &ids).await;
             let poke = keys::launch_poke();
             let is_poked = changed.iter().any(|key| key.pk == poke.pk);
-            let mut decisions = if ids.is_empty() && !is_poked { Vec::new() } else { reconciler.step(&ids, &woken_by).await? };
+            let mut decisions =
+                if ids.is_empty() && !is_poked { Vec::new() } else { reconciler.step_and_launch(&ids, &woken_by).await? };
             if changed.iter().any(|key| key.pk == keys::USERS_DUE_PK) {
                 runner.sync_users().await?;
             }

@@ -64,10 +64,58 @@ async fn each_method_calls_what_its_table_says() {
     support::check_uses(&base, USES, "set_instance_type");
     compute.start_instances(&scope, &ids).await.unwrap();
     support::check_uses(&base, USES, "start_instances");
+    compute.find_unnoted(&scope).await.unwrap();
+    support::check_uses(&base, USES, "find_unnoted");
+    compute.note_running(&scope, &ids).await.unwrap();
+    support::check_uses(&base, USES, "note_running");
     compute.terminate_instances(&scope, &ids).await.unwrap();
     support::check_uses(&base, USES, "terminate_instances");
     compute.delete_volumes(&scope, &["vol-0123456789abcdef0".to_owned()]).await.unwrap();
     support::check_uses(&base, USES, "delete_volumes");
+}
+
+/// [SG-1] [SG-3] [ECS-58] The built-in groups are made once, each open to all three, and one that somebody deleted is made again.
+#[tokio::test]
+#[ignore = "wants a server: cargo xtask wire"]
+async fn sg_1_built_in_groups_are_made_once_for_a_vpc_and_again_when_one_is_missing() {
+    let base = support::base(&[]);
+    let (compute, raw, scope) = (Ec2Compute::new(&base), ec2(&base), support::scope());
+    let vpc = raw.create_vpc().cidr_block("10.99.0.0/16").send().await.unwrap().vpc.unwrap();
+    let vpc = vpc.vpc_id().unwrap();
+    base.log().take();
+    let made = compute.ensure_groups(&scope, vpc).await.unwrap();
+    support::check_uses(&base, USES, "ensure_groups");
+    assert_eq!(made.keys().map(String::as_str).collect::<Vec<_>>(), strata_domain::security_groups::ALL);
+    assert_eq!(compute.ensure_groups(&scope, vpc).await.unwrap(), made, "they are there");
+    let rules = async |id: &str| {
+        let seen = raw.describe_security_groups().group_ids(id).send().await.unwrap();
+        let group = &seen.security_groups()[0];
+        assert!(group.tags().iter().any(|t| t.key() == Some("strata:installation")));
+        let mut rules: Vec<(String, String)> = Vec::new();
+        for open in group.ip_permissions() {
+            assert!(open.ip_ranges().is_empty(), "nothing is open to the world");
+            let from = open.user_id_group_pairs().iter().filter_map(|pair| pair.group_id());
+            rules.extend(from.map(|from| (open.ip_protocol().unwrap().to_owned(), from.to_owned())));
+        }
+        rules.sort_unstable();
+        rules
+    };
+    let mut expected: Vec<(String, String)> =
+        ["icmp", "tcp", "udp"].iter().flat_map(|p| made.values().map(|id| ((*p).to_owned(), id.clone()))).collect();
+    expected.sort_unstable();
+    for id in made.values() {
+        assert_eq!(rules(id).await, expected);
+    }
+    let ecs = &made["AWS-OpsWorks-ECS-Cluster"];
+    for id in made.values() {
+        let mine = raw.describe_security_groups().group_ids(id).send().await.unwrap();
+        let open = mine.security_groups()[0].ip_permissions().to_vec();
+        raw.revoke_security_group_ingress().group_id(id).set_ip_permissions(Some(open)).send().await.unwrap();
+    }
+    raw.delete_security_group().group_id(ecs).send().await.unwrap();
+    let again = compute.ensure_groups(&scope, vpc).await.unwrap();
+    assert_ne!(&again["AWS-OpsWorks-ECS-Cluster"], ecs);
+    assert_eq!(rules(&again["AWS-OpsWorks-Default-Server"]).await.len(), 9, "the others trust the new one");
 }
 
 /// What a machine is launched with arrives: groups, key, devices, encryption, metadata settings, tags [TAG-9] [EBS-14] [EBS-28].

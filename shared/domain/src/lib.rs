@@ -26,6 +26,7 @@ pub mod permissions;
 pub mod registration;
 pub mod resources;
 pub mod secret;
+pub mod security_groups;
 pub mod service_role;
 pub mod settings;
 pub mod start_retries;

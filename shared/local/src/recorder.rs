@@ -96,6 +96,7 @@ fn stamp(&self, pk: &str) -> Option<u64> {
 
 recorded!(Compute {
     run_instance(scope: &StackScope, spec: &LaunchSpec) -> Result<Ec2Instance, CloudError>;
+    ensure_groups(scope: &StackScope, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError>;
     start_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
     set_instance_type(scope: &StackScope, id: &Ec2InstanceId, instance_type: &str) -> Result<(), CloudError>;
     stop_instances(scope: &StackScope, ids: &[Ec2InstanceId], force: bool) -> Each<Ec2InstanceId>;
@@ -105,6 +106,8 @@ recorded!(Compute {
     find_by_record(scope: &StackScope, records: &[InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
     describe_exceptions(scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError>;
     scheduled_events(scope: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError>;
+    find_unnoted(scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError>;
+    note_running(scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<(), CloudError>;
     delete_volumes(scope: &StackScope, ec2_volume_ids: &[String]) -> Each<String>;
 });
 

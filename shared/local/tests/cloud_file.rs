@@ -90,6 +90,8 @@ fn launch(n: u64) -> LaunchSpec {
         block_devices: Vec::new(),
         layers: Vec::new(),
         tags: strata_domain::tags::Tags::new(),
+        imdsv1: false,
+        plain_root: false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Compute: EC2 instances and their volumes.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -89,6 +91,12 @@ pub struct LaunchSpec {
     /// The user tags of its layers [TAG-3].
     #[serde(default)]
     pub tags: Tags,
+    /// Whether the metadata service answers requests without a session token, too.
+    #[serde(default)]
+    pub imdsv1: bool,
+    /// Whether the root volume stays as the image has it; else it is encrypted.
+    #[serde(default)]
+    pub plain_root: bool,
 }
 
 /// EC2's instance states.
@@ -166,6 +174,12 @@ pub trait Compute: Send + Sync {
     /// # Errors
     /// `Refused` for capacity or quota, `RetryLater` when throttled, `OutcomeUnknown`: repeat with the same token.
     async fn run_instance(&self, scope: &StackScope, spec: &LaunchSpec) -> Result<Ec2Instance, CloudError>;
+    /// Makes those of the built-in security groups that the VPC lacks, with their rules (`security_groups::ALL`), and gives the ids of all by name.
+    /// A group that is there keeps the rules that it has.
+    ///
+    /// # Errors
+    /// `RetryLater` when throttled; `OutcomeUnknown`: ask again; `Wrong` without the right to make them.
+    async fn ensure_groups(&self, scope: &StackScope, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError>;
     /// Starts stopped instances, batched by the adapter. An `Err` means that the whole batch did not happen.
     async fn start_instances(
         &self,
@@ -206,6 +220,11 @@ pub trait Compute: Send + Sync {
     /// What EC2 has scheduled for running machines of the region and not yet done or cancelled, whoever's they are; the caller knows its own.
     /// A constant number of calls, whatever the fleet's size.
     async fn scheduled_events(&self, scope: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError>;
+    /// This stack's tagged instances that run although we have stopped them last: [`Compute::note_running`] is due for those that we started.
+    async fn find_unnoted(&self, scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError>;
+    /// Notes that we want these to run, so that from now on it is an exception when they do not. A launch notes it by itself, a restart does
+    /// not: restarts come in small batches, and this is one call for many.
+    async fn note_running(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<(), CloudError>;
     /// Deletes volumes; one that is gone is a success, one that is still attached is for later.
     async fn delete_volumes(&self, scope: &StackScope, ec2_volume_ids: &[String]) -> Result<Vec<ItemResult<String>>, CloudError>;
 }

@@ -52,6 +52,15 @@ impl Compute for Silent {
     async fn run_instance(&self, _: &StackScope, _: &LaunchSpec) -> Result<Ec2Instance, CloudError> {
         silent()
     }
+    async fn ensure_groups(&self, _: &StackScope, _: &str) -> Result<std::collections::BTreeMap<String, String>, CloudError> {
+        silent()
+    }
+    async fn find_unnoted(&self, _: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
+        silent()
+    }
+    async fn note_running(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Result<(), CloudError> {
+        silent()
+    }
     async fn start_instances(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Batch<Ec2InstanceId> {
         silent()
     }

@@ -75,6 +75,13 @@ pub(super) async fn exceptions(client: &Client, scope: &StackScope) -> Result<Ve
     views(&found, &impaired)
 }
 
+/// The stack's machines that run although they are noted as taken down.
+pub(super) async fn unnoted(client: &Client, scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
+    let down = filter(&format!("tag:{}", tags::POWER), ["off"]);
+    let up = instances(client, vec![of_stack(scope), down, filter("instance-state-name", ["running"])]).await?;
+    views(&up, &BTreeSet::new())
+}
+
 /// The two checks are asked for one after the other: filters of different names must hold both at once.
 async fn impaired_in_region(client: &Client) -> Result<BTreeSet<String>, CloudError> {
     let mut found = BTreeSet::new();

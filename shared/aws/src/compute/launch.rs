@@ -45,7 +45,7 @@ pub(super) fn request(
         .set_key_name(spec.key_name.clone())
         .set_ebs_optimized(spec.ebs_optimized.then_some(true))
         .set_block_device_mappings(Some(devices).filter(|devices| !devices.is_empty()))
-        .metadata_options(metadata())
+        .metadata_options(metadata(spec))
         .set_tag_specifications(Some(tagged))
 }
 
@@ -76,11 +76,11 @@ fn profile(spec: &LaunchSpec) -> Option<IamInstanceProfileSpecification> {
     Some(IamInstanceProfileSpecification::builder().arn(arn).build())
 }
 
-/// Version 2 of the metadata service is required.
-fn metadata() -> InstanceMetadataOptionsRequest {
+/// Version 2 of the metadata service is required, unless the layer's settings let version 1 be.
+fn metadata(spec: &LaunchSpec) -> InstanceMetadataOptionsRequest {
     InstanceMetadataOptionsRequest::builder()
         .http_endpoint(InstanceMetadataEndpointState::Enabled)
-        .http_tokens(HttpTokensState::Required)
+        .http_tokens(if spec.imdsv1 { HttpTokensState::Optional } else { HttpTokensState::Required })
         .http_put_response_hop_limit(METADATA_HOPS)
         .build()
 }
@@ -91,17 +91,17 @@ fn block_devices(spec: &LaunchSpec, image: &Image) -> Vec<BlockDeviceMapping> {
         mapping.device_name == ROOT_DEVICE || Some(mapping.device_name.as_str()) == root_name
     };
     let asked = spec.block_devices.iter().find(is_root).and_then(|mapping| mapping.ebs.as_ref());
-    let root = image.root.iter().map(|root| mapped(&root.device, root_volume(root, asked)));
+    let root = image.root.iter().map(|root| mapped(&root.device, root_volume(root, asked, !spec.plain_root)));
     let others = spec.block_devices.iter().filter(|mapping| !is_root(mapping)).map(other_device);
     root.chain(others).chain(spec.volumes.iter().map(volume)).collect()
 }
 
-/// The root volume: encrypted, and as the image has it where nothing else is asked for.
-fn root_volume(root: &RootVolume, asked: Option<&model::EbsBlockDevice>) -> EbsBlockDevice {
+/// The root volume: encrypted, unless the layer's settings leave that to the image, and as the image has it where nothing else is asked for.
+fn root_volume(root: &RootVolume, asked: Option<&model::EbsBlockDevice>, encrypted: bool) -> EbsBlockDevice {
     let builder = asked.map_or_else(EbsBlockDevice::builder, of_record);
     let size = builder.get_volume_size().or(root.size);
     let goes = builder.get_delete_on_termination().unwrap_or(true);
-    builder.encrypted(true).set_volume_size(size).delete_on_termination(goes).build()
+    builder.set_encrypted(encrypted.then_some(true)).set_volume_size(size).delete_on_termination(goes).build()
 }
 
 fn other_device(mapping: &model::BlockDeviceMapping) -> BlockDeviceMapping {
@@ -187,6 +187,15 @@ mod tests {
             spec.block_devices = vec![mapping(name, Some(30))];
             assert_eq!(shown(&block_devices(&spec, &image(Some("/dev/xvda")))), ["/dev/xvda - 30 0 encrypted goes"], "{name}");
         }
+    }
+
+    #[test]
+    fn old_metadata_requests_and_a_plain_root_volume_are_a_setting_away() {
+        let mut spec = launch("record-1", "us-east-1a");
+        assert_eq!(metadata(&spec).http_tokens(), Some(&HttpTokensState::Required));
+        (spec.imdsv1, spec.plain_root) = (true, true);
+        assert_eq!(metadata(&spec).http_tokens(), Some(&HttpTokensState::Optional));
+        assert_eq!(shown(&block_devices(&spec, &image(Some("/dev/xvda")))), ["/dev/xvda - 8 0 goes"]);
     }
 
     /// [EBS-14] [EBS-28]

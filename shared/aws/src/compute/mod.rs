@@ -7,6 +7,7 @@
 
 mod batches;
 pub(crate) mod describe;
+mod groups;
 pub mod images;
 mod launch;
 pub mod tags;
@@ -36,10 +37,13 @@ pub const USES: &[Uses] = &[
     },
     Uses { method: "run_instance", role: Role::Function, actions: &["ssm:GetParameter"] },
     Uses {
-        method: "start_instances",
+        method: "ensure_groups",
         role: Role::Stack,
-        actions: &["ec2:CreateTags", "ec2:DescribeInstances", "ec2:StartInstances"],
+        actions: &["ec2:AuthorizeSecurityGroupIngress", "ec2:CreateSecurityGroup", "ec2:DescribeSecurityGroups"],
     },
+    Uses { method: "start_instances", role: Role::Stack, actions: &["ec2:DescribeInstances", "ec2:StartInstances"] },
+    Uses { method: "find_unnoted", role: Role::Stack, actions: &["ec2:DescribeInstances"] },
+    Uses { method: "note_running", role: Role::Stack, actions: &["ec2:CreateTags"] },
     Uses { method: "set_instance_type", role: Role::Stack, actions: &["ec2:ModifyInstanceAttribute"] },
     Uses {
         method: "stop_instances",
@@ -86,24 +90,24 @@ impl Ec2Compute {
         Ok(found.iter().filter_map(|i| Some((Ec2InstanceId::from(i.instance_id()?), describe::state(i)?))).collect())
     }
 
-    /// Notes on the machines whether we want them to run; [`describe::exceptions`] tells by it what others have stopped.
+    /// Notes on the machines that we take them down.
     ///
-    /// Our choice: it hinders nothing when it fails. A stop that is not noted is looked at once too often, a start that is not noted is
-    /// found by the full sweep.
-    async fn note_power(client: &Client, ids: &[Ec2InstanceId], power: &'static str) {
+    /// Our choice: it hinders nothing when it fails. A stop that is not noted is looked at once too often.
+    async fn note_down(client: &Client, ids: &[Ec2InstanceId]) {
+        if let Err(error) = Self::note_power(client, ids, "off").await {
+            tracing::warn!(error = %error, "a machine could not be tagged");
+        }
+    }
+
+    /// Notes on the machines whether we want them to run; [`describe::exceptions`] tells by it what others have stopped.
+    async fn note_power(client: &Client, ids: &[Ec2InstanceId], power: &'static str) -> Result<(), CloudError> {
         const ACTION: &str = "ec2:CreateTags";
         let result = each(ACTION, names(ids), |batch| {
             let request = client.create_tags().set_resources(Some(batch)).tags(tags::tag(tags::POWER, power));
             async move { request.send().await.map(drop).map_err(|error| Failure::of(ACTION, error)) }
         })
         .await;
-        let failed = match result {
-            Ok(results) => results.into_iter().find_map(|item| item.result.err()),
-            Err(error) => Some(error),
-        };
-        if let Some(error) = failed {
-            tracing::warn!(error = %error, power, "a machine could not be tagged");
-        }
+        result?.into_iter().find_map(|item| item.result.err()).map_or(Ok(()), Err)
     }
 }
 
@@ -178,6 +182,10 @@ impl Compute for Ec2Compute {
         }
     }
 
+    async fn ensure_groups(&self, scope: &StackScope, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        groups::ensure(&self.clients.client(scope), &self.installation, vpc_id).await
+    }
+
     async fn start_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Results, CloudError> {
         const ACTION: &str = "ec2:StartInstances";
         if ids.is_empty() {
@@ -190,7 +198,6 @@ impl Compute for Ec2Compute {
             Ec2State::Stopping | Ec2State::ShuttingDown | Ec2State::Terminated => Some(Err(unfit(ACTION, id, state))),
             Ec2State::Stopped => None,
         });
-        Self::note_power(&client, &asked, "on").await;
         let started = each(ACTION, names(&asked), |batch| {
             let request = client.start_instances().set_instance_ids(Some(batch));
             async move { request.send().await.map(drop).map_err(|error| Failure::of(ACTION, error)) }
@@ -222,7 +229,7 @@ impl Compute for Ec2Compute {
         });
         let is_down = |id: &Ec2InstanceId| matches!(states.get(id), Some(Ec2State::Stopping | Ec2State::Stopped));
         let noted: Vec<_> = ids.iter().filter(|id| asked.contains(id) || is_down(id)).cloned().collect();
-        Self::note_power(&client, &noted, "off").await;
+        Self::note_down(&client, &noted).await;
         let stopped = each(ACTION, names(&asked), |batch| {
             let request = client.stop_instances().set_instance_ids(Some(batch)).set_force(force.then_some(true));
             async move { request.send().await.map(drop).map_err(|error| Failure::of(ACTION, error)) }
@@ -242,7 +249,7 @@ impl Compute for Ec2Compute {
             Ec2State::ShuttingDown | Ec2State::Terminated => Some(Ok(())),
             Ec2State::Pending | Ec2State::Running | Ec2State::Stopping | Ec2State::Stopped => None,
         });
-        Self::note_power(&client, ids, "off").await;
+        Self::note_down(&client, ids).await;
         let terminated = each(ACTION, names(&asked), |batch| {
             let request = client.terminate_instances().set_instance_ids(Some(batch));
             async move { request.send().await.map(drop).map_err(|error| Failure::of(ACTION, error)) }
@@ -291,6 +298,14 @@ impl Compute for Ec2Compute {
 
     async fn scheduled_events(&self, scope: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError> {
         describe::scheduled(&self.clients.client(scope)).await
+    }
+
+    async fn find_unnoted(&self, scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
+        describe::unnoted(&self.clients.client(scope), scope).await
+    }
+
+    async fn note_running(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<(), CloudError> {
+        Self::note_power(&self.clients.client(scope), ids, "on").await
     }
 
     async fn delete_volumes(&self, scope: &StackScope, ec2_volume_ids: &[String]) -> Result<Vec<ItemResult<String>>, CloudError> {

@@ -14,7 +14,7 @@ pub const STACK: &str = "strata:stack";
 pub const INSTANCE: &str = "strata:instance";
 /// The launch's token.
 pub const TOKEN: &str = "strata:token";
-/// `on` while we want the machine to run, `off` from our stop or termination to our next start.
+/// `on` while we want the machine to run, `off` from our stop or termination until the next note that it is in service.
 pub const POWER: &str = "strata:power";
 /// Where the launch's volumes are mounted, see [`volume_notes`].
 const VOLUMES: &str = "strata:volumes";

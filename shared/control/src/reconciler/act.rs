@@ -148,6 +148,7 @@ impl Actor<'_> {
         let mut next = Vec::with_capacity(items.len());
         let mut is_throttled = false;
         let mut refusals: BTreeMap<(String, String), Vec<CloudError>> = BTreeMap::new();
+        let built_in = self.built_in_groups().await;
         for item in items {
             if is_throttled {
                 next.push(Next::Backlog);
@@ -164,7 +165,7 @@ impl Actor<'_> {
                 next.push(Next::Rest);
                 continue;
             };
-            let launched = match launch_spec(self.view, &item.record, taken) {
+            let launched = match launch_spec(self.view, &item.record, taken, &built_in) {
                 Ok(spec) => self.ports.compute.run_instance(&self.view.scope, &spec).await,
                 Err(error) => Err(error),
             };
@@ -184,6 +185,21 @@ impl Actor<'_> {
             });
         }
         next
+    }
+
+    /// The built-in security groups of the stack's VPC, made if they are missing [SG-1] [SG-8].
+    ///
+    /// Our choice: groups that cannot be made, for want of a right or because EC2 does not answer, keep no machine from starting: it gets its
+    /// layers' own groups, or the VPC's default one. Missing capacity hurts more, and a group less opens nothing.
+    async fn built_in_groups(&self) -> BTreeMap<String, String> {
+        if !self.view.stack.use_opsworks_security_groups {
+            return BTreeMap::new();
+        }
+        let made = self.ports.compute.ensure_groups(&self.view.scope, &self.view.stack.vpc_id).await;
+        made.unwrap_or_else(|error| {
+            tracing::warn!(stack.id = %self.view.stack.id, error = %error, "the built-in security groups are missing");
+            BTreeMap::new()
+        })
     }
 
     /// The instance type that a start of the record asks for now.

@@ -1,6 +1,6 @@
 //! What a launch and a Setup run are asked to do: settings of stack, layers and instance put together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,6 +9,7 @@ use strata_domain::lifecycle::type_to_ask;
 use strata_domain::log_streams::agent_configuration;
 use strata_domain::model::Instance;
 use strata_domain::resources::{MAX_VOLUMES, next_device};
+use strata_domain::security_groups;
 use strata_domain::tags::{Tags, effective};
 use strata_ports::{CloudError, CommandKind, CommandRequest, LaunchSpec, VolumeSpec};
 
@@ -20,7 +21,15 @@ use crate::deployments::users::UsersList;
 ///
 /// # Errors
 /// `Wrong` when its layers ask for more volumes than there are device names.
-pub(super) fn launch_spec(view: &StackView, record: &Instance, taken: Vec<String>) -> Result<LaunchSpec, CloudError> {
+///
+/// `built_in` are the ids of the built-in security groups by name.
+pub(super) fn launch_spec(
+    view: &StackView,
+    record: &Instance,
+    taken: Vec<String>,
+    built_in: &BTreeMap<String, String>,
+) -> Result<LaunchSpec, CloudError> {
+    let groups = security_groups::of_instance(view.stack.use_opsworks_security_groups, view.layers_of(record));
     let volumes = volumes_of_layers(view, record, taken)?;
     // The ECS layer's profile is what the ECS agent needs [ECS-40].
     let own_profile = |with_cluster: bool| {
@@ -47,6 +56,7 @@ pub(super) fn launch_spec(view: &StackView, record: &Instance, taken: Vec<String
         security_group_ids: view
             .layers_of(record)
             .flat_map(|layer| layer.custom_security_group_ids.iter().cloned())
+            .chain(groups.iter().filter_map(|name| built_in.get(*name).cloned()))
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect(),
@@ -59,6 +69,8 @@ pub(super) fn launch_spec(view: &StackView, record: &Instance, taken: Vec<String
             tags.extend(effective(&view.stack.tags, &layer.tags));
             tags
         }),
+        imdsv1: view.settings_of(record).any(|settings| settings.launch.imdsv1),
+        plain_root: view.settings_of(record).any(|settings| !settings.launch.encrypt_root),
     })
 }
 

@@ -25,7 +25,6 @@ pub(crate) mod write;
 use jiff::SignedDuration;
 use strata_domain::decision::DecisionRecord;
 use strata_domain::{Ec2InstanceId, InstanceId, StackId};
-use strata_ports::store::Listing;
 use strata_ports::{HandlerError, Ports, StoreError, keys};
 
 /// An instance and its stack: enough to find the record.
@@ -42,7 +41,7 @@ pub struct Config {
     pub rounds: usize,
     /// How often every record that is not stopped is looked at; default 15 minutes.
     pub full_sweep_every: SignedDuration,
-    /// How many throttled launches an invocation takes along; default 10.
+    /// How many throttled launches an invocation of the table's stream takes along; default 10.
     pub backlog_portion: usize,
 }
 
@@ -71,15 +70,29 @@ impl Reconciler {
         Self { ports, config }
     }
 
-    /// Brings these instances forward as far as they go now, and some throttled launches with them. `trigger` says in a few words
-    /// what woke us. Returns the decisions told.
+    /// Brings these instances forward as far as they go now. `trigger` says in a few words what woke us. Returns the decisions told.
+    ///
+    /// Launches that wait in the backlog are left to [`Reconciler::step_and_launch`]: EC2 lets few through, and a repeat of somebody else's
+    /// launch at the same moment would use up a token for nothing.
     ///
     /// # Errors
     /// [`HandlerError::Store`] and [`HandlerError::Commit`] when the store does not answer; what was done until then stands.
     /// Trouble of the cloud is no error: the step is repeated on the next look.
     pub async fn step(&self, ids: &[Named], trigger: &str) -> Result<Vec<DecisionRecord>, HandlerError> {
+        self.go(ids, Vec::new(), trigger).await
+    }
+
+    /// As [`Reconciler::step`], with some throttled launches. For the table's stream, whose invocations follow one another, so that one of them
+    /// at a time works on the backlog.
+    ///
+    /// # Errors
+    /// As `step`.
+    pub async fn step_and_launch(&self, ids: &[Named], trigger: &str) -> Result<Vec<DecisionRecord>, HandlerError> {
+        self.go(ids, self.backlog(self.config.backlog_portion).await?, trigger).await
+    }
+
+    async fn go(&self, ids: &[Named], waiting: Vec<Named>, trigger: &str) -> Result<Vec<DecisionRecord>, HandlerError> {
         let mut open: std::collections::BTreeSet<Named> = ids.iter().cloned().collect();
-        let waiting = self.backlog().await?;
         open.extend(waiting.iter().cloned());
         let waiting = waiting.into_iter().map(|(_, id)| id).collect();
         let mut run = round::Run::new(self, trigger, open, waiting);
@@ -100,12 +113,6 @@ impl Reconciler {
         let Some(item) = self.ports.store.get(&keys::ec2_index(ec2)).await? else { return Ok(None) };
         let owner: keys::Ec2Owner = item.decode()?;
         Ok(Some((owner.stack_id, owner.instance_id)))
-    }
-
-    /// Launches that were throttled: each invocation takes some along, so that a thousand launches go on as fast as EC2 lets them.
-    async fn backlog(&self) -> Result<Vec<Named>, StoreError> {
-        let listing = Listing { limit: Some(self.config.backlog_portion), ..Listing::of(keys::LAUNCH_BACKLOG_PK, "") };
-        self.ports.store.list(&listing).await?.iter().map(named).collect()
     }
 }
 

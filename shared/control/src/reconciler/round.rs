@@ -31,7 +31,7 @@ pub(super) struct Run<'a> {
     done: BTreeSet<(InstanceId, Action)>,
     pub(super) decisions: Vec<DecisionRecord>,
     /// Taken along from the backlog of launches.
-    waiting: BTreeSet<InstanceId>,
+    pub(super) waiting: BTreeSet<InstanceId>,
     /// The first trouble with the store. It spoils only the records that it is about; whoever woke us is told at the end.
     failed: Option<HandlerError>,
 }
@@ -268,7 +268,13 @@ impl<'a> Run<'a> {
         items: Vec<Stored<Instance>>,
         now: Timestamp,
     ) -> Result<(), HandlerError> {
-        let items = self.permitted(view, action, items, now).await?;
+        let mut items = self.permitted(view, action, items, now).await?;
+        if action == Action::Launch {
+            let ids: Vec<InstanceId> = items.iter().map(|item| item.record.id.clone()).collect();
+            let left = self.left_to_others(&ids).await?;
+            items.iter().filter(|item| left.contains(&item.record.id)).for_each(|item| self.close(&item.record));
+            items.retain(|item| !left.contains(&item.record.id));
+        }
         if items.is_empty() {
             return Ok(());
         }

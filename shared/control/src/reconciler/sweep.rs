@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use strata_domain::decision::DecisionRecord;
+use strata_domain::mode::{ActionKind, permits};
 use strata_domain::model::{Instance, Stack};
-use strata_domain::{ClusterArn, InstanceStatus, StackId};
+use strata_domain::{ClusterArn, Ec2InstanceId, InstanceStatus, StackId};
+use strata_ports::mode::effective;
 use strata_ports::store::Listing;
 use strata_ports::{Change, Expect, HandlerError, StoreError, keys};
 
-use super::view::StackView;
+use super::view::{StackView, scope_of};
 use super::{Named, Reconciler, named, outage, round, shortage};
 use crate::records::cloning::sweep_unfinished;
 
@@ -48,7 +50,7 @@ impl Reconciler {
         };
         failed = failed.or(awake.err());
         let ids: Vec<Named> = ids.into_iter().collect();
-        decisions.extend(self.step(&ids, trigger).await?);
+        decisions.extend(self.go(&ids, self.stranded().await?, trigger).await?);
         failed.map_or(Ok(decisions), Err)
     }
 
@@ -76,6 +78,26 @@ impl Reconciler {
         self.follow_announcements(&mut view, ids, trigger).await
     }
 
+    /// Notes on the machines of records in service that they are to run, if they were taken down before: one call for all that came back since
+    /// the last full sweep, where a call at each start would double the calls of a restart. A note that fails is made by the next.
+    async fn note_running(&self, stack: &Stack, records: &[Instance]) {
+        let online: BTreeSet<&Ec2InstanceId> =
+            records.iter().filter(|r| r.status == InstanceStatus::Online).filter_map(|r| r.ec2_instance_id.as_ref()).collect();
+        let mode = effective(&*self.ports.modes, Some(&stack.id), &[]).await;
+        if online.is_empty() || !permits(mode, ActionKind::Start) {
+            return;
+        }
+        let scope = scope_of(stack);
+        let found = self.ports.compute.find_unnoted(&scope).await.unwrap_or_default();
+        let back: Vec<_> = found.into_iter().map(|host| host.id).filter(|id| online.contains(id)).collect();
+        if back.is_empty() {
+            return;
+        }
+        if let Err(error) = self.ports.compute.note_running(&scope, &back).await {
+            tracing::warn!(stack.id = %stack.id, error = %error, "machines that are back could not be noted");
+        }
+    }
+
     /// Whether the last full sweep is old enough; if so, this one is the next.
     async fn is_full_sweep_due(&self) -> Result<bool, HandlerError> {
         let (store, now) = (&*self.ports.store, self.ports.clock.now());
@@ -93,15 +115,16 @@ impl Reconciler {
         let (store, now) = (&*self.ports.store, self.ports.clock.now());
         for stack in store.list(&Listing::of(keys::STACKS_PK, "")).await? {
             let stack_id = StackId::new(stack.key.sk);
-            if store.get(&keys::stack(&stack_id)).await?.is_none_or(|item| item.decode::<Stack>().is_err()) {
-                continue;
-            }
+            let stack = store.get(&keys::stack(&stack_id)).await?.and_then(|item| item.decode::<Stack>().ok());
+            let Some(stack) = stack else { continue };
             // A stack without a cluster is looked at here only; whatever is wrong with it is told at the next look.
             if let Err(error) = shortage::resolve(store, &stack_id, now).await {
                 tracing::warn!(stack.id = %stack_id, error = %error, "the pages about capacity stay open");
             }
-            for item in store.list(&Listing::of(keys::stack_pk(&stack_id), keys::INSTANCE)).await? {
-                let record: Instance = item.decode()?;
+            let items = store.list(&Listing::of(keys::stack_pk(&stack_id), keys::INSTANCE)).await?;
+            let records: Vec<Instance> = items.iter().map(|item| item.decode()).collect::<Result<_, _>>()?;
+            self.note_running(&stack, &records).await;
+            for record in records {
                 let may_have_orphan = record.ec2_instance_id.is_none()
                     && record.launch_number > 0
                     && now.duration_since(record.status_since) < ORPHANS_WITHIN;

@@ -58,11 +58,15 @@ impl StackView {
         record.layer_ids.iter().filter_map(|id| self.layers.get(id)).map(|(layer, _)| layer)
     }
 
+    /// The `"strata"` settings of its layers.
+    pub(super) fn settings_of<'a>(&'a self, record: &'a Instance) -> impl Iterator<Item = &'a Settings> {
+        record.layer_ids.iter().filter_map(|id| self.layers.get(id)).map(|(_, settings)| settings)
+    }
+
     /// Instance types that its layers name as fallbacks, in the order of the layers, each once and not its own.
     pub(super) fn fallback_types(&self, record: &Instance) -> Vec<String> {
-        let settings = record.layer_ids.iter().filter_map(|id| self.layers.get(id)).map(|(_, settings)| settings);
         let mut types: Vec<String> = Vec::new();
-        for name in settings.flat_map(|s| &s.launch.fallback_instance_types) {
+        for name in self.settings_of(record).flat_map(|s| &s.launch.fallback_instance_types) {
             if *name != record.instance_type && !types.contains(name) {
                 types.push(name.clone());
             }

@@ -116,6 +116,9 @@ pub struct Role {
 pub(super) struct Account {
     pub(super) vpcs: Vec<Vpc>,
     pub(super) security_groups: BTreeMap<String, String>,
+    /// Strata's built-in groups: ids by VPC and name.
+    #[serde(default)]
+    pub(super) built_in_groups: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) key_pairs: BTreeSet<String>,
     /// Name and owner alias by id.
     pub(super) images: BTreeMap<String, (String, Option<String>)>,

@@ -1,5 +1,7 @@
 //! The Compute port.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use strata_domain::{Ec2InstanceId, InstanceId};
 use strata_ports::{CloudError, Compute, Ec2Instance, Ec2State, ItemResult, LaunchSpec, ScheduledEvent, StackScope};
@@ -8,8 +10,10 @@ use super::ec2::Host;
 use super::state::{State, wrong};
 use super::{Latency, SimCloud};
 
-/// Ids in one StartInstances, StopInstances, ... call.
-const IDS_PER_CHANGE: usize = 1_000;
+/// Ids in one StartInstances, StopInstances, CreateTags, ... call, as our adapter makes them.
+const IDS_PER_CHANGE: usize = 500;
+/// Ids in one DescribeInstanceStatus call.
+const IDS_PER_STATUS: usize = 100;
 /// Results of one page.
 const PER_PAGE: usize = 1_000;
 /// Values of one filter.
@@ -27,10 +31,25 @@ impl SimCloud {
             return Ok(Vec::new());
         }
         self.call(Latency::Write, |s| {
+            // Like our adapter: it looks at the states first, and notes that what it takes down is not wanted to run.
+            s.admit("ec2:DescribeInstances", ids.len().div_ceil(PER_FILTER))?;
+            if matches!(action, "ec2:StopInstances" | "ec2:TerminateInstances") {
+                s.admit(TAGS, ids.len().div_ceil(IDS_PER_CHANGE))?;
+            }
             s.admit(action, ids.len().div_ceil(IDS_PER_CHANGE))?;
             Ok(ids.iter().map(|id| ItemResult { id: id.clone(), result: one(s, id) }).collect())
         })
         .await
+    }
+}
+
+const TAGS: &str = "ec2:CreateTags";
+
+impl State {
+    /// Counts DescribeInstanceStatus for those that run.
+    fn admit_status(&mut self, found: &[Ec2Instance]) -> Result<(), CloudError> {
+        let running = found.iter().filter(|host| host.state == Ec2State::Running).count();
+        self.admit("ec2:DescribeInstanceStatus", running.div_ceil(IDS_PER_STATUS))
     }
 }
 
@@ -42,6 +61,10 @@ fn describe<'a>(hosts: impl Iterator<Item = &'a Host>) -> Vec<Ec2Instance> {
 impl Compute for SimCloud {
     async fn run_instance(&self, scope: &StackScope, spec: &LaunchSpec) -> Result<Ec2Instance, CloudError> {
         self.call(Latency::Write, |s| s.run_instance(&scope.stack_id, spec)).await
+    }
+
+    async fn ensure_groups(&self, _scope: &StackScope, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        self.call(Latency::Write, |s| s.ensure_groups(vpc_id)).await
     }
 
     async fn start_instances(
@@ -96,9 +119,10 @@ impl Compute for SimCloud {
             return Ok(Vec::new());
         }
         self.call(Latency::Read, |s| {
-            s.admit("ec2:DescribeInstances", ids.len().div_ceil(PER_PAGE))?;
-            s.admit("ec2:DescribeInstanceStatus", 1)?;
-            Ok(describe(ids.iter().filter_map(|id| s.ec2.hosts.get(&s.visible_host(id)?))))
+            s.admit("ec2:DescribeInstances", ids.len().div_ceil(PER_FILTER))?;
+            let found = describe(ids.iter().filter_map(|id| s.ec2.hosts.get(&s.visible_host(id)?)));
+            s.admit_status(&found)?;
+            Ok(found)
         })
         .await
     }
@@ -110,7 +134,9 @@ impl Compute for SimCloud {
         self.call(Latency::Read, |s| {
             s.admit("ec2:DescribeInstances", records.len().div_ceil(PER_FILTER))?;
             let nos = records.iter().filter_map(|r| s.ec2.by_record.get(r)).flatten();
-            Ok(describe(nos.filter_map(|no| s.ec2.hosts.get(no)).filter(|h| h.visible_from <= s.now)))
+            let found = describe(nos.filter_map(|no| s.ec2.hosts.get(no)).filter(|h| h.visible_from <= s.now));
+            s.admit_status(&found)?;
+            Ok(found)
         })
         .await
     }
@@ -120,7 +146,8 @@ impl Compute for SimCloud {
             let nos = s.ec2.exceptions.get(&scope.stack_id).into_iter().flatten();
             let found = describe(nos.filter_map(|no| s.ec2.hosts.get(no)).filter(|h| h.visible_from <= s.now));
             s.admit("ec2:DescribeInstances", found.len().div_ceil(PER_PAGE).max(1))?;
-            s.admit("ec2:DescribeInstanceStatus", 1)?;
+            // Impaired ones are asked for by each of two checks.
+            s.admit("ec2:DescribeInstanceStatus", 2)?;
             Ok(found)
         })
         .await
@@ -135,6 +162,31 @@ impl Compute for SimCloud {
                 Some(ScheduledEvent { host: h.id.clone(), what, not_before })
             };
             Ok(s.ec2.hosts.values().filter(is_running).filter_map(event).collect())
+        })
+        .await
+    }
+
+    async fn find_unnoted(&self, scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
+        self.call(Latency::Read, |s| {
+            let is_theirs = |h: &&Host| h.stack_id.as_ref() == Some(&scope.stack_id) && h.visible_from <= s.now;
+            let found = describe(s.ec2.hosts.values().filter(is_theirs).filter(|h| h.is_unnoted()));
+            s.admit("ec2:DescribeInstances", found.len().div_ceil(PER_PAGE).max(1))?;
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn note_running(&self, _scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<(), CloudError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.call(Latency::Write, |s| {
+            s.admit(TAGS, ids.len().div_ceil(IDS_PER_CHANGE))?;
+            for id in ids {
+                let no = s.known(TAGS, id)?;
+                s.note_running(no);
+            }
+            Ok(())
         })
         .await
     }

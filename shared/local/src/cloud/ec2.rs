@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strata_domain::announced::Announced;
-use strata_domain::{Ec2InstanceId, InstanceId, StackId};
+use strata_domain::{Ec2InstanceId, InstanceId, StackId, security_groups};
 use strata_ports::{CloudError, Ec2Instance, Ec2State, LaunchSpec};
 use strata_triggers::emit;
 
@@ -59,7 +59,7 @@ pub(super) struct Host {
     pub(super) hung: bool,
     /// It hangs because its zone does, and comes back with it.
     pub(super) hung_by_zone: bool,
-    /// The last stop or termination was asked for by the ports.
+    /// The ports asked for its last stop or termination, and have not noted since that they want it to run.
     pub(super) ours_down: bool,
     /// The OS runs and answers.
     pub(super) up: bool,
@@ -126,10 +126,15 @@ impl Host {
         }
     }
 
+    /// It runs, and the last note on it is that the ports take it down.
+    pub(super) fn is_unnoted(&self) -> bool {
+        self.state == Ec2State::Running && self.ours_down
+    }
+
     fn is_exception(&self) -> bool {
         match self.state {
             Ec2State::Running => self.impaired,
-            Ec2State::Pending => true,
+            Ec2State::Pending => !self.ours_down,
             Ec2State::Stopping | Ec2State::Stopped | Ec2State::ShuttingDown | Ec2State::Terminated => !self.ours_down,
         }
     }
@@ -246,6 +251,22 @@ impl State {
         self.ec2.by_token.insert(spec.token.clone(), Launch { host: no, gone: None });
         let host = self.ec2.hosts.get(&no).expect("it was inserted by the launch");
         Ok(host.describe())
+    }
+
+    /// Makes the built-in groups that a VPC lacks.
+    pub(super) fn ensure_groups(&mut self, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        self.admit("ec2:DescribeSecurityGroups", 1)?;
+        let known = self.account.built_in_groups.get(vpc_id).cloned().unwrap_or_default();
+        let missing: Vec<&str> = security_groups::ALL.into_iter().filter(|name| !known.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            self.admit("ec2:CreateSecurityGroup", missing.len())?;
+            self.admit("ec2:AuthorizeSecurityGroupIngress", security_groups::ALL.len())?;
+        }
+        for name in missing {
+            let id = format!("sg-{}", self.hex(17));
+            self.account.built_in_groups.entry(vpc_id.to_owned()).or_default().insert(name.to_owned(), id);
+        }
+        Ok(self.account.built_in_groups.get(vpc_id).cloned().unwrap_or_default())
     }
 
     fn check_launch(&self, action: &'static str, spec: &LaunchSpec) -> Result<(), CloudError> {

@@ -115,6 +115,8 @@ impl State {
             block_devices: Vec::new(),
             layers: Vec::new(),
             tags: Tags::new(),
+            imdsv1: false,
+            plain_root: false,
         };
         let no = self.insert_host(None, &spec);
         let now = self.now;

@@ -14,7 +14,7 @@ impl State {
         let Some(host) = self.ec2.hosts.get_mut(&no) else { return };
         host.epoch += 1;
         host.launched_at = now;
-        (host.hung, host.hung_by_zone, host.impaired, host.ours_down) = (false, false, false, false);
+        (host.hung, host.hung_by_zone, host.impaired) = (false, false, false);
         host.public_ip =
             host.spec.associate_public_ip.then(|| format!("54.{}.{}.{}", host.epoch & 0xff, no.0 >> 8 & 0xff, no.0 & 0xff));
         let due = Due::Running(no, host.epoch);
@@ -102,6 +102,14 @@ impl State {
         self.set_ec2_state(no, Ec2State::Stopping);
         self.plan(ms, due);
         Ok(())
+    }
+
+    /// The note that it is wanted to run.
+    pub(super) fn note_running(&mut self, no: HostNo) {
+        if let Some(host) = self.ec2.hosts.get_mut(&no) {
+            host.ours_down = false;
+        }
+        self.ec2.reindex(no);
     }
 
     /// A forced stop of an instance that takes its time.

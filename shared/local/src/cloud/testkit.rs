@@ -126,6 +126,8 @@ impl World {
             block_devices: Vec::new(),
             layers: Vec::new(),
             tags: Tags::new(),
+            imdsv1: false,
+            plain_root: false,
         }
     }
 

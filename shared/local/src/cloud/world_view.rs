@@ -202,6 +202,11 @@ impl SimCloud {
         self.lock().buckets.calls.clone()
     }
 
+    /// Throttled API calls by action so far.
+    pub fn throttled(&self) -> BTreeMap<String, u64> {
+        self.lock().buckets.throttled.clone()
+    }
+
     /// See [`WorldView::tasks_interrupted`].
     pub fn tasks_interrupted(&self) -> u64 {
         self.with(|s| s.ecs.tasks_interrupted)

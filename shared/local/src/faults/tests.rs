@@ -32,6 +32,8 @@ fn spec(n: u32) -> LaunchSpec {
         block_devices: Vec::new(),
         layers: Vec::new(),
         tags: Tags::new(),
+        imdsv1: false,
+        plain_root: false,
     }
 }
 

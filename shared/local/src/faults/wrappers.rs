@@ -1,5 +1,6 @@
 //! One wrapper for each port that can fail.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -46,6 +47,10 @@ pub(super) fn wrap(faulty: &Arc<Faulty>, ports: Ports) -> Ports {
 impl Compute for Wrapped<dyn Compute> {
     async fn run_instance(&self, scope: &StackScope, spec: &LaunchSpec) -> Result<Ec2Instance, CloudError> {
         self.faulty.run("ec2:RunInstances", Kind::Writes, self.inner.run_instance(scope, spec)).await
+    }
+
+    async fn ensure_groups(&self, scope: &StackScope, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        self.faulty.run("ec2:CreateSecurityGroup", Kind::Writes, self.inner.ensure_groups(scope, vpc_id)).await
     }
 
     async fn start_instances(
@@ -99,6 +104,14 @@ impl Compute for Wrapped<dyn Compute> {
 
     async fn scheduled_events(&self, scope: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError> {
         self.faulty.run("ec2:DescribeInstanceStatus", Kind::Reads, self.inner.scheduled_events(scope)).await
+    }
+
+    async fn find_unnoted(&self, scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
+        self.faulty.run("ec2:DescribeInstances", Kind::Reads, self.inner.find_unnoted(scope)).await
+    }
+
+    async fn note_running(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<(), CloudError> {
+        self.faulty.run("ec2:CreateTags", Kind::Writes, self.inner.note_running(scope, ids)).await
     }
 
     async fn delete_volumes(&self, scope: &StackScope, ec2_volume_ids: &[String]) -> Result<Vec<ItemResult<String>>, CloudError> {

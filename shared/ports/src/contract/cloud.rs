@@ -34,6 +34,8 @@ pub fn launch(record: &str, zone: &str) -> LaunchSpec {
         block_devices: Vec::new(),
         layers: Vec::new(),
         tags: Tags::new(),
+        imdsv1: false,
+        plain_root: false,
     }
 }
 
@@ -111,6 +113,11 @@ pub async fn compute_contract_of(compute: &dyn Compute, scope: &StackScope, spec
     assert!(each_well(compute.start_instances(scope, ids).await.expect("start")));
     settle().await;
     assert_eq!(state(compute, scope, &host).await, Some(Ec2State::Running));
+    let unnoted = async || compute.find_unnoted(scope).await.expect("what is not noted is found");
+    assert_eq!(unnoted().await.iter().map(|i| &i.id).collect::<Vec<_>>(), [&host.id], "it runs, and is noted as taken down");
+    compute.note_running(scope, ids).await.expect("what we want is noted");
+    compute.note_running(scope, &[]).await.expect("nothing is noted");
+    assert!(unnoted().await.is_empty() && exceptions().await.is_empty(), "what is noted to run and runs is no exception");
     assert!(each_well(compute.reboot_instances(scope, ids).await.expect("reboot")), "what runs is rebooted");
     settle().await;
     let volume_ids: Vec<String> = volumes.into_iter().map(|(id, _)| id).collect();
@@ -138,6 +145,11 @@ pub async fn compute_contract_of(compute: &dyn Compute, scope: &StackScope, spec
     }
     let start = compute.start_instances(scope, ids).await.expect("each has its answer");
     assert!(matches!(start[0].result, Err(CloudError::Wrong { .. })), "what is terminated never starts again");
+    let vpc = "vpc-0123456789abcdef0";
+    if let Ok(groups) = compute.ensure_groups(scope, vpc).await {
+        assert_eq!(groups.keys().map(String::as_str).collect::<Vec<_>>(), strata_domain::security_groups::ALL);
+        assert_eq!(compute.ensure_groups(scope, vpc).await.expect("they are there"), groups, "made once");
+    }
     let none = compute.stop_instances(scope, &[], false).await.expect("nothing is asked for");
     assert!(none.is_empty());
 }

@@ -108,6 +108,9 @@ impl Compute for TestCloud {
     async fn run_instance(&self, _: &StackScope, _: &LaunchSpec) -> Result<Ec2Instance, CloudError> {
         unused()
     }
+    async fn ensure_groups(&self, _: &StackScope, _: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        unused()
+    }
     async fn start_instances(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
         unused()
     }
@@ -142,6 +145,12 @@ impl Compute for TestCloud {
         unused()
     }
     async fn scheduled_events(&self, _: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError> {
+        unused()
+    }
+    async fn find_unnoted(&self, _: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
+        unused()
+    }
+    async fn note_running(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Result<(), CloudError> {
         unused()
     }
     async fn delete_volumes(&self, _: &StackScope, _: &[String]) -> Result<Vec<ItemResult<String>>, CloudError> {

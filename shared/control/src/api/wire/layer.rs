@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use strata_domain::Secret;
 use strata_domain::model::{Layer, LayerType, LogStream, LogsConfiguration, ShutdownConfiguration, Stack, VolumeConfiguration};
+use strata_domain::security_groups;
 
 use super::{Time, shape};
 
@@ -229,8 +230,8 @@ fn volume(v: &VolumeConfiguration) -> VolumeConfigurationShape<'_> {
 fn built_in_groups(layer_type: LayerType, stack: &Stack) -> &'static [&'static str] {
     match layer_type {
         _ if !stack.use_opsworks_security_groups => &[],
-        LayerType::EcsCluster => &["AWS-OpsWorks-ECS-Cluster"],
-        LayerType::Custom => &["AWS-OpsWorks-Custom-Server"],
+        LayerType::EcsCluster => &[security_groups::ECS_CLUSTER],
+        LayerType::Custom => &[security_groups::CUSTOM_SERVER],
     }
 }
 

@@ -186,6 +186,11 @@ impl Compute for Cloud {
         });
         fault.map_or(Ok(ec2), Err)
     }
+    async fn ensure_groups(&self, _: &StackScope, _: &str) -> Result<BTreeMap<String, String>, CloudError> {
+        let fault = self.call("DescribeSecurityGroups")?;
+        let groups = strata_domain::security_groups::ALL.map(|name| (name.to_owned(), format!("sg-{name}")));
+        fault.map_or(Ok(groups.into()), Err)
+    }
     async fn start_instances(&self, _: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
         self.each("StartInstances", ids, |host, now| {
             (host.ec2.state, host.ec2.launched_at, host.ec2.impaired, host.hung) = (Ec2State::Pending, now, false, false);
@@ -238,6 +243,13 @@ impl Compute for Cloud {
     async fn scheduled_events(&self, _: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError> {
         self.call("ScheduledEvents")?;
         Ok(self.state().scheduled.clone())
+    }
+    async fn find_unnoted(&self, _: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
+        self.call("DescribeUnnoted")?;
+        Ok(Vec::new())
+    }
+    async fn note_running(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Result<(), CloudError> {
+        self.call("CreateTags").map(drop)
     }
     async fn delete_volumes(&self, _: &StackScope, ids: &[String]) -> Result<Vec<ItemResult<String>>, CloudError> {
         self.call("DeleteVolume")?;

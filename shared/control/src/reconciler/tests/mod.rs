@@ -6,6 +6,7 @@ mod capacity;
 mod claims;
 mod fake;
 mod freeze;
+mod groups;
 mod quiet;
 mod volumes;
 
@@ -345,7 +346,7 @@ async fn a_launch_that_turns_up_after_a_stop_is_not_left_running() {
 }
 
 #[tokio::test]
-async fn throttled_launches_wait_in_the_backlog_and_any_invocation_takes_them_along() {
+async fn throttled_launches_wait_in_the_backlog_which_the_streams_next_invocation_takes_along() {
     let world = World::new(3).await;
     for i in 0..3 {
         world.ask_start(i).await;
@@ -353,9 +354,26 @@ async fn throttled_launches_wait_in_the_backlog_and_any_invocation_takes_them_al
     world.cloud.state().faults.push(("RunInstances", throttled("ec2:RunInstances"), false));
     world.step().await;
     assert_eq!((world.cloud.count("RunInstances"), world.list(keys::LAUNCH_BACKLOG_PK).await), (1, 3));
-    world.reconciler.step(&[], "hint").await.unwrap();
+    // A hint about them uses up no token: somebody is at work on the backlog.
+    world.step().await;
+    assert_eq!(world.cloud.count("RunInstances"), 1);
+    world.reconciler.step_and_launch(&[], "a table change").await.unwrap();
     let hosts = world.cloud.state().hosts.len();
     assert_eq!((hosts, world.list(keys::LAUNCH_BACKLOG_PK).await), (3, 0));
+}
+
+#[tokio::test]
+async fn the_tick_goes_on_with_the_backlog_when_nobody_has_for_half_a_minute() {
+    let world = World::new(2).await;
+    for i in 0..2 {
+        world.ask_start(i).await;
+    }
+    world.cloud.state().faults.push(("RunInstances", throttled("ec2:RunInstances"), false));
+    world.step().await;
+    world.reconciler.sweep("tick").await.unwrap();
+    assert_eq!(world.cloud.count("RunInstances"), 1, "it was poked just now");
+    world.run(1).await;
+    assert_eq!((world.cloud.state().hosts.len(), world.list(keys::LAUNCH_BACKLOG_PK).await), (2, 0));
 }
 
 /// [HEAL-4] [HEAL-7] [HEAL-9] [INST-26]

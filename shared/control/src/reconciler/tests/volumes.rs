@@ -162,7 +162,11 @@ async fn a_launch_is_handed_what_record_and_layers_say() {
         .await;
     world.run(2).await;
     let spec = world.cloud.state().launches[0].clone();
-    assert_eq!(spec.security_group_ids, ["sg-1", "sg-2"]);
+    assert_eq!(
+        spec.security_group_ids,
+        ["sg-1", "sg-2", "sg-AWS-OpsWorks-Default-Server", "sg-AWS-OpsWorks-ECS-Cluster"],
+        "its layers' own and the built-in ones"
+    );
     assert_eq!((spec.key_name.as_deref(), spec.tenancy.as_deref(), spec.ebs_optimized), (Some("ops"), Some("dedicated"), true));
     assert_eq!(spec.layers, [(layer.shortname, layer.name)]);
     assert_eq!(spec.tags, layer.tags);
