@@ -99,8 +99,8 @@ impl Walk {
     async fn go(self) -> Seen {
         let stack = self.stack().await;
         let layer = self.layer(&stack).await;
-        self.resources(&stack, &layer).await;
-        self.life_of_an_instance(&stack, &layer).await;
+        let volume = self.resources(&stack, &layer).await;
+        self.life_of_an_instance(&stack, &layer, &volume).await;
         self.start_that_fails(&stack, &layer).await;
         self.scaling(&stack, &layer).await;
         self.machine_of_ones_own(&stack).await;
@@ -122,36 +122,39 @@ impl Walk {
         self.call("RegisterEcsCluster", json!({ "StackId": stack, "EcsClusterArn": cluster })).await;
         let members = json!({
             "StackId": stack, "Type": "ecs-cluster", "Name": "web", "Shortname": "web", "Attributes": { "EcsClusterArn": cluster },
-            "CustomSecurityGroupIds": ["sg-1"],
+            "CustomSecurityGroupIds": ["sg-1"], "AutoAssignElasticIps": true,
             "VolumeConfigurations": [{ "MountPoint": "/data", "NumberOfDisks": 1, "Size": 10 }],
         });
         self.made("CreateLayer", members, "LayerId").await
     }
 
-    /// What the account has beside machines.
-    async fn resources(&self, stack: &str, layer: &str) {
+    /// What the account has beside machines: a load balancer that serves no zone yet, an address, and a volume whose id it gives.
+    async fn resources(&self, stack: &str, layer: &str) -> String {
         self.cloud.add_load_balancer("lb");
+        self.cloud.change_load_balancer("lb", |balancer| balancer.zones.clear());
         self.call("AttachElasticLoadBalancer", json!({ "ElasticLoadBalancerName": "lb", "LayerId": layer })).await;
         self.call("DescribeElasticLoadBalancers", json!({ "StackId": stack })).await;
         let volume = self.cloud.add_volume("us-east-1a", 10, "gp3");
-        self.call("RegisterVolume", json!({ "StackId": stack, "Ec2VolumeId": volume })).await;
+        let volume = self.made("RegisterVolume", json!({ "StackId": stack, "Ec2VolumeId": volume }), "VolumeId").await;
+        self.call("UpdateVolume", json!({ "VolumeId": volume, "MountPoint": "/more" })).await;
         self.call("DescribeVolumes", json!({ "StackId": stack })).await;
         let address = self.cloud.add_address();
         self.call("RegisterElasticIp", json!({ "StackId": stack, "ElasticIp": address })).await;
+        volume
     }
 
-    async fn life_of_an_instance(&self, stack: &str, layer: &str) {
+    async fn life_of_an_instance(&self, stack: &str, layer: &str, volume: &str) {
         let members = json!({
             "StackId": stack, "LayerIds": [layer], "InstanceType": "m5.large", "Os": "Custom", "AmiId": "ami-0123456789abcdef0",
         });
         let instance = self.made("CreateInstance", members, "InstanceId").await;
+        self.call("AssignVolume", json!({ "InstanceId": instance, "VolumeId": volume })).await;
         for (action, status) in [
             ("StartInstance", "online"),
             ("RebootInstance", "online"),
             ("StopInstance", "stopped"),
             ("UpdateInstance", "stopped"),
             ("StartInstance", "online"),
-            ("StopInstance", "stopped"),
         ] {
             let mut members = json!({ "InstanceId": instance });
             if action == "UpdateInstance" {
@@ -160,7 +163,22 @@ impl Walk {
             self.call(action, members).await;
             self.until(&instance, status).await;
         }
-        self.call("DeleteInstance", json!({ "InstanceId": instance, "DeleteVolumes": true })).await;
+        self.minutes(4).await;
+        let own = self.call("DescribeInstances", json!({ "InstanceIds": [instance] })).await["Instances"][0]["ElasticIp"].clone();
+        for action in ["DisassociateElasticIp", "AssociateElasticIp"] {
+            let mut members = json!({ "ElasticIp": own });
+            if action == "AssociateElasticIp" {
+                members["InstanceId"] = json!(instance);
+            }
+            self.call(action, members).await;
+            self.minutes(2).await;
+        }
+        self.call("StopInstance", json!({ "InstanceId": instance })).await;
+        self.until(&instance, "stopped").await;
+        self.call("UnassignVolume", json!({ "VolumeId": volume })).await;
+        self.minutes(2).await;
+        let flags = json!({ "InstanceId": instance, "DeleteVolumes": true, "DeleteElasticIp": true });
+        self.call("DeleteInstance", flags).await;
         self.minutes(10).await;
     }
 

@@ -49,6 +49,9 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
             let is_poked = changed.iter().any(|key| key.pk == poke.pk);
             let mut decisions =
                 if ids.is_empty() && !is_poked { Vec::new() } else { reconciler.step_and_launch(&ids, &woken_by).await? };
+            if changed.iter().any(|key| key.pk == keys::BALANCERS_DUE_PK) {
+                decisions.extend(reconciler.balance(&woken_by).await?);
+            }
             if changed.iter().any(|key| key.pk == keys::USERS_DUE_PK) {
                 runner.sync_users().await?;
             }

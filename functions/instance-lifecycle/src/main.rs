@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use strata_aws::attachments::Ec2Attachments;
 use strata_aws::commands::SsmCommands;
 use strata_aws::compute::Ec2Compute;
 use strata_aws::containers::EcsContainers;
 use strata_aws::events::EventBridgeEvents;
 use strata_aws::inventory::Ec2Inventory;
 use strata_aws::lambda::{run, telling};
+use strata_aws::load_balancers::ElbLoadBalancers;
 use strata_aws::modes::SsmModes;
 use strata_aws::pager::SnsPager;
 use strata_aws::store::DynamoStore;
@@ -26,9 +28,10 @@ fn wire(base: &Base) -> Result<Deps, SettingsError> {
     Ok(Deps::new(Ports {
         store: telling(base, DynamoStore::new(base)?),
         compute: Arc::new(Ec2Compute::new(base)),
+        attachments: Arc::new(Ec2Attachments::new(base)),
         containers: Arc::new(EcsContainers::new(base)),
         inventory: Arc::new(Ec2Inventory::new(base)),
-        load_balancers: Arc::new(Absent),
+        load_balancers: Arc::new(ElbLoadBalancers::new(base)),
         identity: Arc::new(Absent),
         commands: Arc::new(SsmCommands::new(base)),
         alarms: Arc::new(Absent),

@@ -23,6 +23,8 @@ pub mod uses;
 
 #[cfg(feature = "cloudwatch")]
 pub mod alarms;
+#[cfg(feature = "ec2")]
+pub mod attachments;
 #[cfg(feature = "checkup")]
 pub mod checkup;
 #[cfg(feature = "ssm")]

@@ -1,22 +1,42 @@
 //! Classic load balancers.
+//!
+//! Not yet: target groups. What is named by an ARN has no hosts here, and to register one is refused with a text that says so, which becomes a
+//! service error; nobody waits for it.
 
 use async_trait::async_trait;
 use aws_sdk_elasticloadbalancing::Client;
 use aws_sdk_elasticloadbalancing::config::Builder;
-use aws_sdk_elasticloadbalancing::types::LoadBalancerDescription;
+use aws_sdk_elasticloadbalancing::types::{Instance, LoadBalancerDescription};
+use jiff::SignedDuration;
 use strata_domain::Ec2InstanceId;
-use strata_ports::{CloudError, LoadBalancerView, LoadBalancers, StackScope};
+use strata_ports::{BalancerHosts, CloudError, ItemResult, LoadBalancerView, LoadBalancers, StackScope};
 
 use crate::error::{Effect, sort};
 use crate::per_stack::PerStack;
 use crate::{Base, Role, Uses};
 
 const ACTION: &str = "elasticloadbalancing:DescribeLoadBalancers";
+const ATTACH: &str = "elasticloadbalancing:AttachLoadBalancerToSubnets";
+const ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
+const DEREGISTER: &str = "elasticloadbalancing:DeregisterInstancesFromLoadBalancer";
+const HEALTH: &str = "elasticloadbalancing:DescribeInstanceHealth";
+const REGISTER: &str = "elasticloadbalancing:RegisterInstancesWithLoadBalancer";
+/// Hosts in one call.
+const HOSTS_PER_CALL: usize = 100;
+/// How ELB describes a host whose connections still drain (API, "InstanceState").
+const DRAINS: &str = "Instance deregistration currently in progress.";
 /// Names in one call: a stack has few, and all are asked for again, one by one, when one of them is missing.
 const PER_CALL: usize = 20;
 
 /// What the methods need.
-pub const USES: &[Uses] = &[Uses { method: "describe", role: Role::Stack, actions: &[ACTION] }];
+pub const USES: &[Uses] = &[
+    Uses { method: "describe", role: Role::Stack, actions: &[ACTION] },
+    Uses { method: "hosts", role: Role::Stack, actions: &[HEALTH, ACTION] },
+    Uses { method: "register", role: Role::Stack, actions: &[REGISTER] },
+    Uses { method: "deregister", role: Role::Stack, actions: &[DEREGISTER] },
+    Uses { method: "drain_time", role: Role::Stack, actions: &[ATTRIBUTES] },
+    Uses { method: "add_subnets", role: Role::Stack, actions: &[ATTACH] },
+];
 
 /// Elastic Load Balancing, under the stack's service role.
 pub struct ElbLoadBalancers {
@@ -71,4 +91,139 @@ impl LoadBalancers for ElbLoadBalancers {
         }
         Ok(found)
     }
+
+    async fn hosts(
+        &self,
+        scope: &StackScope,
+        balancer: &str,
+        asked: &[Ec2InstanceId],
+    ) -> Result<Option<BalancerHosts>, CloudError> {
+        if is_target_group(balancer) {
+            return Ok(Some(BalancerHosts::default()));
+        }
+        let client = self.clients.client(scope);
+        let found = ask(&client, &[balancer.to_owned()]).await?;
+        let Some(found) = found.and_then(|all| all.into_iter().next()) else { return Ok(None) };
+        // One that is registered does not drain, and a new one is asked for nothing.
+        let left: Vec<Ec2InstanceId> = asked.iter().filter(|host| !found.hosts.contains(host)).cloned().collect();
+        let draining = draining(&client, balancer, &left).await?;
+        Ok(Some(BalancerHosts { registered: found.hosts, draining, zones: found.zones }))
+    }
+
+    async fn register(&self, scope: &StackScope, balancer: &str, hosts: &[Ec2InstanceId]) -> Each {
+        if is_target_group(balancer) {
+            let why = "target groups are not reached yet: this version knows classic load balancers only".to_owned();
+            return Err(CloudError::Wrong { action: REGISTER, code: "TargetGroup".to_owned(), why });
+        }
+        let client = self.clients.client(scope);
+        each(hosts, |batch| {
+            let request = client.register_instances_with_load_balancer().load_balancer_name(balancer);
+            let request = request.set_instances(Some(batch));
+            async move {
+                let answer = request.send().await;
+                answer.map(drop).map_err(|error| sort(REGISTER, Effect::Write, error))
+            }
+        })
+        .await
+    }
+
+    async fn deregister(&self, scope: &StackScope, balancer: &str, hosts: &[Ec2InstanceId]) -> Each {
+        if is_target_group(balancer) {
+            return Ok(hosts.iter().map(|host| ItemResult { id: host.clone(), result: Ok(()) }).collect());
+        }
+        let client = self.clients.client(scope);
+        each(hosts, |batch| {
+            let is_one = batch.len() == 1;
+            let request = client.deregister_instances_from_load_balancer().load_balancer_name(balancer);
+            let request = request.set_instances(Some(batch));
+            async move {
+                let answer = request.send().await;
+                match answer.map(drop).map_err(|error| sort(DEREGISTER, Effect::Write, error)) {
+                    Err(CloudError::Wrong { code, .. }) if code == "LoadBalancerNotFound" => Ok(()),
+                    // A machine that is gone is in no load balancer; its neighbours are asked for without it.
+                    Err(CloudError::Wrong { code, .. }) if code == "InvalidInstance" && is_one => Ok(()),
+                    other => other,
+                }
+            }
+        })
+        .await
+    }
+
+    async fn drain_time(&self, scope: &StackScope, balancer: &str) -> Result<SignedDuration, CloudError> {
+        if is_target_group(balancer) {
+            return Ok(SignedDuration::ZERO);
+        }
+        let client = self.clients.client(scope);
+        let answer = client.describe_load_balancer_attributes().load_balancer_name(balancer).send().await;
+        let answer = match answer.map_err(|error| sort(ATTRIBUTES, Effect::Read, error)) {
+            Err(CloudError::Wrong { code, .. }) if code == "LoadBalancerNotFound" => return Ok(SignedDuration::ZERO),
+            other => other?,
+        };
+        let draining = answer.load_balancer_attributes().and_then(|attributes| attributes.connection_draining());
+        let seconds = draining.filter(|d| d.enabled()).map_or(0, |d| d.timeout().unwrap_or(DEFAULT_DRAIN_SECONDS));
+        Ok(SignedDuration::from_secs(i64::from(seconds)))
+    }
+
+    async fn add_subnets(&self, scope: &StackScope, balancer: &str, subnet_ids: &[String]) -> Result<(), CloudError> {
+        let client = self.clients.client(scope);
+        let request = client.attach_load_balancer_to_subnets().load_balancer_name(balancer);
+        let answer = request.set_subnets(Some(subnet_ids.to_vec())).send().await;
+        answer.map(drop).map_err(|error| sort(ATTACH, Effect::Write, error))
+    }
+}
+
+/// No classic load balancer's name looks like an ARN.
+fn is_target_group(balancer: &str) -> bool {
+    balancer.starts_with("arn:")
+}
+
+/// ELB's own default for connection draining.
+const DEFAULT_DRAIN_SECONDS: i32 = 300;
+
+type Each = Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
+
+fn instances(hosts: &[Ec2InstanceId]) -> Vec<Instance> {
+    hosts.iter().map(|host| Instance::builder().instance_id(host.as_str()).build()).collect()
+}
+
+/// Those of `hosts` that were deregistered and whose connections still drain.
+async fn draining(client: &Client, balancer: &str, hosts: &[Ec2InstanceId]) -> Result<Vec<Ec2InstanceId>, CloudError> {
+    let mut found = Vec::new();
+    for batch in hosts.chunks(HOSTS_PER_CALL) {
+        let request = client.describe_instance_health().load_balancer_name(balancer);
+        let answer = match request.set_instances(Some(instances(batch))).send().await {
+            Ok(answer) => answer,
+            Err(error) => match sort(HEALTH, Effect::Read, error) {
+                // One of them is gone, and with it its connections; the others' drain time bounds their wait.
+                CloudError::Wrong { code, .. } if code == "InvalidInstance" => continue,
+                error => return Err(error),
+            },
+        };
+        let drains = answer.instance_states().iter().filter(|state| state.description() == Some(DRAINS));
+        found.extend(drains.filter_map(|state| state.instance_id()).map(Ec2InstanceId::from));
+    }
+    Ok(found)
+}
+
+/// Many hosts to a call; when one of them spoils it, each gets a call of its own.
+async fn each<F: Future<Output = Result<(), CloudError>>>(hosts: &[Ec2InstanceId], call: impl Fn(Vec<Instance>) -> F) -> Each {
+    let item = |host: &Ec2InstanceId, result| ItemResult { id: host.clone(), result };
+    let mut results = Vec::with_capacity(hosts.len());
+    for batch in hosts.chunks(HOSTS_PER_CALL) {
+        match call(instances(batch)).await {
+            Ok(()) => results.extend(batch.iter().map(|host| item(host, Ok(())))),
+            Err(error @ CloudError::Wrong { .. }) if is_about_one(&error) => {
+                for host in batch {
+                    let one = call(instances(std::slice::from_ref(host))).await;
+                    results.push(item(host, one));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(results)
+}
+
+fn is_about_one(error: &CloudError) -> bool {
+    error.code() == Some("InvalidInstance") || error.code() == Some("InvalidInstanceID.NotFound")
 }

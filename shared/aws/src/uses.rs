@@ -41,6 +41,11 @@ pub const DEPENDENT: &[Dependent] = &[
         source: "S3 API, \"GetObject\": without it an object that is not there is answered with AccessDenied instead of NoSuchKey",
     },
     Dependent {
+        of: "ec2:AllocateAddress",
+        also: "ec2:CreateTags",
+        source: "EC2 User Guide, \"Grant permission to tag Amazon EC2 resources during creation\"",
+    },
+    Dependent {
         of: "ec2:RunInstances",
         also: "ec2:CreateTags",
         source: "EC2 User Guide, \"Grant permission to tag Amazon EC2 resources during creation\"",

@@ -1,6 +1,7 @@
 //! Resources of a stack: what may be registered, assigned, associated and attached, and what stands afterwards [RES] [EIP] [ELB].
 //!
-//! Records only: attaching volumes, addresses and hosts is lifecycle's. An instance and its resources name each other, so the functions
+//! Records only: attaching volumes, addresses and hosts is lifecycle's; what was taken from an instance and may still be at its machine stands
+//! in its `attached`. An instance and its resources name each other, so the functions
 //! that tie and untie give all the records that change.
 
 mod error;
@@ -11,7 +12,7 @@ pub use error::ResourceError;
 
 use crate::InstanceStatus;
 use crate::instance_actions::Origin;
-use crate::model::{ElasticIp, Instance, LayerLoadBalancer, RegisteredVolume, Volume};
+use crate::model::{Attached, ElasticIp, Instance, LayerLoadBalancer, RegisteredVolume, Volume};
 
 /// The volume types that can be registered [RES-3] [EBS-8..12], and the two newer ones (monitoring-and-resources.md, Q7).
 pub const VOLUME_TYPES: [&str; 7] = ["standard", "gp2", "io1", "st1", "sc1", "gp3", "io2"];
@@ -102,11 +103,12 @@ pub fn assign(
     check_mount_point_is_free(to, &mount_point)?;
     let device = next_device(devices).filter(|_| to.volumes.len() < MAX_VOLUMES).ok_or(ResourceError::TooManyVolumes)?;
     let mut next = to.clone();
+    next.attached.volumes_leaving.retain(|id| *id != volume.ec2_volume_id);
     next.volumes.push(Volume { ec2_volume_id: volume.ec2_volume_id.clone(), mount_point });
     Ok(Some(Assignment {
         volume: RegisteredVolume { instance_id: Some(to.id.clone()), device: Some(device), ..volume.clone() },
         to: next,
-        from: holder.map(|instance| without_volume(instance, &volume.ec2_volume_id)),
+        from: holder.map(|instance| released_of(instance, &volume.ec2_volume_id)),
     }))
 }
 
@@ -117,7 +119,7 @@ pub fn assign(
 /// [`ResourceError::NotStopped`].
 pub fn unassign(volume: &RegisteredVolume, holder: &Instance) -> Result<(RegisteredVolume, Instance), ResourceError> {
     check_stopped(holder)?;
-    Ok((untied(volume), without_volume(holder, &volume.ec2_volume_id)))
+    Ok((untied(volume), released_of(holder, &volume.ec2_volume_id)))
 }
 
 /// The volume as it stands when no instance has it any more.
@@ -213,7 +215,7 @@ pub fn associate(
     }
     Ok(Some(Association {
         address: ElasticIp { stack_id: to.stack_id.clone(), instance_id: Some(to.id.clone()), ..address.clone() },
-        to: Instance { elastic_ip: Some(address.ip.clone()), ..to.clone() },
+        to: with_address(to, &address.ip),
         from: holder.map(without_address),
         replaced: present.map(disassociated),
     }))
@@ -224,9 +226,23 @@ pub fn disassociated(address: &ElasticIp) -> ElasticIp {
     ElasticIp { instance_id: None, ..address.clone() }
 }
 
-/// The instance without its address.
+/// The instance without its address, which is still to leave its machine, if it has one.
 pub fn without_address(instance: &Instance) -> Instance {
-    Instance { elastic_ip: None, ..instance.clone() }
+    let mut attached = instance.attached.clone();
+    if let (Some(ip), Some(_)) = (&instance.elastic_ip, &instance.ec2_instance_id)
+        && !attached.addresses_leaving.contains(ip)
+    {
+        attached.addresses_leaving.push(ip.clone());
+    }
+    Instance { elastic_ip: None, attached, ..instance.clone() }
+}
+
+/// The instance with an address in place of the one that it had.
+fn with_address(instance: &Instance, ip: &str) -> Instance {
+    let before = without_address(instance);
+    let mut attached = Attached { due: true, address_refused: None, ..before.attached };
+    attached.addresses_leaving.retain(|leaving| leaving != ip);
+    Instance { elastic_ip: Some(ip.to_owned()), attached, ..instance.clone() }
 }
 
 /// Whether an address may be deregistered: not while it is associated [EIP-16].
@@ -293,6 +309,16 @@ fn check_mount_point_is_free(instance: &Instance, mount_point: &str) -> Result<(
         }
         None => Ok(()),
     }
+}
+
+/// The instance without a volume, which is still to be detached from its machine, if it has one.
+fn released_of(instance: &Instance, ec2_volume_id: &str) -> Instance {
+    let mut next = without_volume(instance, ec2_volume_id);
+    let leaving = &mut next.attached.volumes_leaving;
+    if instance.ec2_instance_id.is_some() && !leaving.iter().any(|id| id == ec2_volume_id) {
+        leaving.push(ec2_volume_id.to_owned());
+    }
+    next
 }
 
 fn without_volume(instance: &Instance, ec2_volume_id: &str) -> Instance {

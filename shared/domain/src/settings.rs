@@ -25,6 +25,30 @@ pub struct Settings {
     pub launch: LaunchSettings,
     /// Which metrics its hosts publish of themselves, beside those of their layers and stack [MET-18]. Default `off`.
     pub instance_metrics: InstanceMetrics,
+    /// ARNs of target groups that the layer's online hosts are registered with, by instance id. Only the layer's own hosts are ever taken out of
+    /// them, so a group may be shared with ECS and others. Each once, at most 8. Default: none.
+    pub target_groups: Vec<String>,
+}
+
+/// So many target groups: each costs calls whenever a host comes or goes.
+const MOST_TARGET_GROUPS: usize = 8;
+
+fn check_target_groups(groups: &[String]) -> Result<(), String> {
+    if groups.len() > MOST_TARGET_GROUPS {
+        return Err(format!("{} target groups are more than {MOST_TARGET_GROUPS}", groups.len()));
+    }
+    for (n, arn) in groups.iter().enumerate() {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let is_group =
+            matches!(parts[..], ["arn", _, "elasticloadbalancing", _, _, resource] if resource.starts_with("targetgroup/"));
+        if !is_group || arn.len() > 256 {
+            return Err(format!("{arn:?} is not the ARN of a target group, arn:aws:elasticloadbalancing:...:targetgroup/..."));
+        }
+        if groups[..n].contains(arn) {
+            return Err(format!("{arn} stands twice"));
+        }
+    }
+    Ok(())
 }
 
 /// `"strata".launch`.
@@ -199,6 +223,8 @@ impl Settings {
             .launch
             .check()
             .map_err(|problem| SettingsError::Invalid { path: "launch.fallback_instance_types".to_owned(), problem })?;
+        check_target_groups(&settings.target_groups)
+            .map_err(|problem| SettingsError::Invalid { path: "target_groups".to_owned(), problem })?;
         Ok(settings)
     }
 }
@@ -259,6 +285,12 @@ mod tests {
             (r#"{"strata":{"healing":1}}"#, "healing"),
             (r#"{"strata":{"launch":{"imdsv1":"yes"}}}"#, "launch.imdsv1"),
             (r#"{"strata":{"launch":{"imds":true}}}"#, "launch.imds"),
+            (r#"{"strata":{"target_groups":["web"]}}"#, "target_groups"),
+            (r#"{"strata":{"target_groups":["arn:aws:elasticloadbalancing:r:1:loadbalancer/app/web/1"]}}"#, "target_groups"),
+            (
+                r#"{"strata":{"target_groups":["arn:aws:elasticloadbalancing:r:1:targetgroup/a/1","arn:aws:elasticloadbalancing:r:1:targetgroup/a/1"]}}"#,
+                "target_groups",
+            ),
             (r#"{"strata":{"launch":{"fallback_instance_types":["m6i"]}}}"#, "launch.fallback_instance_types"),
             (r#"{"strata":{"launch":{"fallback_instance_types":["m6i.large","M6i.large"]}}}"#, "launch.fallback_instance_types"),
             (r#"{"strata":{"launch":{"fallback_instance_types":["a.b","a.b"]}}}"#, "launch.fallback_instance_types"),

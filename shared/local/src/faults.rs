@@ -2,6 +2,7 @@
 //!
 //! The wrapped ports know nothing of it; what fails is decided by a seed, or written in the test that needs it.
 
+mod attaching;
 mod crash;
 mod reading;
 mod wrappers;

@@ -11,11 +11,11 @@ use strata_domain::mode::Mode;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, ServiceArn, SsmCommandId, TaskArn};
 use strata_ports::store::Listing;
 use strata_ports::{
-    AddressView, AlarmObservation, AlarmSpec, Alarms, Change, CloudError, ClusterView, CommandRequest, CommandResult, Commands,
-    CommitError, Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, EcsService, EcsTask, EventOut,
-    Events, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory, Item, ItemResult, Key, LaunchSpec,
-    LoadBalancerView, LoadBalancers, ModeScope, Modes, Objects, Pager, Ping, Ports, RoleCheck, ScheduledEvent, SecurityGroupView,
-    StackScope, Store, StoreError, VolumeView, VpcView,
+    AddressView, AlarmObservation, AlarmSpec, Alarms, Attachments, BalancerHosts, Change, CloudError, ClusterView,
+    CommandRequest, CommandResult, Commands, CommitError, Compute, ContainerInstance, ContainerInstanceState, Containers,
+    Ec2Instance, EcsService, EcsTask, EventOut, Events, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory,
+    Item, ItemResult, Key, LaunchSpec, LoadBalancerView, LoadBalancers, ModeScope, Modes, Objects, Pager, Ping, Ports, RoleCheck,
+    ScheduledEvent, SecurityGroupView, StackScope, Store, StoreError, VolumeView, VpcView,
 };
 
 /// Methods by port, as the traits spell both.
@@ -31,6 +31,7 @@ impl Recorder {
         Ports {
             store: Arc::new(self.over(ports.store)),
             compute: Arc::new(self.over(ports.compute)),
+            attachments: Arc::new(self.over(ports.attachments)),
             containers: Arc::new(self.over(ports.containers)),
             inventory: Arc::new(self.over(ports.inventory)),
             load_balancers: Arc::new(self.over(ports.load_balancers)),
@@ -142,6 +143,21 @@ recorded!(Inventory {
 
 recorded!(LoadBalancers {
     describe(scope: &StackScope, names: &[String]) -> Result<Vec<LoadBalancerView>, CloudError>;
+    hosts(scope: &StackScope, balancer: &str, asked: &[Ec2InstanceId]) -> Result<Option<BalancerHosts>, CloudError>;
+    register(scope: &StackScope, balancer: &str, hosts: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
+    deregister(scope: &StackScope, balancer: &str, hosts: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
+    drain_time(scope: &StackScope, balancer: &str) -> Result<SignedDuration, CloudError>;
+    add_subnets(scope: &StackScope, balancer: &str, subnet_ids: &[String]) -> Result<(), CloudError>;
+});
+
+recorded!(Attachments {
+    attach_volume(scope: &StackScope, volume: &str, host: &Ec2InstanceId, device: &str) -> Result<(), CloudError>;
+    detach_volume(scope: &StackScope, volume: &str, host: &Ec2InstanceId) -> Result<(), CloudError>;
+    associate_address(scope: &StackScope, ip: &str, host: &Ec2InstanceId) -> Result<(), CloudError>;
+    disassociate_address(scope: &StackScope, ip: &str, host: &Ec2InstanceId) -> Result<(), CloudError>;
+    allocated_for(scope: &StackScope, token: &str) -> Result<Vec<String>, CloudError>;
+    allocate_address(scope: &StackScope, token: &str) -> Result<String, CloudError>;
+    release_address(scope: &StackScope, ip: &str) -> Result<(), CloudError>;
 });
 
 recorded!(Identity {

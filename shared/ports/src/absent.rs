@@ -3,12 +3,15 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::SignedDuration;
-use strata_domain::ClusterArn;
 use strata_domain::decision::Page;
+use strata_domain::{ClusterArn, Ec2InstanceId};
 
 use crate::alarms::{AlarmObservation, AlarmSpec};
 use crate::identity::{IamDecision, InstanceIdentity, RoleCheck};
-use crate::{Alarms, CloudError, Identity, LoadBalancerView, LoadBalancers, Objects, Pager, StackScope};
+use crate::{
+    Alarms, Attachments, BalancerHosts, CloudError, Identity, ItemResult, LoadBalancerView, LoadBalancers, Objects, Pager,
+    StackScope,
+};
 
 /// Refuses every call. One that is made nevertheless says that the function was wired wrongly.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +46,51 @@ impl Identity for Absent {
 impl LoadBalancers for Absent {
     async fn describe(&self, _: &StackScope, _: &[String]) -> Result<Vec<LoadBalancerView>, CloudError> {
         refused("elasticloadbalancing:DescribeLoadBalancers")
+    }
+    async fn hosts(&self, _: &StackScope, _: &str, _: &[Ec2InstanceId]) -> Result<Option<BalancerHosts>, CloudError> {
+        refused("elasticloadbalancing:DescribeInstanceHealth")
+    }
+    async fn register(&self, _: &StackScope, _: &str, _: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
+        refused("elasticloadbalancing:RegisterInstancesWithLoadBalancer")
+    }
+    async fn deregister(
+        &self,
+        _: &StackScope,
+        _: &str,
+        _: &[Ec2InstanceId],
+    ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
+        refused("elasticloadbalancing:DeregisterInstancesFromLoadBalancer")
+    }
+    async fn drain_time(&self, _: &StackScope, _: &str) -> Result<SignedDuration, CloudError> {
+        refused("elasticloadbalancing:DescribeLoadBalancerAttributes")
+    }
+    async fn add_subnets(&self, _: &StackScope, _: &str, _: &[String]) -> Result<(), CloudError> {
+        refused("elasticloadbalancing:AttachLoadBalancerToSubnets")
+    }
+}
+
+#[async_trait]
+impl Attachments for Absent {
+    async fn attach_volume(&self, _: &StackScope, _: &str, _: &Ec2InstanceId, _: &str) -> Result<(), CloudError> {
+        refused("ec2:AttachVolume")
+    }
+    async fn detach_volume(&self, _: &StackScope, _: &str, _: &Ec2InstanceId) -> Result<(), CloudError> {
+        refused("ec2:DetachVolume")
+    }
+    async fn associate_address(&self, _: &StackScope, _: &str, _: &Ec2InstanceId) -> Result<(), CloudError> {
+        refused("ec2:AssociateAddress")
+    }
+    async fn disassociate_address(&self, _: &StackScope, _: &str, _: &Ec2InstanceId) -> Result<(), CloudError> {
+        refused("ec2:DisassociateAddress")
+    }
+    async fn allocated_for(&self, _: &StackScope, _: &str) -> Result<Vec<String>, CloudError> {
+        refused("ec2:DescribeAddresses")
+    }
+    async fn allocate_address(&self, _: &StackScope, _: &str) -> Result<String, CloudError> {
+        refused("ec2:AllocateAddress")
+    }
+    async fn release_address(&self, _: &StackScope, _: &str) -> Result<(), CloudError> {
+        refused("ec2:ReleaseAddress")
     }
 }
 

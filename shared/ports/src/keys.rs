@@ -256,6 +256,26 @@ pub struct LoadBalancerOwner {
     /// The layer.
     pub layer_id: LayerId,
 }
+/// Load balancers and target groups that were attached to a layer or detached from one, and whose hosts have not been brought in step since;
+/// the tick reads these.
+pub const BALANCERS_DUE_PK: &str = "balancers-due";
+/// A balancer's entry there, by its region and its name or ARN. Written in the commit that attaches or detaches it; removed when a look has found
+/// it in step.
+pub fn balancer_due(region: &str, balancer: &str) -> Key {
+    Key::new(BALANCERS_DUE_PK, format!("{region}#{balancer}"))
+}
+/// What [`balancer_due`] records hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalancerDue {
+    /// The layer's stack.
+    pub stack_id: StackId,
+    /// The layer that it was attached to or detached from; who has it now is read anew.
+    pub layer_id: LayerId,
+    /// Its name, or the target group's ARN.
+    pub balancer: String,
+    /// When it last became due.
+    pub at: jiff::Timestamp,
+}
 /// Configure is due on all online instances of a stack, since its addresses or load balancers have changed [EIP-15] [ELB-7]. Value:
 /// [`ConfigureDue`]. The tick makes one run on each host of all that has come up to it [CMD-33], and removes it.
 pub fn configure_due(stack: &StackId) -> Key {

@@ -5,6 +5,7 @@
 
 pub mod absent;
 pub mod alarms;
+pub mod attachments;
 pub mod clock;
 pub mod commands;
 pub mod compute;
@@ -29,6 +30,7 @@ pub mod tell;
 
 pub use absent::Absent;
 pub use alarms::{AlarmObservation, AlarmSpec, AlarmState, Alarms};
+pub use attachments::Attachments;
 pub use clock::{Clock, Ids};
 pub use commands::{CommandKind, CommandRequest, CommandResult, CommandStatus, Commands, Ping};
 pub use compute::{Compute, Ec2Instance, Ec2State, LaunchSpec, ScheduledEvent, StackScope, VolumeSpec};
@@ -39,7 +41,7 @@ pub use http_service::HttpService;
 pub use identity::{IamDecision, Identity, InstanceIdentity, RoleCheck};
 pub use inventory::{AddressView, HostView, ImageView, Inventory, SecurityGroupView, SubnetView, VolumeView, VpcView};
 pub use keys::Key;
-pub use load_balancers::{LoadBalancerView, LoadBalancers};
+pub use load_balancers::{BalancerHosts, LoadBalancerView, LoadBalancers};
 pub use mode::{ModeScope, Modes};
 pub use objects::Objects;
 pub use ports::Ports;

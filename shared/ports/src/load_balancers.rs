@@ -1,9 +1,10 @@
-//! Load balancers: classic ones, since a layer takes no other [ELB-1].
+//! Load balancers: classic ones, since a layer takes no other [ELB-1], and target groups, which a layer's own settings may name.
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use strata_domain::Ec2InstanceId;
 
-use crate::{CloudError, StackScope};
+use crate::{CloudError, ItemResult, StackScope};
 
 /// A classic load balancer as described.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +23,49 @@ pub struct LoadBalancerView {
     pub hosts: Vec<Ec2InstanceId>,
 }
 
-/// Elastic Load Balancing.
+/// The hosts of a load balancer or target group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BalancerHosts {
+    /// Those that are registered.
+    pub registered: Vec<Ec2InstanceId>,
+    /// Of those that were asked for: deregistered, and their connections still drain.
+    pub draining: Vec<Ec2InstanceId>,
+    /// Zones that it serves; empty for a target group, which serves all of its VPC.
+    pub zones: Vec<String>,
+}
+
+/// Elastic Load Balancing. `balancer` is the name of a classic load balancer, or the ARN of a target group, whose targets count as hosts when
+/// they are registered by instance id.
 #[async_trait]
 pub trait LoadBalancers: Send + Sync {
     /// Describes classic load balancers by name; missing ones, and those of another kind, are missing from the answer.
     async fn describe(&self, scope: &StackScope, names: &[String]) -> Result<Vec<LoadBalancerView>, CloudError>;
+    /// The hosts that a balancer has, and which of `asked` still drain; `None` if there is no such balancer.
+    async fn hosts(
+        &self,
+        scope: &StackScope,
+        balancer: &str,
+        asked: &[Ec2InstanceId],
+    ) -> Result<Option<BalancerHosts>, CloudError>;
+    /// Registers hosts; those that are registered already are successes.
+    ///
+    /// # Errors
+    /// `Wrong` when there is no such balancer; for one host, when ELB cannot take it.
+    async fn register(
+        &self,
+        scope: &StackScope,
+        balancer: &str,
+        hosts: &[Ec2InstanceId],
+    ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
+    /// Deregisters hosts, whose connections then drain; those that are not registered, also for want of the balancer, are successes.
+    async fn deregister(
+        &self,
+        scope: &StackScope,
+        balancer: &str,
+        hosts: &[Ec2InstanceId],
+    ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
+    /// How long connections to a deregistered host drain at most; zero when they do not, or there is no such balancer.
+    async fn drain_time(&self, scope: &StackScope, balancer: &str) -> Result<SignedDuration, CloudError>;
+    /// Lets a classic load balancer serve these subnets too, one of each zone that it does not serve yet [ELB-3].
+    async fn add_subnets(&self, scope: &StackScope, balancer: &str, subnet_ids: &[String]) -> Result<(), CloudError>;
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Alarms, Clock, Commands, Compute, Containers, Events, Identity, Ids, Inventory, LoadBalancers, Modes, Objects, Pager, Store,
+    Alarms, Attachments, Clock, Commands, Compute, Containers, Events, Identity, Ids, Inventory, LoadBalancers, Modes, Objects,
+    Pager, Store,
 };
 
 /// Every port. Cheap to clone.
@@ -13,6 +14,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// EC2.
     pub compute: Arc<dyn Compute>,
+    /// EC2's volumes and addresses.
+    pub attachments: Arc<dyn Attachments>,
     /// ECS.
     pub containers: Arc<dyn Containers>,
     /// What the account has.

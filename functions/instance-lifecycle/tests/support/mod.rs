@@ -24,6 +24,7 @@ pub(crate) fn ports(store: Arc<dyn Store>) -> Ports {
     Ports {
         store,
         compute: silent.clone(),
+        attachments: account.clone(),
         containers: silent.clone(),
         inventory: account.clone(),
         load_balancers: account.clone(),

@@ -108,6 +108,13 @@ pub(crate) fn query_error(status: u16, code: &str, message: &str) -> Answer {
     Answer::Http(status, format!("<ErrorResponse>{error}<RequestId>ea966190-example</RequestId></ErrorResponse>"))
 }
 
+/// An answer in the query protocol, of ELB for example.
+pub(crate) fn query(operation: &str, members: &str) -> Answer {
+    let result = format!("<{operation}Result>{members}</{operation}Result>");
+    let metadata = "<ResponseMetadata><RequestId>ea966190-example</RequestId></ResponseMetadata>";
+    Answer::Http(200, format!("<{operation}Response>{result}{metadata}</{operation}Response>"))
+}
+
 /// An EC2 answer.
 pub(crate) fn ec2(operation: &str, members: &str) -> Answer {
     let xmlns = "http://ec2.amazonaws.com/doc/2016-11-15/";

@@ -219,7 +219,7 @@ fn each_event_goes_to_the_functions_that_follow_it() {
 
 /// The stream's filters and what instance-lifecycle reads of a change are two places that must agree.
 #[test]
-fn the_stream_lets_through_what_names_an_instance_and_the_poke_of_launches() {
+fn the_stream_lets_through_what_names_an_instance_due_load_balancers_and_the_poke_of_launches() {
     let template = template();
     let stream = &template["Resources"]["InstanceLifecycle"]["Properties"]["Events"]["TableChanges"]["Properties"];
     let filters: Vec<Value> = stream["FilterCriteria"]["Filters"]
@@ -237,6 +237,7 @@ fn the_stream_lets_through_what_names_an_instance_and_the_poke_of_launches() {
     assert!(passes(&keys::instance(&stack, &instance)));
     assert!(passes(&keys::claim(&stack, &instance)));
     assert!(passes(&keys::launch_poke()));
+    assert!(passes(&keys::balancer_due("us-east-1", "front")));
     for key in [
         keys::stack(&stack),
         keys::claim_report(&stack, &instance),

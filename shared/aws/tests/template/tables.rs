@@ -8,6 +8,7 @@ use strata_aws::{Role, Uses};
 /// Every port with a table, by its trait's name.
 pub(crate) const TABLES: &[(&str, &[Uses])] = &[
     ("Alarms", strata_aws::alarms::USES),
+    ("Attachments", strata_aws::attachments::USES),
     ("Commands", strata_aws::commands::USES),
     ("Compute", strata_aws::compute::USES),
     ("Containers", strata_aws::containers::USES),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
+use strata_domain::lifecycle::is_busy;
 use strata_domain::model::Volume;
 use strata_domain::model::{ElasticIp, Instance, LayerLoadBalancer, RegisteredVolume, Stack, VolumeFacts};
 use strata_domain::resources::ResourceError;
@@ -12,7 +13,7 @@ use strata_ports::{AddressView, Change, Expect, Item, VolumeView, keys};
 
 use super::call::Call;
 use super::error::ApiError;
-use crate::records::{Stored, find_address, find_volume, register_address_changes, register_volume_changes};
+use crate::records::{Stored, busy_changes, find_address, find_volume, register_address_changes, register_volume_changes};
 
 impl From<ResourceError> for ApiError {
     fn from(e: ResourceError) -> Self {
@@ -82,6 +83,28 @@ impl Call<'_> {
             stacks.insert(id, stack);
         }
         Ok(stacks)
+    }
+
+    /// The change that notes that a load balancer or target group was attached to a layer or detached from it, so that lifecycle brings its hosts
+    /// in step.
+    pub(crate) async fn balancer_due(&self, stack: &Stack, layer: &LayerId, balancer: &str) -> Result<Change, ApiError> {
+        let key = keys::balancer_due(&stack.region, balancer);
+        let expect = self.store().get(&key).await?.map_or(Expect::Absent, |item| item.unchanged());
+        let due = keys::BalancerDue {
+            stack_id: stack.id.clone(),
+            layer_id: layer.clone(),
+            balancer: balancer.to_owned(),
+            at: self.now,
+        };
+        Ok(Change::put(key, &due, expect))
+    }
+
+    /// The changes that keep the busy index in step with a record that lifecycle has something to do for, for the commit that writes it.
+    pub(crate) async fn busy_if_due(&self, instance: &Instance) -> Result<Vec<Change>, ApiError> {
+        match is_busy(instance, false) {
+            true => Ok(busy_changes(self.store(), instance, true).await?),
+            false => Ok(Vec::new()),
+        }
     }
 
     /// The change that notes that Configure is due on all online instances of a stack [EIP-15] [ELB-7].

@@ -37,15 +37,28 @@ pub(super) enum Next {
 /// As which kind of action the mode judges it; `None` for one that only concerns our own records.
 pub(super) fn kind_of(action: Action) -> Option<ActionKind> {
     match action {
-        Action::Launch | Action::SetType | Action::PowerOn | Action::SendSetup | Action::Activate => Some(ActionKind::Start),
         Action::RestartAgent => Some(ActionKind::Patch),
+        Action::Launch
+        | Action::SetType
+        | Action::PowerOn
+        | Action::SendSetup
+        | Action::Activate
+        | Action::JoinBalancers
+        | Action::AttachVolumes
+        | Action::AllocateAddress
+        | Action::AssociateAddress => Some(ActionKind::Start),
         Action::PowerOff { .. }
         | Action::Reboot
         | Action::SendShutdown
         | Action::Drain
         | Action::StopTasks { .. }
-        | Action::Deregister => Some(ActionKind::Stop),
-        Action::Terminate | Action::TerminateStray | Action::DeleteVolumes => Some(ActionKind::Terminate),
+        | Action::Deregister
+        | Action::LeaveBalancers
+        | Action::DetachVolumes
+        | Action::DisassociateAddresses => Some(ActionKind::Stop),
+        Action::Terminate | Action::TerminateStray | Action::DeleteVolumes | Action::ReleaseAddress => {
+            Some(ActionKind::Terminate)
+        }
         Action::HoldForeign | Action::ReleaseForeign => None,
     }
 }
@@ -68,6 +81,14 @@ pub(super) fn verb(action: Action) -> &'static str {
         Action::StopTasks { .. } => "stop the tasks on",
         Action::Deregister => "deregister",
         Action::DeleteVolumes => "delete the volumes of",
+        Action::JoinBalancers => "register with the load balancers",
+        Action::LeaveBalancers => "deregister from the load balancers",
+        Action::AttachVolumes => "attach the volumes of",
+        Action::DetachVolumes => "detach the unassigned volumes of",
+        Action::AllocateAddress => "allocate an Elastic IP address for",
+        Action::AssociateAddress => "associate the Elastic IP address of",
+        Action::DisassociateAddresses => "take away the former Elastic IP addresses of",
+        Action::ReleaseAddress => "release the Elastic IP address of",
         Action::HoldForeign => "note the foreign DRAINING of",
         Action::ReleaseForeign => "forget the foreign DRAINING of",
     }
@@ -97,7 +118,15 @@ impl Actor<'_> {
             }
             Action::Drain => self.set_state(items, ContainerInstanceState::Draining).await,
             Action::Activate => self.set_state(items, ContainerInstanceState::Active).await,
+            Action::JoinBalancers => self.join_balancers(items).await,
+            Action::LeaveBalancers => self.leave_balancers(items).await,
             Action::SetType
+            | Action::AttachVolumes
+            | Action::DetachVolumes
+            | Action::AllocateAddress
+            | Action::AssociateAddress
+            | Action::DisassociateAddresses
+            | Action::ReleaseAddress
             | Action::SendSetup
             | Action::SendShutdown
             | Action::RestartAgent
@@ -134,6 +163,11 @@ impl Actor<'_> {
                 Action::StopTasks { daemon } => self.stop_tasks(item, daemon).await,
                 Action::Deregister => self.deregister(item).await,
                 Action::DeleteVolumes => self.delete_volumes(item).await,
+                Action::AttachVolumes => self.attach_volumes(item).await,
+                Action::DetachVolumes | Action::DisassociateAddresses => self.tie_loose_ends(item, action).await,
+                Action::AllocateAddress => self.allocate_address(item).await,
+                Action::AssociateAddress => self.associate_address(item).await,
+                Action::ReleaseAddress => self.release_address(item).await,
                 Action::HoldForeign => Ok(self.hold_foreign(item).await),
                 _ => Ok(self.release_foreign(item).await),
             };
@@ -440,7 +474,7 @@ pub(super) fn write_step(item: &Stored<Instance>, step: Step, rest: bool) -> Nex
 }
 
 /// An action that was not done, or perhaps not: deadlines bound the trouble. An unknown outcome is looked at once more.
-fn failed(record: &Instance, error: &CloudError) -> Next {
+pub(super) fn failed(record: &Instance, error: &CloudError) -> Next {
     tracing::warn!(instance.id = %record.id, instance.status = %record.status, error = %error, "an action was not carried out");
     match error {
         CloudError::OutcomeUnknown { .. } => Next::Look,

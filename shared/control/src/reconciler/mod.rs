@@ -7,8 +7,11 @@
 
 mod act;
 mod announced;
+mod attach;
 mod backlog;
+mod balancers;
 pub(crate) mod launch;
+mod look_at_attached;
 mod notices;
 mod observe;
 mod outage;

@@ -12,6 +12,7 @@ use strata_domain::model::{Instance, Volume};
 use strata_domain::{ClusterArn, Ec2InstanceId, InstanceId, InstanceStatus, SsmCommandId};
 use strata_ports::{CommandStatus, ContainerInstance, ContainerInstanceState, Ec2Instance, Ec2State, EcsTask, Ports, StackScope};
 
+use super::look_at_attached::look_at_attached;
 use super::view::StackView;
 
 /// How long after a stop or a failed start a lost launch is still looked for.
@@ -79,6 +80,7 @@ pub(super) async fn observe(
     look_at_runs(ports, &view.scope, &with(|n| n.setup), &with(|n| n.shutdown), &mut seen).await;
     look_at_pings(ports, &view.scope, &with(|n| n.ping), &mut seen).await;
     look_at_containers(ports, view, &with(|n| n.container), &mut seen, now).await;
+    look_at_attached(ports, view, records, &mut seen).await;
     seen
 }
 

@@ -289,9 +289,11 @@ impl<'a> Run<'a> {
                 Next::Look => self.look_again(&item.record.id),
                 Next::Rest => self.close(&item.record),
                 Next::Write { write, rest } => {
-                    // What the record says now asks for something else, though by the same action: the next instance type.
+                    // What the record says now asks for something else, though by the same action: the next instance type. What was seen
+                    // is out of date, since something was done in the world.
                     if !rest {
                         self.done.retain(|(id, _)| *id != item.record.id);
+                        self.look_again(&item.record.id);
                     }
                     writes.push((*write, rest));
                 }

@@ -204,6 +204,8 @@ pub(super) fn notice_words(notice: Notice) -> (&'static str, &'static str, bool)
         Notice::Outage => ("many failed hosts", "heal none of them", false),
         Notice::HeldByPerson => ("a failed host", "leave it alone", true),
         Notice::ModeForbids => ("a failed host", "heal it", true),
+        Notice::AddressRefused => ("its Elastic IP address", "go on without it and record a service error", false),
+        Notice::BalancerRefused => ("its load balancer", "go on without it and record a service error", false),
         Notice::ClaimRefused => ("a claimed host with tasks that do not move", "do not drain it", false),
     }
 }

@@ -1,6 +1,6 @@
 //! A stack as the reconciler reads it once per invocation: settings, layers, claims and holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use strata_domain::announced::of_holder;
@@ -8,7 +8,7 @@ use strata_domain::claims::Claim;
 use strata_domain::holds::{Hold, HoldKind};
 use strata_domain::lifecycle::Rules;
 use strata_domain::mode::Mode;
-use strata_domain::model::{Instance, Layer, Stack};
+use strata_domain::model::{Instance, Layer, LayerLoadBalancer, Stack};
 use strata_domain::settings::{InstanceMetrics, Settings};
 use strata_domain::{ClusterArn, InstanceId, LayerId, StackId};
 use strata_ports::mode::effective;
@@ -28,6 +28,7 @@ pub(crate) struct StackView {
     layers: BTreeMap<LayerId, (Layer, Settings)>,
     claims: BTreeMap<InstanceId, Stored<Claim>>,
     holds: Vec<Stored<Hold>>,
+    balancers: BTreeMap<LayerId, String>,
     modes: BTreeMap<Vec<LayerId>, Option<Mode>>,
 }
 
@@ -50,8 +51,13 @@ impl StackView {
             claims.insert(claim.record.instance_id.clone(), claim);
         }
         let holds = store.list(&Listing::of(&pk, keys::HOLD)).await?.into_iter().map(Stored::of).collect::<Result<_, _>>()?;
+        let mut balancers = BTreeMap::new();
+        for item in store.list(&Listing::of(&pk, keys::LOAD_BALANCER)).await? {
+            let attached: LayerLoadBalancer = item.decode()?;
+            balancers.insert(attached.layer_id, attached.name);
+        }
         let scope = scope_of(&stack);
-        Ok(Some(Self { stack, scope, layers, claims, holds, modes: BTreeMap::new() }))
+        Ok(Some(Self { stack, scope, layers, claims, holds, balancers, modes: BTreeMap::new() }))
     }
 
     pub(crate) fn layers_of<'a>(&'a self, record: &'a Instance) -> impl Iterator<Item = &'a Layer> {
@@ -83,6 +89,28 @@ impl StackView {
     /// The cluster whose container instance it is: that of its ECS layer.
     pub(super) fn cluster_of(&self, record: &Instance) -> Option<ClusterArn> {
         self.layers_of(record).find_map(|layer| layer.cluster.clone())
+    }
+
+    /// The classic load balancers of its layers [ELB-8], and the target groups that their settings name.
+    pub(super) fn balancers_of(&self, record: &Instance) -> BTreeSet<String> {
+        record.layer_ids.iter().flat_map(|layer| self.balancers_of_layer(layer)).map(str::to_owned).collect()
+    }
+
+    fn balancers_of_layer(&self, layer: &LayerId) -> impl Iterator<Item = &str> {
+        let groups = self.layers.get(layer).into_iter().flat_map(|(_, settings)| &settings.target_groups);
+        self.balancers.get(layer).into_iter().chain(groups).map(String::as_str)
+    }
+
+    /// The layers that have a load balancer or target group.
+    pub(super) fn layers_with(&self, balancer: &str) -> BTreeSet<LayerId> {
+        self.layers.keys().filter(|layer| self.balancers_of_layer(layer).any(|b| b == balancer)).cloned().collect()
+    }
+
+    /// Whether a stop of an instance in these layers waits for connections to drain [ELB-6].
+    fn drains_connections(&self, record: &Instance) -> bool {
+        self.layers_of(record)
+            .filter(|layer| self.balancers_of_layer(&layer.id).next().is_some())
+            .any(|layer| layer.shutdown.delay_until_elb_connections_drained)
     }
 
     pub(super) fn claim_on(&self, id: &InstanceId) -> Option<&Claim> {
@@ -158,6 +186,9 @@ impl StackView {
             silent_agent_limit: limits.and_then(|limits| limits.into_iter().max()),
             boot_timeout: config.boot_timeout,
             setup_timeout: config.setup_timeout,
+            has_balancers: !self.balancers_of(record).is_empty(),
+            drains_connections: self.drains_connections(record),
+            auto_elastic_ip: self.layers_of(record).any(|layer| layer.auto_assign_elastic_ips),
             ..defaults
         }
     }
@@ -165,15 +196,20 @@ impl StackView {
     /// The mode that counts for an instance: the strictest of installation, stack, its layers and their settings; `None` when
     /// one of them cannot be read. Read once per round.
     pub(crate) async fn mode(&mut self, modes: &dyn Modes, record: &Instance) -> Option<Mode> {
-        if let Some(known) = self.modes.get(&record.layer_ids) {
+        self.mode_of(modes, &record.layer_ids).await
+    }
+
+    /// The same for what is done to these layers.
+    pub(super) async fn mode_of(&mut self, modes: &dyn Modes, layer_ids: &[LayerId]) -> Option<Mode> {
+        if let Some(known) = self.modes.get(layer_ids) {
             return *known;
         }
         let stack_settings = Settings::from_custom_json(self.stack.custom_json.as_deref()).unwrap_or_default();
         let mut found: Vec<Mode> = stack_settings.mode.into_iter().collect();
-        found.extend(record.layer_ids.iter().filter_map(|id| self.layers.get(id)).filter_map(|(_, settings)| settings.mode));
-        let read = effective(modes, Some(&self.stack.id), &record.layer_ids).await;
+        found.extend(layer_ids.iter().filter_map(|id| self.layers.get(id)).filter_map(|(_, settings)| settings.mode));
+        let read = effective(modes, Some(&self.stack.id), layer_ids).await;
         let mode = read.map(|mode| Mode::strictest(found.into_iter().chain([mode])));
-        self.modes.insert(record.layer_ids.clone(), mode);
+        self.modes.insert(layer_ids.to_vec(), mode);
         mode
     }
 

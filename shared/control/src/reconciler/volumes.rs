@@ -3,14 +3,17 @@
 
 use strata_domain::VolumeId;
 use strata_domain::block_devices::taken_devices;
-use strata_domain::model::{Instance, RegisteredVolume, VolumeConfiguration, VolumeFacts};
-use strata_domain::resources::{name_of_made_volume, next_device, untied};
+use strata_domain::model::{ElasticIp, Instance, RegisteredVolume, VolumeConfiguration, VolumeFacts};
+use strata_domain::resources::{disassociated, name_of_made_volume, next_device, untied};
 
 use strata_ports::{Change, Expect, Store, StoreError, keys};
 
 use super::telling::Teller;
 use super::view::StackView;
-use crate::records::{Stored, deregister_volume_changes, find_volume, register_volume_changes};
+use crate::records::{
+    Stored, deregister_address_changes, deregister_volume_changes, find_address, find_volume, register_address_changes,
+    register_volume_changes,
+};
 
 /// The changes that bring the volumes' records in step with a write of `record`; a volume that somebody has registered for another use
 /// in the meantime is taken out of `record`: it is not ours to attach or delete.
@@ -52,6 +55,45 @@ pub(super) async fn volume_changes(
                 let standing = standing.map_or(Expect::Absent, |item| item.unchanged());
                 changes.extend(register_volume_changes(&volume, standing));
             }
+        }
+    }
+    Ok(changes)
+}
+
+/// The changes that bring the addresses' records in step with a write of `record`: one that was allocated for it is registered with the
+/// stack in this very commit [EIP-9], one that was released leaves the stack [EIP-17]. One that somebody has registered for another use in the
+/// meantime is taken out of `record`.
+pub(super) async fn address_changes(
+    store: &dyn Store,
+    teller: &Teller<'_>,
+    before: &Instance,
+    record: &mut Instance,
+) -> Result<Vec<Change>, StoreError> {
+    let mut changes = Vec::new();
+    if let Some(gone) = &before.elastic_ip
+        && let Some(address) = find_address(store, gone).await?
+        && address.record.instance_id.as_ref() == Some(&record.id)
+    {
+        match record.delete.is_some_and(|d| d.elastic_ip) {
+            true => changes.extend(deregister_address_changes(store, &address).await?),
+            false => changes.push(address.put(&disassociated(&address.record))),
+        }
+    }
+    let Some(ip) = record.elastic_ip.clone() else { return Ok(changes) };
+    match find_address(store, &ip).await? {
+        Some(address) if address.record.instance_id.as_ref() == Some(&record.id) => {}
+        Some(_) => record.elastic_ip = None,
+        None => {
+            let standing = store.get(&keys::registered_address(&ip)).await?.map_or(Expect::Absent, |item| item.unchanged());
+            let address = ElasticIp {
+                ip,
+                stack_id: record.stack_id.clone(),
+                name: None,
+                domain: "vpc".to_owned(),
+                instance_id: Some(record.id.clone()),
+                registered_at: teller.now,
+            };
+            changes.extend(register_address_changes(&address, standing));
         }
     }
     Ok(changes)

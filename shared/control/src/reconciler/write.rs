@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use strata_domain::claims::ClaimReport;
 use strata_domain::decision::{DecisionRecord, Severity, Verdict};
-use strata_domain::lifecycle::is_busy;
+use strata_domain::lifecycle::{VOLUME_FAULT, is_busy};
 use strata_domain::model::Instance;
 use strata_domain::pages::PageKind;
 use strata_domain::{CommandId, Ec2InstanceId, InstanceStatus};
@@ -15,7 +15,7 @@ use strata_ports::{Change, CommitError, Expect, HandlerError, Key, Ports, Store,
 use super::shortage::Shortages;
 use super::telling::{Head, Incident, Routine, Special, Teller, Words, routine, special};
 use super::view::StackView;
-use super::volumes::volume_changes;
+use super::volumes::{address_changes, volume_changes};
 use crate::records::{
     Command, Stored, busy_changes, command_changes, configure_due_change, deregistration_changes, removal_changes,
 };
@@ -221,6 +221,9 @@ async fn prepare(
         if before.record.volumes != record.volumes {
             changes.extend(volume_changes(store, view, teller, &before.record, &mut record).await?);
         }
+        if before.record.elastic_ip != record.elastic_ip {
+            changes.extend(address_changes(store, teller, &before.record, &mut record).await?);
+        }
         changes.push(before.put(&record));
     }
     Ok(Prepared { index, changes, told, routine, record, why })
@@ -280,6 +283,7 @@ async fn tell_special(
             format!("heal {host}"),
         ),
         Special::Failure(error_type, kind) => {
+            let error_type = if why.starts_with(VOLUME_FAULT) { "VolumeAttach" } else { error_type };
             let (error, alert) = teller.service_error(record, error_type, &format!("{why}."));
             changes.push(Change::put(keys::service_error(&record.stack_id, &error.id), &error, Expect::Absent));
             told.events.push(alert);

@@ -1,7 +1,7 @@
 //! Sample records for this crate's tests.
 
 use strata_domain::instance_actions::Origin;
-use strata_domain::model::{Care, Instance, Layer, LayerType, RootDeviceType, ShutdownConfiguration, Stack};
+use strata_domain::model::{Attached, Care, Instance, Layer, LayerType, RootDeviceType, ShutdownConfiguration, Stack};
 use strata_domain::{InstanceStatus, ScalingType};
 
 fn start_of_2026() -> jiff::Timestamp {
@@ -103,6 +103,7 @@ pub(crate) fn instance() -> Instance {
         volumes: Vec::new(),
         volumes_noted_of: None,
         elastic_ip: None,
+        attached: Attached::default(),
         setup_command: None,
         shutdown_command: None,
         agent_silent_since: None,

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Action, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after};
+use super::{Action, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after, attached};
 use crate::InstanceStatus;
 use crate::claims::DrainPolicy;
 use crate::model::{Care, Instance, RootDeviceType, Shortage};
@@ -75,10 +75,13 @@ fn is_to_terminate(x: &Look<'_>) -> bool {
     }
 }
 
-/// `stopping` and `terminating`: first stage. Leaving the load balancers and waiting for them [INST-20 a, b] belongs here.
+/// `stopping` and `terminating`: first stage. It leaves the load balancers and waits for its connections [INST-20 a, b] [ELB-6].
 pub(super) fn leaving(x: &Look<'_>) -> Step {
     if x.is_heal() {
         return heal_down(x);
+    }
+    if let Some(step) = attached::leave_balancers(x, true) {
+        return step;
     }
     // A deletion of a stopped instance shows `terminating`, `terminated`, and is gone [INST-33].
     if x.record.delete.is_some() && x.container().is_none() && !x.is_container_unknown() {
@@ -254,13 +257,21 @@ pub(super) fn terminated(x: &Look<'_>) -> Step {
             Step::wait(given_up, "EC2 is terminating the machine")
         }
         Power::Up | Power::Stopped | Power::GoingDown => Step::act(Action::Terminate, "its machine is to be terminated"),
-        Power::Gone => match x.record.delete {
-            None => to_stopped(x, "EC2 has terminated the machine"),
-            Some(delete) if delete.volumes && !x.record.volumes.is_empty() => {
-                Step::act(Action::DeleteVolumes, "the deletion includes its volumes")
-            }
-            Some(_) => Step::Remove { why: "its machine is gone".to_owned() },
-        },
+        Power::Gone => attached::leave_balancers(x, false).unwrap_or_else(|| when_gone(x)),
+    }
+}
+
+/// The machine is gone: what a deletion includes goes too, each thing in EC2 first and then from the records [INST-32].
+fn when_gone(x: &Look<'_>) -> Step {
+    match x.record.delete {
+        None => to_stopped(x, "EC2 has terminated the machine"),
+        Some(delete) if delete.volumes && !x.record.volumes.is_empty() => {
+            Step::act(Action::DeleteVolumes, "the deletion includes its volumes")
+        }
+        Some(delete) if delete.elastic_ip && x.record.elastic_ip.is_some() => {
+            Step::act(Action::ReleaseAddress, "the deletion includes its address")
+        }
+        Some(_) => Step::Remove { why: "its machine is gone".to_owned() },
     }
 }
 
@@ -289,6 +300,12 @@ fn heal_down(x: &Look<'_>) -> Step {
         Power::Unknown => Step::wait(None, "EC2 has not answered"),
         Power::MaybeLaunched { until } => Step::wait(until, "a launch may still turn up"),
         Power::Found => adopt(x),
+        // Connections to a failed host are not worth waiting for.
+        Power::Up | Power::GoingDown | Power::Stopped | Power::Gone
+            if x.now < after(since, HEAL_DRAIN_WITHIN) && attached::is_registered(x) =>
+        {
+            Step::act(Action::LeaveBalancers, "a failed host gets no more connections")
+        }
         Power::Up if x.container().is_some_and(|c| c.active) && x.now < after(since, HEAL_DRAIN_WITHIN) => {
             Step::act(Action::Drain, "so that ECS replaces its tasks elsewhere")
         }

@@ -1,7 +1,9 @@
 //! Silence: rebooting, lost contact, and the decision to heal [INST-30, HEAL-2, 7, 9, 11].
 
 use super::down::is_reachable;
-use super::{Action, Ec2Seen, HEAL_CAP, HEAL_CAP_PERIOD, HostState, Look, Notice, PingSeen, REBOOT_SETTLES, Step, after};
+use super::{
+    Action, Ec2Seen, HEAL_CAP, HEAL_CAP_PERIOD, HostState, Look, Notice, PingSeen, REBOOT_SETTLES, Step, after, attached,
+};
 use crate::auto_healing::{AGENT_RESTART_SETTLES, Signs};
 use crate::model::{Care, Instance};
 use crate::{InitiatedBy, InstanceStatus};
@@ -29,7 +31,7 @@ pub(super) fn rebooting(x: &Look<'_>) -> Step {
     let is_back =
         has_called && (!x.rules.has_cluster || !x.record.has_been_online || x.container().is_some_and(|c| c.agent_connected));
     if is_back {
-        let record = heard(x.record);
+        let record = Instance { attached: attached::on_coming_online(x), ..heard(x.record) };
         return match x.record.has_been_online {
             true => Step::to(InstanceStatus::Online, record, "the host is back after its reboot"),
             // It was rebooted in `setup_failed`, and a reboot runs no Setup.
@@ -61,7 +63,7 @@ pub(super) fn connection_lost(x: &Look<'_>) -> Step {
         return Step::wait(None, "EC2 has not answered");
     }
     if is_in_contact(x) {
-        let record = Instance { healing: false, ..heard(x.record) };
+        let record = Instance { healing: false, attached: attached::on_coming_online(x), ..heard(x.record) };
         return Step::to(InstanceStatus::Online, record, "contact is back before healing began");
     }
     let Some(signs) = x.signs() else { return bookkeeping(x) };

@@ -3,8 +3,9 @@
 //! [`next`] is pure and total. Streams, events and the tick only name an instance; its step is always computed from the record and
 //! a fresh look. What is unknown never leads to a destructive step. The way up stands in `up.rs`, the way down in `down.rs`, life
 //! in service in `online.rs`, silence and healing in `lost.rs`,
-//! machines that were registered in `registered.rs`.
+//! machines that were registered in `registered.rs`, load balancers, addresses and volumes in `attached.rs`.
 
+mod attached;
 mod capacity;
 mod clock;
 mod down;
@@ -25,9 +26,16 @@ use crate::claims::Claim;
 use crate::model::{Care, Instance};
 use crate::{InitiatedBy, InstanceStatus, SsmCommandId, auto_healing};
 
+pub use attached::{
+    VOLUME_FAULT, VOLUME_SETTLES, address_token, on_address_allocated, on_address_kept, on_address_refused, on_address_released,
+    on_address_settled, on_balancers_left, on_balancers_refused, on_loose_ends_tied, on_volume_refused,
+};
 pub use capacity::{is_shortage, on_launch_refused, type_to_ask};
 pub use clock::has_deadlines;
-pub use observed::{ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen, RunSeen, TaskCounts};
+pub use observed::{
+    AddressSeen, AttachedSeen, BalancersSeen, ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen,
+    RunSeen, TaskCounts, VolumeAt,
+};
 pub use step::{Action, HEAL_CAP, HEAL_CAP_PERIOD, LAUNCH_SETTLES, Notice, REBOOT_SETTLES, Rules, Step};
 #[cfg(test)]
 pub(crate) use tests::record as sample_record;
@@ -42,6 +50,9 @@ pub fn next(record: &Instance, seen: &Observed, rules: &Rules, now: Timestamp) -
         return step;
     }
     if let Some(step) = registered::on_premises(&look) {
+        return step;
+    }
+    if let Some(step) = attached::at_rest(&look) {
         return step;
     }
     match record.status {
@@ -74,6 +85,8 @@ pub fn is_busy(record: &Instance, claimed: bool) -> bool {
                 || record.agent_silent_since.is_some()
                 || record.drained_for.is_some()
                 || record.out_of_service_since.is_some()
+                || record.attached.due
+                || record.attached.has_loose_ends()
         }
         InstanceStatus::Requested
         | InstanceStatus::Pending
@@ -93,7 +106,7 @@ pub fn is_busy(record: &Instance, claimed: bool) -> bool {
         | InstanceStatus::StartFailed
         | InstanceStatus::StopFailed
         | InstanceStatus::Stopped
-        | InstanceStatus::Registered => false,
+        | InstanceStatus::Registered => record.attached.has_loose_ends(),
     }
 }
 

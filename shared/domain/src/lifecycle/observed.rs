@@ -131,6 +131,65 @@ pub enum RunSeen {
     },
 }
 
+/// What ELB says of the machine and the load balancers of its layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BalancersSeen {
+    /// They were not asked, or one of them did not answer.
+    #[default]
+    Unknown,
+    /// All have answered.
+    Seen {
+        /// One of them does not have it.
+        missing: bool,
+        /// One of them has it.
+        registered: bool,
+        /// One of them had it, and its connections still drain.
+        draining: bool,
+    },
+}
+
+/// Where the record's address is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddressSeen {
+    /// EC2 was not asked, or did not answer.
+    #[default]
+    Unknown,
+    /// The account does not have it.
+    Gone,
+    /// Nothing has it.
+    Free,
+    /// The record's machine has it.
+    Here,
+    /// Another machine has it.
+    Elsewhere,
+}
+
+/// Where a volume is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeAt {
+    /// EC2 knows no such volume.
+    Gone,
+    /// Nothing has it.
+    Free,
+    /// At the record's machine.
+    Here,
+    /// At another machine.
+    Elsewhere(Ec2InstanceId),
+    /// In a zone that the instance is not in.
+    OtherZone(String),
+}
+
+/// What the cloud says of what belongs to the instance; a step that does not depend on it has it unasked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttachedSeen {
+    /// Load balancers.
+    pub balancers: BalancersSeen,
+    /// Its address.
+    pub address: AddressSeen,
+    /// Its volumes by id; `None`: EC2 was not asked, or did not answer.
+    pub volumes: Option<Vec<(String, VolumeAt)>>,
+}
+
 /// One look at the world, as far as the record's status makes it needful.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
@@ -150,6 +209,8 @@ pub struct Observed {
     pub claim: Option<Claim>,
     /// That somebody else has set the host DRAINING stands in the store as a hold.
     pub foreign_hold: bool,
+    /// Load balancers, address and volumes.
+    pub attached: AttachedSeen,
 }
 
 impl Observed {
@@ -164,6 +225,7 @@ impl Observed {
             shutdown: None,
             claim: None,
             foreign_hold: false,
+            attached: AttachedSeen::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! In service: health, claims, and hosts that somebody else has set DRAINING.
 
 use super::lost::{heard, obstacle, restart_elsewhere, silent_agent};
-use super::{Action, ContainerHost, Ec2Seen, HostState, Look, Notice, Step, after};
+use super::{Action, ContainerHost, Ec2Seen, HostState, Look, Notice, Step, after, attached};
 use crate::InstanceStatus;
 use crate::announced::wants_restart;
 use crate::auto_healing::Signs;
@@ -44,19 +44,37 @@ pub(super) fn online(x: &Look<'_>) -> Step {
 
 fn without_cluster(x: &Look<'_>) -> Step {
     match (x.claim(), x.record.out_of_service_since) {
-        (Some(claim), None) => Step::note(
-            Instance { out_of_service_since: Some(x.now), ..x.record.clone() },
-            format!("there is nothing to drain; it is out of service for {}", claim.holder),
-        ),
+        // Written first, so that nobody registers it with its load balancers meanwhile.
+        (Some(claim), None) if x.rules.has_balancers && x.record.drained_for.as_deref() != Some(claim.holder.as_str()) => {
+            note_claim(x, claim)
+        }
+        (Some(claim), None) => match attached::leave_for_claim(x, claim) {
+            Some(step) => step,
+            None => Step::note(
+                Instance { out_of_service_since: Some(x.now), ..x.record.clone() },
+                format!("there is nothing to drain; it is out of service for {}", claim.holder),
+            ),
+        },
         (Some(claim), Some(_)) => Step::wait(claim.until, format!("it is out of service for {}", claim.holder)),
         (None, Some(_)) => back_in_service(x),
         (None, None) if x.record.drained_for.is_some() => back_in_service(x),
-        (None, None) => Step::settled("it is in service"),
+        (None, None) => in_service(x),
     }
 }
 
+/// Nothing is to be done about the host itself: what belongs to it is looked after.
+fn in_service(x: &Look<'_>) -> Step {
+    attached::in_service(x).unwrap_or_else(|| Step::settled("it is in service"))
+}
+
+fn note_claim(x: &Look<'_>, claim: &Claim) -> Step {
+    let record = Instance { drained_for: Some(claim.holder.clone()), out_of_service_since: None, ..x.record.clone() };
+    Step::note(record, format!("{} claims it", claim.holder))
+}
+
 fn back_in_service(x: &Look<'_>) -> Step {
-    let record = Instance { drained_for: None, out_of_service_since: None, ..x.record.clone() };
+    let attached = attached::on_coming_online(x);
+    let record = Instance { drained_for: None, out_of_service_since: None, attached, ..x.record.clone() };
     Step::note(record, "no claim binds it any more; it is back in service")
 }
 
@@ -104,8 +122,10 @@ fn take_out(x: &Look<'_>, claim: &Claim, container: &ContainerHost) -> Step {
         }
     }
     if x.record.drained_for.as_deref() != Some(claim.holder.as_str()) || x.record.out_of_service_since.is_some() {
-        let record = Instance { drained_for: Some(claim.holder.clone()), out_of_service_since: None, ..x.record.clone() };
-        return Step::note(record, format!("{} claims it", claim.holder));
+        return note_claim(x, claim);
+    }
+    if let Some(step) = attached::leave_for_claim(x, claim) {
+        return step;
     }
     Step::act(Action::Drain, format!("{} claims it: {}", claim.holder, claim.reason))
 }
@@ -160,6 +180,6 @@ fn unclaimed(x: &Look<'_>, container: &ContainerHost) -> Step {
             notice: Some(Notice::ForeignDraining),
         },
         (true, None) if x.seen.foreign_hold => Step::act(Action::ReleaseForeign, "it takes tasks again"),
-        (true, None) => Step::settled("it is in service"),
+        (true, None) => in_service(x),
     }
 }

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::down::{Power, adopt, is_reachable, power};
-use super::{Action, Ec2Seen, HostState, Look, PingSeen, RunSeen, Step, after, spoken};
+use super::{Action, Ec2Seen, HostState, Look, PingSeen, RunSeen, Step, after, attached, spoken};
 use crate::InstanceStatus;
 use crate::instance_actions::Origin;
 use crate::model::{Care, Instance};
@@ -52,7 +52,11 @@ pub(super) fn deregistering(x: &Look<'_>) -> Step {
 /// What is still to do before a host leaves its layers; `None` when all is done or out of reach. A DRAINING of our own is undone, since
 /// the host goes back to ECS as it came [ECS-91].
 fn leaving_event(x: &Look<'_>) -> Option<Step> {
-    let deadline: Timestamp = after(x.since(), x.rules.shutdown_timeout);
+    if let Some(step) = attached::leave_balancers(x, true) {
+        return Some(step);
+    }
+    let since = x.record.attached.balancers_drained_by.map_or(x.since(), |drained| drained.max(x.since()));
+    let deadline: Timestamp = after(since, x.rules.shutdown_timeout);
     if x.now >= deadline {
         return None;
     }

@@ -7,7 +7,7 @@ use super::tests::{at, container_host, ec2_host, record};
 use super::*;
 use crate::claims::DrainPolicy;
 use crate::instance_actions::Origin;
-use crate::model::{Care, DeleteRequest, RootDeviceType, Shortage};
+use crate::model::{Attached, Care, DeleteRequest, RootDeviceType, Shortage, Volume};
 
 fn host_states() -> impl Strategy<Value = HostState> {
     use HostState::*;
@@ -20,6 +20,42 @@ fn times() -> impl Strategy<Value = Timestamp> {
         1 => Just(Timestamp::MIN),
         1 => Just(Timestamp::MAX),
     ]
+}
+
+prop_compose! {
+    fn attached()(
+        (due, refused, address, volume) in any::<(bool, bool, bool, bool)>(),
+        address_offered in prop::option::of(0u32..3),
+        (balancers_drained_by, address_settles_at) in (prop::option::of(times()), prop::option::of(times())),
+    ) -> Attached {
+        Attached {
+            due, balancers_drained_by, address_offered, address_settles_at, address_token: None,
+            balancers_refused: refused.then(|| "no such load balancer".to_owned()),
+            address_refused: refused.then(|| "no such address".to_owned()),
+            addresses_leaving: address.then(|| "203.0.113.9".to_owned()).into_iter().collect(),
+            volumes_leaving: volume.then(|| "vol-9".to_owned()).into_iter().collect(),
+        }
+    }
+}
+
+fn attached_seen() -> impl Strategy<Value = AttachedSeen> {
+    let seen = any::<(bool, bool, bool)>().prop_map(|(missing, registered, draining)| balancers(missing, registered, draining));
+    let one = prop::sample::select(vec![
+        VolumeAt::Gone,
+        VolumeAt::Free,
+        VolumeAt::Here,
+        VolumeAt::Elsewhere("i-2".into()),
+        VolumeAt::OtherZone("z".to_owned()),
+    ]);
+    let volumes = prop::collection::vec(one, 0..3)
+        .prop_map(|all| all.into_iter().enumerate().map(|(n, at)| (format!("vol-{n}"), at)).collect());
+    use AddressSeen::*;
+    (
+        prop_oneof![Just(BalancersSeen::Unknown), seen],
+        prop::sample::select(vec![Unknown, Gone, Free, Here, Elsewhere]),
+        prop::option::of(volumes),
+    )
+        .prop_map(|(balancers, address, volumes)| AttachedSeen { balancers, address, volumes })
 }
 
 prop_compose! {
@@ -42,10 +78,15 @@ prop_compose! {
         agent_restarted_at in prop::option::of(times()),
         frozen_since in prop::option::of(times()),
         frozen_seconds in 0i64..2_000,
+        (volumes, elastic_ip) in (0usize..3, any::<bool>()),
+        attached in attached(),
     ) -> Instance {
+        let volume = |n| Volume { ec2_volume_id: format!("vol-{n}"), mount_point: format!("/v{n}") };
         Instance {
             care: Care { agent_restarted_at, frozen_since, frozen_seconds },
-            origin,
+            origin, attached,
+            volumes: (0..volumes).map(volume).collect(),
+            elastic_ip: elastic_ip.then(|| "203.0.113.1".to_owned()),
             layer_ids: if has_layers { vec!["layer".into()] } else { Vec::new() },
             root_device_type: if store { RootDeviceType::InstanceStore } else { RootDeviceType::Ebs },
             status_since, started_at,
@@ -103,21 +144,28 @@ prop_compose! {
         claim in prop::option::of(claims()),
         stray in prop::option::of(Just("i-2".into())),
         foreign_hold in any::<bool>(),
+        attached in attached_seen(),
     ) -> Observed {
-        Observed { ec2, stray, container, last_ping, setup, shutdown, claim, foreign_hold }
+        Observed { ec2, stray, container, last_ping, setup, shutdown, claim, foreign_hold, attached }
     }
 }
 
 prop_compose! {
     fn all_rules()(
         (has_cluster, auto_healing, held, outage, mode_permits_healing) in any::<(bool, bool, bool, bool, bool)>(),
+        (has_balancers, drains_connections, auto_elastic_ip) in any::<(bool, bool, bool)>(),
         drain in prop::sample::select(vec![DrainPolicy::Wait, DrainPolicy::Stop, DrainPolicy::Refuse]),
         mode_permits in any::<bool>(),
         limit in prop::option::of(Just(SignedDuration::from_mins(10))),
         fallbacks in prop::sample::subsequence(vec!["m5a.large", "m6i.large"], 0..=2),
     ) -> Rules {
         let fallback_types = fallbacks.into_iter().map(str::to_owned).collect();
-        Rules { fallback_types, mode_permits, silent_agent_limit: limit, has_cluster, auto_healing, held_by: held.then(|| "ada".to_owned()), outage, mode_permits_healing, drain, ..Rules::default() }
+        Rules {
+            fallback_types, mode_permits, silent_agent_limit: limit,
+            has_cluster, auto_healing, held_by: held.then(|| "ada".to_owned()), outage, mode_permits_healing, drain,
+            has_balancers, drains_connections, auto_elastic_ip,
+            ..Rules::default()
+        }
     }
 }
 
@@ -129,7 +177,8 @@ fn is_destructive(action: Action) -> bool {
         | Action::TerminateStray
         | Action::StopTasks { .. }
         | Action::Deregister
-        | Action::DeleteVolumes => true,
+        | Action::DeleteVolumes
+        | Action::ReleaseAddress => true,
         Action::Launch
         | Action::SetType
         | Action::PowerOn
@@ -140,8 +189,20 @@ fn is_destructive(action: Action) -> bool {
         | Action::Drain
         | Action::Activate
         | Action::HoldForeign
-        | Action::ReleaseForeign => false,
+        | Action::ReleaseForeign
+        // Each of these can be undone, and none is done to a machine that the record does not name.
+        | Action::JoinBalancers
+        | Action::LeaveBalancers
+        | Action::AttachVolumes
+        | Action::DetachVolumes
+        | Action::AllocateAddress
+        | Action::AssociateAddress
+        | Action::DisassociateAddresses => false,
     }
+}
+
+fn balancers(missing: bool, registered: bool, draining: bool) -> BalancersSeen {
+    BalancersSeen::Seen { missing, registered, draining }
 }
 
 /// The obedient world: everything that is asked for happens, and every minute everything gets on.
@@ -211,6 +272,33 @@ impl World {
             Action::StopTasks { .. } => self.container().unwrap().tasks = Some(TaskCounts::default()),
             Action::Deregister => self.seen.container = ContainerSeen::Absent,
             Action::DeleteVolumes => self.record = on_volumes_deleted(&self.record),
+            Action::JoinBalancers => self.seen.attached.balancers = balancers(false, true, false),
+            Action::LeaveBalancers => {
+                self.seen.attached.balancers = balancers(true, false, true);
+                self.record = on_balancers_left(&self.record, SignedDuration::from_secs(300), self.now);
+            }
+            Action::AttachVolumes => {
+                for (_, at) in self.seen.attached.volumes.iter_mut().flatten().filter(|(_, at)| *at == VolumeAt::Free) {
+                    *at = VolumeAt::Here;
+                }
+            }
+            Action::DetachVolumes | Action::DisassociateAddresses => {
+                let step = on_loose_ends_tied(&self.record, action);
+                self.apply(step);
+            }
+            Action::AllocateAddress => {
+                let step = match self.record.elastic_ip {
+                    Some(_) => on_address_settled(&self.record),
+                    None => on_address_allocated(&self.record, "203.0.113.1", self.now),
+                };
+                self.seen.attached.address = AddressSeen::Free;
+                self.apply(step);
+            }
+            Action::AssociateAddress => self.seen.attached.address = AddressSeen::Here,
+            Action::ReleaseAddress => {
+                let step = on_address_released(&self.record);
+                self.apply(step);
+            }
             Action::HoldForeign => self.seen.foreign_hold = true,
             Action::ReleaseForeign => self.seen.foreign_hold = false,
         }
@@ -242,6 +330,16 @@ impl World {
         if self.seen.container == ContainerSeen::Unknown {
             self.seen.container = ContainerSeen::Absent;
         }
+        self.seen.attached.balancers = match self.seen.attached.balancers {
+            BalancersSeen::Unknown => balancers(true, false, false),
+            BalancersSeen::Seen { missing, registered, .. } => balancers(missing, registered, false),
+        };
+        if self.seen.attached.address == AddressSeen::Unknown {
+            self.seen.attached.address = AddressSeen::Free;
+        }
+        let volumes = &self.record.volumes;
+        let free = || volumes.iter().map(|v| (v.ec2_volume_id.clone(), VolumeAt::Free)).collect();
+        self.seen.attached.volumes.get_or_insert_with(free);
         let next_state = |state| match state {
             HostState::Pending => HostState::Running,
             HostState::Stopping => HostState::Stopped,
@@ -327,6 +425,18 @@ proptest! {
     }
 
     #[test]
+    fn what_has_work_left_at_rest_is_busy_so_that_the_tick_looks_at_it(
+        record in records(), seen in observations(), rules in all_rules(), now in times(),
+    ) {
+        let seen = Observed { claim: None, ..seen };
+        if let Step::Act { action, .. } = next(&record, &seen, &rules, now)
+            && matches!(action, Action::JoinBalancers | Action::DetachVolumes | Action::DisassociateAddresses | Action::AssociateAddress)
+        {
+            prop_assert!(is_busy(&record, false), "{action:?} of {}", record.status);
+        }
+    }
+
+    #[test]
     fn in_an_obedient_world_every_instance_comes_to_rest(
         record in records(), seen in observations(), rules in all_rules(), now in (-4000i64..4000).prop_map(at),
     ) {
@@ -341,6 +451,11 @@ proptest! {
                 agent_restarted_at: record.care.agent_restarted_at.map(sane),
                 frozen_since: record.care.frozen_since.map(sane),
                 ..record.care.clone()
+            },
+            attached: Attached {
+                balancers_drained_by: record.attached.balancers_drained_by.map(|t| t.clamp(at(-4000), at(8000))),
+                address_settles_at: record.attached.address_settles_at.map(|t| t.clamp(at(-4000), at(8000))),
+                ..record.attached
             },
             ..record
         };

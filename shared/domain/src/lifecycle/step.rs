@@ -39,6 +39,12 @@ pub struct Rules {
     pub heal_silence: SignedDuration,
     /// How long each stage of going down may exceed its time before it is forced, and then given up.
     pub stop_patience: SignedDuration,
+    /// One of its layers has a load balancer, or names target groups.
+    pub has_balancers: bool,
+    /// A stop waits until the connections have drained: `DelayUntilElbConnectionsDrained` of one of those layers [ELB-6].
+    pub drains_connections: bool,
+    /// One of its layers assigns Elastic IP addresses by itself [EIP-6].
+    pub auto_elastic_ip: bool,
 }
 
 impl Default for Rules {
@@ -59,6 +65,9 @@ impl Default for Rules {
             setup_timeout: SignedDuration::from_mins(20),
             heal_silence: SignedDuration::from_secs(300),
             stop_patience: SignedDuration::from_mins(10),
+            has_balancers: false,
+            drains_connections: true,
+            auto_elastic_ip: false,
         }
     }
 }
@@ -111,6 +120,22 @@ pub enum Action {
     Deregister,
     /// Delete the record's volumes.
     DeleteVolumes,
+    /// Register the machine with the load balancers of its layers.
+    JoinBalancers,
+    /// Deregister it from them.
+    LeaveBalancers,
+    /// Attach those of its volumes that nothing has.
+    AttachVolumes,
+    /// Detach what was unassigned from it.
+    DetachVolumes,
+    /// Allocate an address for it, or see that one allocation has not become two.
+    AllocateAddress,
+    /// Associate its address with its machine.
+    AssociateAddress,
+    /// Take away the addresses that it has no longer.
+    DisassociateAddresses,
+    /// Release its address, for a deletion.
+    ReleaseAddress,
     /// Write down that somebody else has set the host DRAINING.
     HoldForeign,
     /// Remove that again.
@@ -136,6 +161,10 @@ pub enum Notice {
     ModeForbids,
     /// The claim's drain policy forbids a drain while tasks are left.
     ClaimRefused,
+    /// Its Elastic IP address cannot be had.
+    AddressRefused,
+    /// A load balancer does not take it.
+    BalancerRefused,
 }
 
 impl Notice {
@@ -150,6 +179,8 @@ impl Notice {
             Self::HeldByPerson => "held-by-person",
             Self::ModeForbids => "mode-forbids",
             Self::ClaimRefused => "claim-refused",
+            Self::AddressRefused => "address-refused",
+            Self::BalancerRefused => "balancer-refused",
         }
     }
 
@@ -158,6 +189,8 @@ impl Notice {
         match self {
             Self::AgentSilent => Some("EcsRegistration"),
             Self::HealCap => Some("InstanceHealing"),
+            Self::AddressRefused => Some("ElasticIp"),
+            Self::BalancerRefused => Some("LoadBalancer"),
             Self::ForeignDraining
             | Self::HealingOff
             | Self::Outage

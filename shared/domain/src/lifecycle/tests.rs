@@ -6,7 +6,7 @@ use super::*;
 use crate::ScalingType;
 use crate::claims::DrainPolicy;
 use crate::instance_actions::Origin;
-use crate::model::{Care, DeleteRequest, RootDeviceType};
+use crate::model::{Attached, Care, DeleteRequest, RootDeviceType};
 
 mod silent_agent;
 
@@ -78,6 +78,7 @@ pub(crate) fn record(status: InstanceStatus) -> Instance {
         volumes: Vec::new(),
         volumes_noted_of: None,
         elastic_ip: None,
+        attached: Attached::default(),
         setup_command: None,
         shutdown_command: None,
         agent_silent_since: None,
@@ -91,7 +92,7 @@ pub(crate) fn record(status: InstanceStatus) -> Instance {
     }
 }
 
-fn online_record() -> Instance {
+pub(super) fn online_record() -> Instance {
     Instance {
         has_been_online: true,
         setup_command: Some("setup".into()),
@@ -105,7 +106,7 @@ fn lost_record() -> Instance {
 }
 
 /// A healthy host in the cluster.
-fn well(now: i64) -> Observed {
+pub(super) fn well(now: i64) -> Observed {
     Observed {
         ec2: Ec2Seen::Seen(ec2_host(HostState::Running)),
         container: ContainerSeen::Seen(container_host()),
@@ -114,7 +115,7 @@ fn well(now: i64) -> Observed {
     }
 }
 
-fn ec2_only(state: HostState) -> Observed {
+pub(super) fn ec2_only(state: HostState) -> Observed {
     Observed {
         ec2: Ec2Seen::Seen(ec2_host(state)),
         container: ContainerSeen::Absent,
@@ -135,7 +136,7 @@ fn tasks(service: u32, protected: u32, standalone: u32, daemon: u32) -> Option<T
     Some(TaskCounts { service, protected, standalone, daemon })
 }
 
-fn brief(step: &Step) -> String {
+pub(super) fn brief(step: &Step) -> String {
     match step {
         Step::Settled { notice: None, .. } => "settled".to_owned(),
         Step::Settled { notice: Some(n), .. } => format!("settled, {}", n.kind()),
@@ -149,7 +150,7 @@ fn brief(step: &Step) -> String {
 }
 
 #[track_caller]
-fn check_with(record: &Instance, seen: &Observed, rules: &Rules, now: i64, expected: &str) -> Step {
+pub(super) fn check_with(record: &Instance, seen: &Observed, rules: &Rules, now: i64, expected: &str) -> Step {
     let step = next(record, seen, rules, at(now));
     assert_eq!(brief(&step), expected, "{} at {now}: {step:?}", record.status);
     step
@@ -161,7 +162,7 @@ fn check(record: &Instance, seen: &Observed, now: i64, expected: &str) -> Step {
 }
 
 /// The record that a `Move` or `Note` writes, in its new status.
-fn changed(step: Step, now: i64) -> Instance {
+pub(super) fn changed(step: Step, now: i64) -> Instance {
     match step {
         Step::Move { to, record, .. } => Instance { status: to, status_since: at(now), ..*record },
         Step::Note { record, .. } => *record,

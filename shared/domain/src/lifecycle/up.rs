@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::attached;
 use super::capacity::{type_to_ask, type_to_set};
 use super::registered::to_registered;
 use super::{Action, ContainerSeen, Ec2Host, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after, spoken};
@@ -133,7 +134,10 @@ pub(super) fn pending(x: &Look<'_>) -> Step {
         Ec2Seen::Absent => start_fails(x, "EC2 knows no such machine any more"),
         Ec2Seen::Seen(host) => match host.state {
             HostState::Pending => Step::wait(deadline, "EC2 is starting the machine"),
-            HostState::Running => Step::to(InstanceStatus::Booting, with_host(x.record, host), "EC2 says the machine runs"),
+            HostState::Running => {
+                let record = attached::on_booting(with_host(x.record, host));
+                Step::to(InstanceStatus::Booting, record, "EC2 says the machine runs")
+            }
             HostState::Stopping | HostState::Stopped | HostState::ShuttingDown | HostState::Terminated => {
                 start_fails(x, "EC2 took the machine down while it was starting")
             }
@@ -155,19 +159,24 @@ pub(super) fn booting(x: &Look<'_>) -> Step {
         Ec2Seen::Absent => start_fails(x, "EC2 knows no such machine any more"),
         Ec2Seen::Seen(host) => match host.state {
             HostState::Pending => Step::wait(deadline, "EC2 is starting the machine"),
-            // A ping from before the launch is the last life's.
-            HostState::Running => match x.seen.last_ping {
-                PingSeen::At(ping) if ping >= host.launched_at => {
-                    Step::act(Action::SendSetup, "the machine is in contact; Setup is due")
-                }
-                PingSeen::At(_) | PingSeen::Never | PingSeen::Unknown => {
-                    Step::wait(deadline, "the machine boots; its SSM agent has not called yet")
-                }
+            HostState::Running => match attached::volumes_for_setup(x, deadline) {
+                Some(step) => step,
+                None => until_contact(x, host, deadline),
             },
             HostState::Stopping | HostState::Stopped | HostState::ShuttingDown | HostState::Terminated => {
                 start_fails(x, "the machine went down while it was booting")
             }
         },
+    }
+}
+
+/// The machine runs: Setup is due at the first contact. Its address is seen to meanwhile, and never holds Setup up.
+fn until_contact(x: &Look<'_>, host: &Ec2Host, deadline: Timestamp) -> Step {
+    match x.seen.last_ping {
+        // A ping from before the launch is the last life's.
+        PingSeen::At(ping) if ping >= host.launched_at => Step::act(Action::SendSetup, "the machine is in contact; Setup is due"),
+        PingSeen::At(_) | PingSeen::Never | PingSeen::Unknown => attached::address(x, deadline)
+            .unwrap_or_else(|| Step::wait(deadline, "the machine boots; its SSM agent has not called yet")),
     }
 }
 
@@ -213,7 +222,12 @@ pub(super) fn running_setup(x: &Look<'_>) -> Step {
     }
 }
 
+/// Its address comes first [EIP-10], but a trouble with it keeps no host out of service for longer than Setup may take.
 fn come_online(x: &Look<'_>, why: &str) -> Step {
+    let deadline = after(x.record.status_since, x.rules.setup_timeout);
+    if let Some(step) = attached::address(x, deadline).filter(|_| x.now < deadline) {
+        return step;
+    }
     let with_host = x.host().map_or_else(|| x.record.clone(), |host| with_host(x.record, host));
     let record = Instance {
         container_instance_arn: x.container().map(|c| c.arn.clone()),
@@ -225,6 +239,7 @@ fn come_online(x: &Look<'_>, why: &str) -> Step {
         out_of_service_since: None,
         healing: false,
         care: Care::default(),
+        attached: attached::on_coming_online(x),
         ..with_host
     };
     Step::to(InstanceStatus::Online, record, why)

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Attached;
 use crate::instance_actions::Origin;
 use crate::registration::ReportedOs;
 use crate::status::InitiatedBy;
@@ -199,6 +200,9 @@ pub struct Instance {
     /// The Elastic IP address that it has or, while it is offline, is to get at its next start [EIP-19].
     #[serde(default)]
     pub elastic_ip: Option<String>,
+    /// What of its load balancers, address and volumes is on its way.
+    #[serde(default)]
+    pub attached: Attached,
 
     /// The Setup run of this start, once sent.
     pub setup_command: Option<SsmCommandId>,

@@ -1,11 +1,13 @@
 //! The records that the control plane owns: stacks, layers, instances, resources. Plain data with serde; the rules stand elsewhere.
 
+mod attached;
 mod instance;
 mod layer;
 mod resource;
 mod stack;
 mod user;
 
+pub use attached::Attached;
 pub use instance::{
     BlockDeviceMapping, Care, DeleteRequest, EbsBlockDevice, Instance, Registration, RootDeviceType, Shortage, Volume,
 };

@@ -11,7 +11,9 @@ use strata_domain::{ClusterArn, Ec2InstanceId};
 use strata_ports::{AddressView, IamDecision, ImageView, RoleCheck, SecurityGroupView, SubnetView, VolumeView, VpcView};
 
 use super::SimCloud;
+use super::attachments::Allocation;
 use super::ec2::{Host, HostNo};
+use super::load_balancers::{AccountLoadBalancer, TargetGroup};
 use super::state::State;
 
 /// The default VPC's id.
@@ -49,21 +51,6 @@ pub struct AccountVolume {
     pub is_root: bool,
     /// `Name` tag.
     pub name: Option<String>,
-}
-
-/// A classic load balancer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountLoadBalancer {
-    /// Name.
-    pub name: String,
-    /// VPC.
-    pub vpc_id: String,
-    /// Subnets.
-    pub subnet_ids: Vec<String>,
-    /// Zones.
-    pub zones: Vec<String>,
-    /// Registered machines.
-    pub hosts: BTreeSet<Ec2InstanceId>,
 }
 
 /// What IAM allows somebody. A pattern may end with `*`.
@@ -125,7 +112,13 @@ pub(super) struct Account {
     pub(super) volumes: BTreeMap<String, AccountVolume>,
     /// By address: the machine that it is associated with.
     pub(super) addresses: BTreeMap<String, Option<Ec2InstanceId>>,
+    /// Those of them that we allocated.
+    #[serde(default)]
+    pub(super) allocated: BTreeMap<String, Allocation>,
     pub(super) load_balancers: BTreeMap<String, AccountLoadBalancer>,
+    /// By ARN.
+    #[serde(default)]
+    pub(super) target_groups: BTreeMap<String, TargetGroup>,
     /// By ARN. Whoever has no policy here is allowed everything, unless `closed`.
     pub(super) policies: BTreeMap<String, Policy>,
     /// Whoever has no policy is allowed nothing.
@@ -171,6 +164,14 @@ impl Account {
         let known = self.images.get(id).cloned();
         let image = if self.images.is_empty() { Some((id.to_owned(), None)) } else { known };
         image.map(|(name, owner_alias)| ImageView { id: id.to_owned(), name, owner_alias })
+    }
+
+    /// A new address: the first one that is not there.
+    pub(super) fn fresh_address(&mut self) -> String {
+        let of = |n: u32| format!("203.{}.{}.{}", n / 35_000, 113 + n / 250 % 140, n % 250 + 1);
+        let ip = (1..).map(of).find(|ip| !self.addresses.contains_key(ip)).unwrap_or_default();
+        self.addresses.insert(ip.clone(), None);
+        ip
     }
 
     pub(super) fn address(&self, ip: &str) -> Option<AddressView> {
@@ -232,7 +233,9 @@ impl State {
     pub(super) fn volumes_of(&self, host: &Ec2InstanceId) -> Vec<VolumeView> {
         let own = self.account.volumes.values().map(AccountVolume::view).filter(|v| v.host.as_ref() == Some(host));
         let launched = self.ec2.by_id.get(host).and_then(|no| self.ec2.hosts.get(no));
-        let launched = launched.into_iter().flat_map(|h| h.volumes.iter().map(move |(id, _)| launched_volume(id, Some(h))));
+        let launched = launched.into_iter().flat_map(|h| {
+            h.volumes.iter().filter(|(id, _)| self.ec2.volumes.contains_key(id)).map(move |(id, _)| launched_volume(id, Some(h)))
+        });
         own.chain(launched).collect()
     }
 }
@@ -299,30 +302,11 @@ impl SimCloud {
     }
     /// Allocates an Elastic IP address, and gives it.
     pub fn add_address(&self) -> String {
-        self.with(|s| {
-            let n = s.account.addresses.len() + 1;
-            let ip = format!("203.0.{}.{}", 113 + n / 250, n % 250 + 1);
-            s.account.addresses.insert(ip.clone(), None);
-            ip
-        })
+        self.with(|s| s.account.fresh_address())
     }
     /// Associates an address with a machine, or with none.
     pub fn associate_address(&self, ip: &str, host: Option<&Ec2InstanceId>) {
         self.with(|s| drop(s.account.addresses.insert(ip.to_owned(), host.cloned())));
-    }
-    /// Adds a classic load balancer in all subnets of the default VPC.
-    pub fn add_load_balancer(&self, name: &str) {
-        self.with(|s| {
-            let Some(vpc) = s.vpc(None) else { return };
-            let balancer = AccountLoadBalancer {
-                name: name.to_owned(),
-                vpc_id: vpc.id,
-                subnet_ids: vpc.subnets.iter().map(|subnet| subnet.id.clone()).collect(),
-                zones: vpc.subnets.iter().map(|subnet| subnet.zone.clone()).collect(),
-                hosts: BTreeSet::new(),
-            };
-            s.account.load_balancers.insert(name.to_owned(), balancer);
-        });
     }
     /// Adds an IAM user, and gives its ARN.
     pub fn add_user(&self, name: &str) -> String {

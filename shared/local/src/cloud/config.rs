@@ -127,6 +127,8 @@ pub struct Ec2Settings {
     pub spot_warning_ms: i64,
     /// Most running instances of the account; more is `VcpuLimitExceeded`. Default: no limit.
     pub max_instances: Option<u32>,
+    /// So many Elastic IP addresses may the account have. Default: as many as one likes.
+    pub max_addresses: Option<u32>,
     /// Capacity by zone and type; the smallest that fits counts. Default: no limit.
     pub capacity: Vec<Capacity>,
 }
@@ -149,6 +151,7 @@ impl Default for Ec2Settings {
             vanish_after_ms: 3_600_000,
             spot_warning_ms: 120_000,
             max_instances: None,
+            max_addresses: None,
             capacity: Vec::new(),
         }
     }

@@ -1,12 +1,12 @@
-//! The Inventory, LoadBalancers and Identity ports: what the account has, and who may do what.
+//! The Inventory and Identity ports: what the account has, and who may do what.
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use strata_domain::{ClusterArn, Ec2InstanceId};
 use strata_ports::inventory::Platform;
 use strata_ports::{
-    AddressView, CloudError, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory, LoadBalancerView,
-    LoadBalancers, RoleCheck, SecurityGroupView, StackScope, VolumeView, VpcView,
+    AddressView, CloudError, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory, RoleCheck,
+    SecurityGroupView, StackScope, VolumeView, VpcView,
 };
 
 use super::account::DEFAULT_VPC;
@@ -117,29 +117,6 @@ fn launched_platform(host: &Host) -> Option<Platform> {
     let os = host.spec.os.strip_suffix(" LTS").unwrap_or(&host.spec.os);
     let (name, version) = os.rsplit_once(' ').filter(|_| host.ssm != SsmAgent::Never)?;
     Some(Platform { name: name.to_owned(), version: version.to_owned() })
-}
-
-#[async_trait]
-impl LoadBalancers for SimCloud {
-    async fn describe(&self, _: &StackScope, names: &[String]) -> Result<Vec<LoadBalancerView>, CloudError> {
-        self.call(Latency::Read, |s| {
-            s.admit("elasticloadbalancing:DescribeLoadBalancers", 1)?;
-            let region = &s.config.region;
-            let view = |name: &String| {
-                let balancer = s.account.load_balancers.get(name)?;
-                Some(LoadBalancerView {
-                    name: balancer.name.clone(),
-                    dns_name: format!("{name}-0123456789.{region}.elb.amazonaws.com"),
-                    vpc_id: Some(balancer.vpc_id.clone()),
-                    zones: balancer.zones.clone(),
-                    subnet_ids: balancer.subnet_ids.clone(),
-                    hosts: balancer.hosts.iter().cloned().collect(),
-                })
-            };
-            Ok(names.iter().filter_map(view).collect())
-        })
-        .await
-    }
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@
 
 mod account;
 mod alarms;
+mod attachments;
 mod buckets;
 mod cloudwatch;
 mod commands;
@@ -17,6 +18,7 @@ mod ecs;
 mod hosts;
 mod inject;
 mod keeping;
+mod load_balancers;
 mod objects;
 mod own_hosts;
 mod ports;
@@ -38,13 +40,14 @@ use jiff::{SignedDuration, Timestamp};
 use strata_ports::{Clock, CloudError};
 use tokio::sync::Notify;
 
-pub use account::{AccountLoadBalancer, AccountVolume, DEFAULT_VPC, Policy, Role, Vpc};
+pub use account::{AccountVolume, DEFAULT_VPC, Policy, Role, Vpc};
 pub use buckets::BucketSize;
 pub use cloudwatch::{CustomAlarm, LayerMetrics};
 pub use config::{ApiSettings, Capacity, CloudConfig, CloudWatchSettings, Ec2Settings, EcsSettings, Spread, SsmSettings};
 pub use ecs::ServiceSpec;
 pub use inject::{Mishap, Victim};
 pub use keeping::{Disk, Saved, SnapshotError};
+pub use load_balancers::{AccountLoadBalancer, TargetGroup};
 pub use objects::LINK_FOLDER;
 pub use own_hosts::OwnHost;
 pub use state::{Emission, Source};

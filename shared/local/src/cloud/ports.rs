@@ -12,6 +12,7 @@ impl SimCloud {
         Ports {
             store,
             compute: self.clone(),
+            attachments: self.clone(),
             containers: self.clone(),
             inventory: self.clone(),
             load_balancers: self.clone(),

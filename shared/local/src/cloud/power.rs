@@ -18,6 +18,10 @@ impl State {
         host.public_ip =
             host.spec.associate_public_ip.then(|| format!("54.{}.{}.{}", host.epoch & 0xff, no.0 >> 8 & 0xff, no.0 & 0xff));
         let due = Due::Running(no, host.epoch);
+        let id = host.id.clone();
+        if let (Some(ip), Some(host)) = (self.elastic_ip_of(&id), self.ec2.hosts.get_mut(&no)) {
+            host.public_ip = Some(ip);
+        }
         self.set_ec2_state(no, Ec2State::Pending);
         self.plan(ms, due);
     }
@@ -160,10 +164,8 @@ impl State {
     pub(super) fn on_terminated(&mut self, no: HostNo, epoch: u32) {
         let Some(host) = self.host_in(no, epoch) else { return };
         let (auto, container) = (host.auto_deregister, host.container);
-        // Volumes outlive the instance until somebody deletes them.
-        for (volume, _) in host.volumes.clone() {
-            self.ec2.volumes.entry(volume).and_modify(|attached| *attached = None);
-        }
+        let id = host.id.clone();
+        self.free_attachments(&id);
         self.set_ec2_state(no, Ec2State::Terminated);
         if let Some(container) = container.filter(|_| auto) {
             self.forget_container(container);

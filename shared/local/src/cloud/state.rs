@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use serde::{Deserialize, Serialize};
+use strata_domain::Ec2InstanceId;
 use strata_ports::CloudError;
 use strata_triggers::emit::Envelope;
 
@@ -75,6 +76,7 @@ pub(super) enum Due {
     Stopped(HostNo, u32),
     Terminated(HostNo, u32),
     Vanished(HostNo),
+    Detached(String, Ec2InstanceId),
     SpotReclaim(HostNo, Timestamp),
     Scheduled(HostNo),
     ZoneBack(String),
@@ -211,6 +213,7 @@ impl State {
             Due::Stopped(host, epoch) => self.on_stopped(host, epoch),
             Due::Terminated(host, epoch) => self.on_terminated(host, epoch),
             Due::Vanished(host) => self.on_vanished(host),
+            Due::Detached(volume, host) => self.on_detached(&volume, &host),
             Due::SpotReclaim(host, launched_at) => self.on_spot_reclaim(host, launched_at),
             Due::Scheduled(host) => self.on_scheduled(host),
             Due::ZoneBack(zone) => self.on_zone_back(&zone),

@@ -157,7 +157,11 @@ impl State {
                 .collect(),
             containers: containers.collect(),
             services: services.collect(),
-            volumes: self.ec2.volumes.iter().map(|(id, host)| (id.clone(), host.and_then(host_id))).collect(),
+            volumes: {
+                let launched = self.ec2.volumes.iter().map(|(id, host)| (id.clone(), host.and_then(host_id)));
+                let own = self.account.volumes.iter();
+                launched.chain(own.map(|(id, v)| (id.clone(), v.attached.as_ref().map(|(host, _)| host.clone())))).collect()
+            },
             calls: self.buckets.calls.clone(),
             throttled: self.buckets.throttled.clone(),
             tasks_interrupted: self.ecs.tasks_interrupted,

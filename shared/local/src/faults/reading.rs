@@ -1,10 +1,10 @@
-//! The wrappers of the ports that only read: inventory, load balancers, identity.
+//! The wrappers of the ports that only read: inventory, identity.
 
 use async_trait::async_trait;
 use strata_domain::{ClusterArn, Ec2InstanceId};
 use strata_ports::{
-    AddressView, CloudError, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory, LoadBalancerView,
-    LoadBalancers, RoleCheck, SecurityGroupView, StackScope, VolumeView, VpcView,
+    AddressView, CloudError, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory, RoleCheck,
+    SecurityGroupView, StackScope, VolumeView, VpcView,
 };
 
 use super::Kind;
@@ -46,13 +46,6 @@ impl Inventory for Wrapped<dyn Inventory> {
 
     async fn hosts(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<HostView>, CloudError> {
         self.faulty.run("ec2:DescribeInstances", Kind::Reads, self.inner.hosts(scope, ids)).await
-    }
-}
-
-#[async_trait]
-impl LoadBalancers for Wrapped<dyn LoadBalancers> {
-    async fn describe(&self, scope: &StackScope, names: &[String]) -> Result<Vec<LoadBalancerView>, CloudError> {
-        self.faulty.run("elasticloadbalancing:DescribeLoadBalancers", Kind::Reads, self.inner.describe(scope, names)).await
     }
 }
 

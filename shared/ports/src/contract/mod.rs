@@ -2,6 +2,7 @@
 //! with what was broken. Behind the feature `contract`, for tests only.
 
 pub mod account;
+pub mod attachments;
 pub mod change_feed;
 pub mod cloud;
 pub mod hosts;
@@ -12,6 +13,7 @@ pub mod pager;
 pub mod store;
 
 pub use account::{inventory_contract, load_balancers_contract};
+pub use attachments::{attachments_contract, balanced_hosts_contract};
 pub use change_feed::change_feed_contract;
 pub use cloud::{alarms_contract, compute_contract};
 pub use hosts::{CommandsDiffer, commands_contract, container_instances_contract, host_contract, services_contract};

@@ -40,6 +40,9 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         return Ok(Answer::default());
     };
     let mut changes = vec![volume.put(&next.volume), instance.put(&next.to)];
+    if let Some(from) = &next.from {
+        changes.extend(call.busy_if_due(from).await?);
+    }
     changes.extend(holder.zip(next.from).map(|(before, after)| before.put(&after)));
     Ok(Answer::done(changes))
 }

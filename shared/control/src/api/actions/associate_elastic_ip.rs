@@ -45,6 +45,9 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     };
     let mut changes = moved(call, &address, &next.address).await?;
     changes.push(instance.put(&next.to));
+    for due in [Some(&next.to), next.from.as_ref()].into_iter().flatten() {
+        changes.extend(call.busy_if_due(due).await?);
+    }
     changes.extend(holder.zip(next.from).map(|(before, after)| before.put(&after)));
     changes.extend(present.zip(next.replaced).map(|(before, after)| before.put(&after)));
     changes.push(call.configure_due(new).await?);

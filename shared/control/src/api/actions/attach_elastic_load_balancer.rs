@@ -48,11 +48,13 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         return Ok(Answer::default());
     }
     let owner = keys::LoadBalancerOwner { stack_id: stack.id.clone(), layer_id: layer.id.clone() };
+    let due = call.balancer_due(&stack, &layer.id, &name).await?;
     let attached = LayerLoadBalancer { name, stack_id: stack.id.clone(), layer_id: layer.id.clone(), attached_at: call.now };
     Ok(Answer::done(vec![
         Change::put(keys::load_balancer(&stack.id, &layer.id), &attached, Expect::Absent),
         Change::put(by_name, &owner, Expect::Absent),
         stored.check(),
+        due,
         call.configure_due(&stack.id).await?,
     ]))
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strata_domain::ecs_cluster::{self, parse_agent_version};
 use strata_domain::instance_actions::Origin;
-use strata_domain::model::{Care, Instance, Layer, LayerType, Stack};
+use strata_domain::model::{Attached, Care, Instance, Layer, LayerType, Stack};
 use strata_domain::{InstanceId, InstanceStatus, ScalingType, hostnames};
 use strata_ports::{Change, Expect, keys};
 
@@ -278,6 +278,7 @@ fn build(
         volumes: Vec::new(),
         volumes_noted_of: None,
         elastic_ip: None,
+        attached: Attached::default(),
         setup_command: None,
         shutdown_command: None,
         agent_silent_since: None,

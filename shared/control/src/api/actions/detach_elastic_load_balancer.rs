@@ -55,6 +55,7 @@ pub(super) async fn with_layer(call: &Call<'_>, stack: &Stack, layer: &Layer) ->
 
 async fn detach(call: &Call<'_>, stack: &Stack, attached: &Stored<LayerLoadBalancer>) -> Result<Vec<Change>, ApiError> {
     let mut changes = vec![attached.delete()];
+    changes.push(call.balancer_due(stack, &attached.record.layer_id, &attached.record.name).await?);
     changes.extend(give_back(call, keys::attached_load_balancer(&stack.region, &attached.record.name)).await?);
     Ok(changes)
 }

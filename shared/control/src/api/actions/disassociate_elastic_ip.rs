@@ -26,9 +26,8 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let Some(holder) = call.holder(stack, address.record.instance_id.as_ref()).await? else {
         return Ok(Answer::default());
     };
-    Ok(Answer::done(vec![
-        address.put(&disassociated(&address.record)),
-        holder.put(&without_address(&holder.record)),
-        call.configure_due(stack).await?,
-    ]))
+    let without = without_address(&holder.record);
+    let mut changes = vec![address.put(&disassociated(&address.record)), holder.put(&without), call.configure_due(stack).await?];
+    changes.extend(call.busy_if_due(&without).await?);
+    Ok(Answer::done(changes))
 }

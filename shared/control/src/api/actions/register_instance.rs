@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strata_domain::instance_actions::Origin;
-use strata_domain::model::{Care, Instance, Registration, RootDeviceType, Stack};
+use strata_domain::model::{Attached, Care, Instance, Registration, RootDeviceType, Stack};
 use strata_domain::registration::{Candidate, ReportedOs, check_candidate};
 use strata_domain::{Ec2InstanceId, InstanceId, InstanceStatus, ScalingType, hostnames};
 use strata_ports::compute::Ec2State;
@@ -231,6 +231,7 @@ fn build(call: &Call<'_>, stack: &Stack, m: Members, machine: Option<Machine>, h
         // What is attached joins the stack when it is assigned [RES-12].
         volumes_noted_of: host.as_ref().map(|h| h.id.clone()),
         elastic_ip: None,
+        attached: Attached::default(),
         block_device_mappings: Vec::new(),
         setup_command: None,
         shutdown_command: None,

@@ -26,7 +26,9 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     match call.holder(stack, volume.record.instance_id.as_ref()).await? {
         Some(holder) => {
             let (free, without) = unassign(&volume.record, &holder.record)?;
-            Ok(Answer::done(vec![volume.put(&free), holder.put(&without)]))
+            let mut changes = vec![volume.put(&free), holder.put(&without)];
+            changes.extend(call.busy_if_due(&without).await?);
+            Ok(Answer::done(changes))
         }
         None => Ok(Answer::default()),
     }

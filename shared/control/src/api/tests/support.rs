@@ -98,6 +98,7 @@ impl TestApi {
         let mut ports = Ports {
             store: store.clone(),
             compute: cloud.clone(),
+            attachments: account.clone(),
             containers: cloud.clone(),
             inventory: account.clone(),
             load_balancers: account.clone(),

@@ -9,10 +9,13 @@ use strata_domain::decision::Page;
 use strata_domain::mode::Mode;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, ServiceArn, SsmCommandId, TaskArn};
 use strata_ports::{
-    AlarmObservation, AlarmSpec, Alarms, Clock, CloudError, ClusterView, CommandKind, CommandRequest, CommandResult,
-    CommandStatus, Commands, Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, Ec2State, EcsService,
-    EcsTask, EventOut, Events, ItemResult, LaunchSpec, ModeScope, Modes, Pager, Ping, ScheduledEvent, StackScope, VolumeSpec,
+    AddressView, AlarmObservation, AlarmSpec, Alarms, Attachments, Clock, CloudError, ClusterView, CommandKind, CommandRequest,
+    CommandResult, CommandStatus, Commands, Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance,
+    Ec2State, EcsService, EcsTask, EventOut, Events, HostView, ImageView, Inventory, ItemResult, LaunchSpec, ModeScope, Modes,
+    Pager, Ping, ScheduledEvent, SecurityGroupView, StackScope, VolumeSpec, VolumeView, VpcView,
 };
+
+use crate::records::samples;
 
 pub(super) struct Host {
     pub(super) ec2: Ec2Instance,
@@ -254,6 +257,90 @@ impl Compute for Cloud {
     async fn delete_volumes(&self, _: &StackScope, ids: &[String]) -> Result<Vec<ItemResult<String>>, CloudError> {
         self.call("DeleteVolume")?;
         Ok(ids.iter().map(|id| ItemResult { id: id.clone(), result: Ok(()) }).collect())
+    }
+}
+
+/// Lifecycle asks for volumes only: those that launches made are where they were made.
+#[async_trait]
+impl Inventory for Cloud {
+    async fn volumes(&self, _: &StackScope, ids: &[String]) -> Result<Vec<VolumeView>, CloudError> {
+        self.call("DescribeVolumes")?;
+        let of = |host: &Host| {
+            let gone = host.ec2.state == Ec2State::Terminated;
+            let view = |(id, _): &(String, String)| VolumeView {
+                id: id.clone(),
+                state: if gone { "available" } else { "in-use" }.to_owned(),
+                size: 20,
+                volume_type: "gp2".to_owned(),
+                iops: None,
+                zone: samples::instance().availability_zone,
+                encrypted: false,
+                host: (!gone).then(|| host.ec2.id.clone()),
+                device: None,
+                is_root: false,
+                name: None,
+            };
+            host.ec2.volumes.iter().map(view).collect::<Vec<_>>()
+        };
+        Ok(self.state().hosts.iter().flat_map(of).filter(|v| ids.contains(&v.id)).collect())
+    }
+    async fn vpc(&self, _: &StackScope, _: Option<&str>) -> Result<Option<VpcView>, CloudError> {
+        panic!("lifecycle asks for no VPC")
+    }
+    async fn security_groups(&self, _: &StackScope, _: &[String]) -> Result<Vec<SecurityGroupView>, CloudError> {
+        panic!("lifecycle asks for no security groups")
+    }
+    async fn key_pairs(&self, _: &StackScope, _: &[String]) -> Result<Vec<String>, CloudError> {
+        panic!("lifecycle asks for no key pairs")
+    }
+    async fn images(&self, _: &StackScope, _: &[String]) -> Result<Vec<ImageView>, CloudError> {
+        panic!("lifecycle asks for no images")
+    }
+    async fn volumes_of(&self, _: &StackScope, _: &Ec2InstanceId) -> Result<Vec<VolumeView>, CloudError> {
+        panic!("lifecycle asks for no machine's volumes")
+    }
+    async fn addresses(&self, _: &StackScope, _: &[String]) -> Result<Vec<AddressView>, CloudError> {
+        Ok(Vec::new())
+    }
+    async fn addresses_of(&self, _: &StackScope, _: &Ec2InstanceId) -> Result<Vec<AddressView>, CloudError> {
+        panic!("lifecycle asks for no machine's addresses")
+    }
+    async fn hosts(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Result<Vec<HostView>, CloudError> {
+        panic!("lifecycle asks for no registration")
+    }
+}
+
+/// What was made by a launch is attached again.
+#[async_trait]
+impl Attachments for Cloud {
+    async fn attach_volume(&self, _: &StackScope, volume: &str, host: &Ec2InstanceId, _: &str) -> Result<(), CloudError> {
+        self.call("AttachVolume")?;
+        let mut state = self.state();
+        let known = state.hosts.iter_mut().find_map(|h| {
+            let at = h.ec2.volumes.iter().position(|(id, _)| id == volume)?;
+            Some(h.ec2.volumes.remove(at))
+        });
+        let host = state.hosts.iter_mut().find(|h| h.ec2.id == *host).unwrap();
+        host.ec2.volumes.extend(known);
+        Ok(())
+    }
+    async fn detach_volume(&self, _: &StackScope, _: &str, _: &Ec2InstanceId) -> Result<(), CloudError> {
+        panic!("no volume is unassigned here")
+    }
+    async fn associate_address(&self, _: &StackScope, _: &str, _: &Ec2InstanceId) -> Result<(), CloudError> {
+        panic!("nobody has an address here")
+    }
+    async fn disassociate_address(&self, _: &StackScope, _: &str, _: &Ec2InstanceId) -> Result<(), CloudError> {
+        panic!("nobody has an address here")
+    }
+    async fn allocated_for(&self, _: &StackScope, _: &str) -> Result<Vec<String>, CloudError> {
+        panic!("nobody has an address here")
+    }
+    async fn allocate_address(&self, _: &StackScope, _: &str) -> Result<String, CloudError> {
+        panic!("nobody has an address here")
+    }
+    async fn release_address(&self, _: &StackScope, _: &str) -> Result<(), CloudError> {
+        panic!("nobody has an address here")
     }
 }
 

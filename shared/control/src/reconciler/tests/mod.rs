@@ -2,6 +2,7 @@
 
 mod agents;
 mod announced;
+mod attached;
 mod capacity;
 mod claims;
 mod fake;
@@ -50,8 +51,9 @@ impl World {
         let ports = Ports {
             store: store.clone(),
             compute: cloud.clone(),
+            attachments: cloud.clone(),
             containers: cloud.clone(),
-            inventory: account.clone(),
+            inventory: cloud.clone(),
             load_balancers: account.clone(),
             identity: account.clone(),
             commands: cloud.clone(),

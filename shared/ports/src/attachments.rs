@@ -1,0 +1,40 @@
+//! Attachments: which volumes and Elastic IP addresses machines have.
+
+use async_trait::async_trait;
+use strata_domain::Ec2InstanceId;
+
+use crate::{CloudError, StackScope};
+
+/// EC2's volumes and addresses. All calls are idempotent in effect, except [`Attachments::allocate_address`].
+#[async_trait]
+pub trait Attachments: Send + Sync {
+    /// Attaches a volume to a machine that runs or is stopped, under a device name, `/dev/sdi`; it outlives the machine [EBS-28]. One that the
+    /// machine has already is a success.
+    ///
+    /// # Errors
+    /// `Wrong`: the volume is gone, in another zone or attached elsewhere, or the device name is taken. `RetryLater`: throttled, or the
+    /// machine is just changing its state.
+    async fn attach_volume(&self, scope: &StackScope, volume: &str, host: &Ec2InstanceId, device: &str)
+    -> Result<(), CloudError>;
+    /// Begins to detach a volume from a machine; one that the machine does not have, or that is gone, is a success.
+    async fn detach_volume(&self, scope: &StackScope, volume: &str, host: &Ec2InstanceId) -> Result<(), CloudError>;
+    /// Associates an address with a running or stopped machine, also away from another one, and in place of the one that the machine has.
+    ///
+    /// # Errors
+    /// `Wrong`: the account does not have the address, or EC2 knows no such machine.
+    async fn associate_address(&self, scope: &StackScope, ip: &str, host: &Ec2InstanceId) -> Result<(), CloudError>;
+    /// Takes an address away from a machine; one that the machine does not have, or that is gone, is a success.
+    async fn disassociate_address(&self, scope: &StackScope, ip: &str, host: &Ec2InstanceId) -> Result<(), CloudError>;
+    /// The addresses that were allocated with a token, by their tag, in order; a new one may be missing for some seconds.
+    async fn allocated_for(&self, scope: &StackScope, token: &str) -> Result<Vec<String>, CloudError>;
+    /// Allocates an address and tags it with the token in the same call. A repeat allocates another one: look by the tag first.
+    ///
+    /// # Errors
+    /// `Refused` for the account's limit.
+    async fn allocate_address(&self, scope: &StackScope, token: &str) -> Result<String, CloudError>;
+    /// Releases an address that no machine has; one that is gone is a success.
+    ///
+    /// # Errors
+    /// `RetryLater` while a machine has it.
+    async fn release_address(&self, scope: &StackScope, ip: &str) -> Result<(), CloudError>;
+}
