@@ -34,6 +34,13 @@ async fn cloud_lines(world: &World) -> Vec<String> {
     lines.extend(view.services.iter().map(|service| format!("{service:?}")));
     lines.extend(view.volumes.iter().map(|(id, host)| format!("volume {id} of {host:?}")));
     let ips = world.cloud.address_ips();
+    lines.extend(
+        world
+            .cloud
+            .balanced_hosts()
+            .into_iter()
+            .flat_map(|(balancer, hosts)| hosts.into_iter().map(move |host| format!("load balancer {balancer} has {host}"))),
+    );
     lines.extend(world.cloud.addresses(&world.scope(), &ips).await.into_iter().flatten().map(|address| format!("{address:?}")));
     lines
 }
@@ -68,6 +75,11 @@ fn names(world: &World) -> BTreeMap<String, String> {
     for (volume, host) in &view.volumes {
         let of = host.as_ref().and_then(|host| of_machines.get(host.as_str())).map_or("nothing", String::as_str);
         names.insert(volume.clone(), format!("VOLUME-OF-{of}"));
+    }
+    // Which of the account's addresses it is depends on how many were there before.
+    for (ip, host) in world.cloud.addresses_at() {
+        let of = host.and_then(|host| of_machines.get(host.as_str())).map_or("nothing", String::as_str);
+        names.insert(ip, format!("ADDRESS-OF-{of}"));
     }
     names.extend(of_machines);
     names

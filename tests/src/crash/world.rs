@@ -1,4 +1,5 @@
-//! A small world that survives the death of its functions: one ECS layer with two hosts, a service, a daemon, and ticks alone.
+//! A small world that survives the death of its functions: one ECS layer with two hosts, which have volumes, addresses and a load balancer, a
+//! service, a daemon, and ticks alone.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -114,8 +115,13 @@ impl World {
             "StackId": self.stack, "Type": "ecs-cluster", "Name": "web", "Shortname": "ecs-cluster",
             "Attributes": { "EcsClusterArn": cluster },
             "VolumeConfigurations": [{ "MountPoint": "/data", "NumberOfDisks": 1, "Size": 10 }],
+            "AutoAssignElasticIps": true,
         });
         self.layer = self.made("CreateLayer", members, "LayerId").await;
+        self.cloud.add_load_balancer("front");
+        self.cloud.change_load_balancer("front", |balancer| balancer.drain_seconds = Some(60));
+        let members = json!({ "ElasticLoadBalancerName": "front", "LayerId": self.layer });
+        self.call("AttachElasticLoadBalancer", members).await.expect("no crash");
         for root in ["ebs", "ebs", "instance-store"] {
             let host = self.create(root).await;
             self.hosts.push(host);
@@ -312,7 +318,7 @@ impl World {
 
     async fn is_at_work(&self) -> bool {
         let mut is_at_work = false;
-        for pk in [keys::BUSY_PK, keys::OUTBOX_PK, keys::LAUNCH_BACKLOG_PK] {
+        for pk in [keys::BUSY_PK, keys::OUTBOX_PK, keys::LAUNCH_BACKLOG_PK, keys::BALANCERS_DUE_PK] {
             let listed = self.store.list(&Listing::of(pk, "")).await.expect("the store itself answers");
             is_at_work |= !listed.is_empty();
         }

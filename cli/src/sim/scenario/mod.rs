@@ -122,6 +122,14 @@ pub struct LayerSpec {
     /// Whether failed members are healed. Default true.
     #[serde(default = "defaults::yes")]
     pub auto_healing: bool,
+    /// Whether the layer has a classic load balancer, named after the stack. Default false.
+    #[serde(default)]
+    pub load_balancer: bool,
+    /// Whether each instance gets an Elastic IP address. Default false.
+    #[serde(default)]
+    pub elastic_ips: bool,
+    /// GiB of a volume that each instance gets at `/data`. Default: none.
+    pub volume_gib: Option<u32>,
     /// Seconds that a stop waits for tasks to move. Default 120.
     #[serde(default = "defaults::shutdown_timeout")]
     pub shutdown_timeout_seconds: u32,

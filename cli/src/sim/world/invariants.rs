@@ -17,7 +17,8 @@ use crate::sim::log::LogLine;
 
 /// A record may be on its way for so long: boot timeout, setup timeout, drain, and some faults on the way.
 const LONGEST_WAY: SignedDuration = SignedDuration::from_mins(75);
-/// A container instance may be DRAINING without a reason in the store for so long: a call took effect, its commit is repeated.
+/// A container instance may be DRAINING without a reason in the store for so long: a call took effect, its commit is repeated. The same goes for
+/// what is left behind.
 const LONGEST_UNOWNED_DRAIN: SignedDuration = SignedDuration::from_mins(20);
 /// The whole fleet is looked at this often; the cheap questions are asked every minute.
 const FLEET_EVERY_MINUTES: i64 = 5;
@@ -30,6 +31,7 @@ pub(super) struct Invariants {
     /// Broken ones found.
     pub(super) broken: u64,
     draining_since: BTreeMap<String, Timestamp>,
+    left_since: BTreeMap<String, Timestamp>,
     /// A broken invariant of one thing is told once.
     told: BTreeSet<(&'static str, String)>,
 }
@@ -71,6 +73,7 @@ impl Invariants {
             self.hosts(&look, &mut found);
             self.records(&look, &mut found);
             self.draining(&look, &mut found);
+            self.attached(world, &look, &mut found).await?;
             for built in &world.built {
                 self.scaling_event(world, built, &mut found).await?;
                 self.claims(world, built, &look, &mut found).await?;
@@ -165,6 +168,47 @@ impl Invariants {
             }
         }
         self.draining_since = still;
+    }
+
+    /// W-10: nothing is left behind in a load balancer, among the addresses that were allocated, or among the volumes.
+    async fn attached(
+        &mut self,
+        world: &World,
+        look: &Look<'_>,
+        found: &mut Vec<(&'static str, String, String)>,
+    ) -> Result<(), StoreError> {
+        let mut left = BTreeMap::new();
+        let in_use: BTreeSet<&str> = look
+            .instances
+            .values()
+            .filter(|record| record.status != InstanceStatus::Stopped)
+            .filter_map(|record| record.ec2_instance_id.as_ref().map(|host| host.as_str()))
+            .collect();
+        for (balancer, hosts) in world.cloud.balanced_hosts() {
+            for host in hosts.iter().filter(|host| !in_use.contains(host.as_str())) {
+                left.insert(format!("{host} in {balancer}"), "a load balancer has it, and it is no instance's machine in use");
+            }
+        }
+        for ip in world.cloud.allocated_addresses().into_keys() {
+            if world.store.get(&keys::registered_address(&ip)).await?.is_none() {
+                left.insert(ip, "the address was allocated and is registered with no stack");
+            }
+        }
+        for volume in look.view.volumes.keys() {
+            if world.store.get(&keys::registered_volume(volume)).await?.is_none() {
+                left.insert(volume.clone(), "the volume was made and is registered with no stack");
+            }
+        }
+        self.checked += 1;
+        let before = std::mem::take(&mut self.left_since);
+        for (about, what) in left {
+            let since = before.get(&about).copied().unwrap_or(look.now);
+            if look.now.duration_since(since) > LONGEST_UNOWNED_DRAIN {
+                found.push(("W-10 nothing is left behind", about.clone(), format!("{about}: {what}")));
+            }
+            self.left_since.insert(about, since);
+        }
+        Ok(())
     }
 
     /// W-7: load scaling never touches anything but load-based instances of its layer.

@@ -124,6 +124,9 @@ impl World {
         for spec in &plan.scenario.layers {
             measure::create_cluster(&self.cloud, spec).map_err(|e| CliError::Failed(e.into()))?;
         }
+        for spec in plan.scenario.layers.iter().filter(|spec| spec.load_balancer) {
+            self.cloud.add_load_balancer(&spec.stack);
+        }
         for spec in &plan.scenario.layers {
             let built = setup::build(&self.user, &plan.scenario.world, spec).await?;
             self.follow.labels.insert(built.stack.to_string(), spec.label());

@@ -3,7 +3,7 @@
 use aws_sdk_opsworks::Client;
 use aws_sdk_opsworks::types::{
     AutoScalingThresholds, AutoScalingType, LayerAttributesKeys, LayerType, LifecycleEventConfiguration, RootDeviceType,
-    ShutdownEventConfiguration, WeeklyAutoScalingSchedule,
+    ShutdownEventConfiguration, VolumeConfiguration, WeeklyAutoScalingSchedule,
 };
 use std::collections::HashMap;
 
@@ -53,6 +53,10 @@ pub(crate) async fn build(user: &Client, world: &World, spec: &LayerSpec) -> Res
         .await
         .map_err(|e| refused("RegisterEcsCluster", e))?;
     let layer = create_layer(user, spec, &stack, &cluster).await?;
+    if spec.load_balancer {
+        let attach = user.attach_elastic_load_balancer().elastic_load_balancer_name(&spec.stack).layer_id(layer.as_str());
+        attach.send().await.map_err(|e| refused("AttachElasticLoadBalancer", e))?;
+    }
     let mut members = Vec::new();
     for member in spec.members(&world.zones) {
         let id = create_instance(user, spec, (&stack, &layer), &subnet_of(&world.zones, &member.zone), &member).await?;
@@ -92,6 +96,11 @@ async fn create_layer(user: &Client, spec: &LayerSpec, stack: &StackId, cluster:
     let shutdown = ShutdownEventConfiguration::builder()
         .execution_timeout(i32::try_from(spec.shutdown_timeout_seconds).unwrap_or(i32::MAX))
         .build();
+    let volume = |gib| {
+        let volume = VolumeConfiguration::builder().mount_point("/data").number_of_disks(1);
+        volume.size(i32::try_from(gib).unwrap_or(i32::MAX)).build()
+    };
+    let volumes = spec.volume_gib.map(|gib| vec![volume(gib)]);
     let reply = user
         .create_layer()
         .stack_id(stack.as_str())
@@ -100,6 +109,8 @@ async fn create_layer(user: &Client, spec: &LayerSpec, stack: &StackId, cluster:
         .shortname("ecs-cluster")
         .attributes(LayerAttributesKeys::EcsClusterArn, cluster.as_str())
         .enable_auto_healing(spec.auto_healing)
+        .auto_assign_elastic_ips(spec.elastic_ips)
+        .set_volume_configurations(volumes)
         .set_custom_json(spec.custom_json())
         .lifecycle_event_configuration(LifecycleEventConfiguration::builder().shutdown(shutdown).build())
         .send()
