@@ -100,7 +100,8 @@ async fn create_layer(user: &Client, spec: &LayerSpec, stack: &StackId, cluster:
         let volume = VolumeConfiguration::builder().mount_point("/data").number_of_disks(1);
         volume.size(i32::try_from(gib).unwrap_or(i32::MAX)).build()
     };
-    let volumes = spec.volume_gib.map(|gib| vec![volume(gib)]);
+    let volumes = spec.volume_gib.map(|gib| volume(gib).map(|volume| vec![volume])).transpose();
+    let volumes = volumes.map_err(|error| CliError::Failed(error.into()))?;
     let reply = user
         .create_layer()
         .stack_id(stack.as_str())

@@ -19,6 +19,9 @@ use super::volumes::devices_of;
 use super::write::Write;
 use crate::records::{Stored, find_address, find_volume};
 
+/// By load balancer: how long its connections drain, and what became of each host.
+type Deregistered = BTreeMap<String, Result<(SignedDuration, Vec<ItemResult<Ec2InstanceId>>), CloudError>>;
+
 /// A failure for good in words; `None` for one that the next look looks after.
 pub(super) fn for_good(error: &CloudError) -> Option<String> {
     match error {
@@ -67,7 +70,7 @@ impl Actor<'_> {
                 leaving.entry(balancer).or_default().extend(item.record.ec2_instance_id.clone());
             }
         }
-        let mut results: BTreeMap<String, Result<(SignedDuration, Vec<ItemResult<Ec2InstanceId>>), CloudError>> = BTreeMap::new();
+        let mut results: Deregistered = BTreeMap::new();
         for (balancer, hosts) in leaving {
             let result = self.deregister_from(&balancer, &hosts).await;
             results.insert(balancer, result);
@@ -85,11 +88,7 @@ impl Actor<'_> {
         Ok((drain_time, elb.deregister(scope, balancer, hosts).await?))
     }
 
-    fn after_leaving(
-        &self,
-        item: &Stored<Instance>,
-        results: &BTreeMap<String, Result<(SignedDuration, Vec<ItemResult<Ec2InstanceId>>), CloudError>>,
-    ) -> Next {
+    fn after_leaving(&self, item: &Stored<Instance>, results: &Deregistered) -> Next {
         let mut longest = SignedDuration::ZERO;
         for balancer in self.view.balancers_of(&item.record) {
             match results.get(&balancer) {

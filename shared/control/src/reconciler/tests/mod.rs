@@ -375,7 +375,8 @@ async fn the_tick_goes_on_with_the_backlog_when_nobody_has_for_half_a_minute() {
     world.reconciler.sweep("tick").await.unwrap();
     assert_eq!(world.cloud.count("RunInstances"), 1, "it was poked just now");
     world.run(1).await;
-    assert_eq!((world.cloud.state().hosts.len(), world.list(keys::LAUNCH_BACKLOG_PK).await), (2, 0));
+    let hosts = world.cloud.state().hosts.len();
+    assert_eq!((hosts, world.list(keys::LAUNCH_BACKLOG_PK).await), (2, 0));
 }
 
 /// [HEAL-4] [HEAL-7] [HEAL-9] [INST-26]
