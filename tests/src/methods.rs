@@ -29,7 +29,7 @@ pub type Seen = BTreeMap<&'static str, Methods>;
 /// When the world itself fails, or the walk meets an answer that it cannot go on with.
 pub fn seen() -> Seen {
     let mut seen = Seen::new();
-    for seed in 1..=2 {
+    for seed in 1..=3 {
         let mut plan = RunPlan::built_in();
         (plan.scenario.world.seed, plan.scenario.world.faults) = (seed, Faults::Heavy);
         // What could not be sent is sent by whoever decides next, which may be any function.

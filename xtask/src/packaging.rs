@@ -24,8 +24,9 @@ pub(crate) const FUNCTIONS: [(&str, &str); 6] = [
 ];
 /// What the benches measure ours beside.
 const HELLO: (&str, &str) = ("strata-hello", "strata-hello");
-/// Lambda takes no zip over 50 MB directly; ours are to stay far below, since they are fetched at a cold start.
-const LARGEST_ZIP: u64 = 4_000_000;
+/// Lambda takes no zip over 50 MB directly; ours are to stay far below, since they are fetched at a cold start. The largest is the API's with
+/// 5.3 MB; the controllers have 2.8 to 3.3 MB, instance-lifecycle 3.8.
+const LARGEST_ZIP: u64 = 6_000_000;
 
 /// Command-line options of `cargo xtask package`.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -81,22 +81,33 @@ impl Told {
             Change::put(key, d, Expect::Absent)
         });
         let pages = self.pages.iter().map(|page| {
-            let id = format!("page#{}#{}", page.incident, if page.resolved { "resolved" } else { "open" });
+            let id = format!("{PAGES}{}#{}", page.incident, if page.resolved { "resolved" } else { "open" });
             Change::put(keys::outbox(&id), &Message::Page { page: Box::new(page.clone()), sending_since: None }, Expect::Absent)
         });
-        let events = self.events.iter().map(|event| {
-            Change::put(keys::outbox(&format!("event#{}", event.id)), &Message::Event { event: event.clone() }, Expect::Absent)
-        });
+        let events = self
+            .events
+            .iter()
+            .map(|event| Change::put(event_key(event), &Message::Event { event: event.clone() }, Expect::Absent));
         journal.chain(pages).chain(events).collect()
     }
 }
 
+/// Sorted by time, so that a backlog goes out in the order in which it came to be.
+fn event_key(event: &EventOut) -> Key {
+    keys::outbox(&format!("{EVENTS}{:015}#{}", event.time.as_millisecond().max(0), event.id))
+}
+
+const PAGES: &str = "page#";
+const EVENTS: &str = "event#";
+/// At most so many messages of each kind in one go.
+const MOST: usize = 200;
 /// Events in one call: EventBridge's most. One call for each would hold up a thousand starts by minutes.
 const EVENTS_PER_PUT: usize = 10;
 /// A page is being sent by one invocation; another sends it only when that one has not removed it for so long.
 const LEASE: SignedDuration = SignedDuration::from_mins(1);
 
-/// Sends what the outbox holds, oldest key first, and removes what was sent. Called after a commit that told something, and by the
+/// Sends what the outbox holds and removes what was sent: pages first, so that events which the bus does not take hide none from on-call, then
+/// events, oldest first. Called after a commit that told something, and by the
 /// lifecycle tick for what a crash left behind. Returns how many messages were sent.
 ///
 /// A page is leased before it is sent, so that two invocations at once do not both wake on-call; a crash in between costs a minute, and
@@ -112,7 +123,10 @@ pub async fn flush_outbox(
 ) -> Result<usize, StoreError> {
     let mut sent = 0;
     let mut batch: Vec<(Item, EventOut)> = Vec::new();
-    for mut item in store.list(&Listing { limit: Some(200), ..Listing::of(keys::OUTBOX_PK, "") }).await? {
+    let of = |kind| Listing { limit: Some(MOST), ..Listing::of(keys::OUTBOX_PK, kind) };
+    let mut items = store.list(&of(PAGES)).await?;
+    items.extend(store.list(&of(EVENTS)).await?);
+    for mut item in items {
         // A torn or foreign message must not hold up the others.
         let Ok(message) = item.decode::<Message>() else { continue };
         match message {

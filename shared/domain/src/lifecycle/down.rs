@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Action, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after, attached};
 use crate::InstanceStatus;
 use crate::claims::DrainPolicy;
-use crate::model::{Care, Instance, RootDeviceType, Shortage};
+use crate::model::{Attached, Care, Instance, RootDeviceType, Shortage};
 
 /// How long a healed host may take to stop before it is forced.
 const HEAL_FORCE_AFTER: SignedDuration = SignedDuration::from_mins(5);
@@ -239,6 +239,7 @@ fn to_stopped(x: &Look<'_>, why: &str) -> Step {
         out_of_service_since: None,
         healing: false,
         care: Care::default(),
+        attached: Attached { balancers_drained_by: None, ..x.record.attached.clone() },
         ..x.record.clone()
     };
     Step::to(InstanceStatus::Stopped, record, why)

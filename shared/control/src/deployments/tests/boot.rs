@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use strata_local::SimCloud;
 use strata_local::cloud::OwnHost;
-use strata_ports::{CommandKind, CommandRequest};
+use strata_ports::{CommandKind, CommandRequest, EventOut};
 
 use super::world::{World, on_virtual_time, text};
 
@@ -118,11 +118,11 @@ fn evt_8_the_way_up_and_down_commands_deployments_and_errors_are_all_told() {
         world.call("StartInstance", json!({ "InstanceId": host })).await;
         world.until(&host, "setup_failed").await;
         world.flush().await;
-        let told =
-            world.cloud.events_out(0).into_iter().map(
-                |(_, event)| json!({ "detail-type": event.detail_type, "resources": event.resources, "detail": event.detail }),
-            );
-        let told: Vec<Value> = told.collect();
+        // The API sends its own at once and lifecycle sends later; each says when it happened.
+        let mut told: Vec<_> = world.cloud.events_out(0).into_iter().map(|(_, event)| event).collect();
+        told.sort_by_key(|event| event.time);
+        let json_of = |e: EventOut| json!({ "detail-type": e.detail_type, "resources": e.resources, "detail": e.detail });
+        let told: Vec<Value> = told.into_iter().map(json_of).collect();
         let up = ["requested", "pending", "booting", "running_setup", "online", "rebooting", "online"];
         let down = ["stopping", "shutting_down", "stopped", "requested", "pending", "booting", "running_setup", "setup_failed"];
         assert_eq!(statuses(&told), [&up[..], &down].concat());
