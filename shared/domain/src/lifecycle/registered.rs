@@ -8,7 +8,7 @@ use super::down::{Power, adopt, is_reachable, power};
 use super::{Action, Ec2Seen, HostState, Look, PingSeen, RunSeen, Step, after, attached, spoken};
 use crate::InstanceStatus;
 use crate::instance_actions::Origin;
-use crate::model::{Care, Instance};
+use crate::model::{Attached, Care, Instance};
 
 /// `registering` and `assigning`: Setup is due as soon as the machine's SSM agent is in contact.
 pub(super) fn coming(x: &Look<'_>) -> Step {
@@ -91,6 +91,7 @@ pub(super) fn to_registered(x: &Look<'_>, why: &str) -> Step {
         out_of_service_since: None,
         healing: false,
         care: Care::default(),
+        attached: Attached { balancers_drained_by: None, ..x.record.attached.clone() },
         ..x.record.clone()
     };
     Step::to(InstanceStatus::Registered, record, why)
