@@ -28,7 +28,6 @@ NO_RDS = "databases are out of scope: the list is always empty [SCP-3]"
 NO_RAID = "RAID is out of scope [SCP-4], so no layer ever has it"
 NO_WINDOWS = "the difference of Linux and Windows; Windows is out of scope [SCP-4]"
 NO_FACT = "a fact of the machine that nothing reads off it yet"
-NO_LOG = "no command has a log yet; where there is none the URL is absent [CMD-32]"
 NO_DSA = "DSA is dead: the field is omitted (instances.md, question 11)"
 NO_REPORT = "told by OpsWorks' agent, which does not exist any more"
 NO_PAGES = "never set [TAG-8]"
@@ -38,7 +37,6 @@ NOT_YET = "not built yet"
 # Members that AWS' model has and ours has not: path -> reason. It goes for what is below the path, too.
 MISSING = {
     "DescribeApps.output.Apps[]": NO_APPS,
-    "DescribeCommands.output.Commands[].LogUrl": NO_LOG,
     "DescribeDeployments.output.Deployments[].AppId": NO_APPS,
     "DescribeInstances.output.Instances[].Platform": NO_WINDOWS,
     "DescribeInstances.output.Instances[].PrivateDns": NO_FACT,

@@ -205,10 +205,13 @@ class Walk(Story):
         deployment = AWS.opsworks("create-deployment", stack_id=self.stack, command=recipes, comment="by hand")["DeploymentId"]
         found = AWS.opsworks("describe-deployments", deployment_ids=[deployment])["Deployments"][0]
         self.assertEqual((found["Command"], found["Comment"], found["InstanceIds"]), (recipes, "by hand", [self.always]))
-        # Commands do not run on hosts in this version: it stays running.
-        self.assertEqual(found["Status"], "running")
+        self.assertIn(found["Status"], ("running", "successful"))
+        waited = AWS.run("opsworks", "wait", "deployment-successful", "--deployment-ids", deployment)
+        self.assertEqual((waited.returncode, waited.stdout), (0, ""), waited.stderr)
         command = AWS.opsworks("describe-commands", deployment_id=deployment)["Commands"]
         self.assertEqual([(c["InstanceId"], c["Type"]) for c in command], [(self.always, "execute_recipes")])
+        self.assertEqual((command[0]["Status"], command[0]["ExitCode"]), ("successful", 0))
+        self.assertIn("LogUrl", command[0])
         latest = AWS.opsworks("describe-commands", instance_id=self.always)["Commands"]
         self.assertIn(command[0]["CommandId"], {c["CommandId"] for c in latest})
 
