@@ -32,7 +32,7 @@ async fn the_contract_holds() {
     balancer(&base, "contract").await;
     load_balancers_contract(&ElbLoadBalancers::new(&base), &support::scope(), "contract").await;
     let hosts = hosts(&base).await;
-    let moto = BalancersDiffer { takes_any_host: true };
+    let moto = BalancersDiffer { takes_any_host: true, fails_without_balancer: true };
     balanced_hosts_contract(&ElbLoadBalancers::new(&base), &support::scope(), "contract", &hosts, moto).await;
 }
 
