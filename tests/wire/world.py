@@ -2,7 +2,7 @@
 
 - ministack runs the functions' zips and has Lambda, EventBridge, Scheduler, SNS, SQS, DynamoDB with streams, S3, and IAM, which can
   simulate policies there and not in moto;
-- moto has EC2, ELB, STS, and CloudWatch, whose alarms tell there since when they are in their state, and in ministack do not;
+- moto has EC2, ELB in both versions, STS, and CloudWatch, whose alarms tell there since when they are in their state, and in ministack do not;
 - Strata's own simulated cloud (`cloud-endpoint`) has ECS and SSM, and the machines' agents, which follow their power in moto;
 - a front door does for the function URL what ministack leaves out: who the caller is.
 
@@ -33,7 +33,7 @@ START_SECONDS = 60
 # Functions speak to a service under this name: which server has it.
 SERVED_BY = {
     "DYNAMODB": "ministack", "EVENTBRIDGE": "ministack", "IAM": "ministack", "S3": "ministack", "SNS": "ministack",
-    "CLOUDWATCH": "moto", "EC2": "moto", "ELB": "moto", "STS": "moto",
+    "CLOUDWATCH": "moto", "EC2": "moto", "ELB": "moto", "ELBV2": "moto", "STS": "moto",
     "ECS": "cloud", "SSM": "cloud",
 }
 PR_SET_PDEATHSIG = 1

@@ -30,7 +30,7 @@ impl SeenCall {
             "DynamoDB" => "dynamodb",
             "EC2" => "ec2",
             "ECS" => "ecs",
-            "Elastic Load Balancing" => "elasticloadbalancing",
+            "Elastic Load Balancing" | "Elastic Load Balancing v2" => "elasticloadbalancing",
             "EventBridge" => "events",
             "IAM" => "iam",
             "S3" => "s3",

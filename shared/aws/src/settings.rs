@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 /// The services whose endpoint can be set, as `AWS_ENDPOINT_URL_<NAME>` and the adapters spell them.
-pub const SERVICES: [&str; 12] =
-    ["CLOUDWATCH", "DYNAMODB", "EC2", "ECS", "ELB", "EVENTBRIDGE", "IAM", "OPSWORKS", "S3", "SNS", "SSM", "STS"];
+pub const SERVICES: [&str; 13] =
+    ["CLOUDWATCH", "DYNAMODB", "EC2", "ECS", "ELB", "ELBV2", "EVENTBRIDGE", "IAM", "OPSWORKS", "S3", "SNS", "SSM", "STS"];
 
 /// A setting that is missing or cannot be right. One line, names the variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

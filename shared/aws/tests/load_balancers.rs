@@ -1,4 +1,4 @@
-//! Classic load balancers against a server that speaks ELB's protocol and against recorded answers.
+//! Classic load balancers and target groups against a server that speaks ELB's protocol and against recorded answers.
 
 mod support;
 
@@ -15,6 +15,16 @@ async fn balancer(base: &strata_aws::Base, name: &str) {
         Listener::builder().protocol("HTTP").load_balancer_port(80).instance_port(80).build().expect("the server answers");
     let request = raw.create_load_balancer().load_balancer_name(name).listeners(listener).availability_zones("us-east-1a");
     request.send().await.expect("the server answers");
+}
+
+/// A group of the default VPC whose targets are instances at port 80.
+async fn target_group(base: &strata_aws::Base, name: &str) -> String {
+    let ec2 = aws_sdk_ec2::Client::new(&base.own("EC2"));
+    let vpc = ec2.describe_vpcs().send().await.expect("the server answers").vpcs()[0].vpc_id.clone();
+    let elb = aws_sdk_elasticloadbalancingv2::Client::new(&base.own("ELBV2"));
+    let request = elb.create_target_group().name(name).protocol("HTTP".into()).port(80).target_type("instance".into());
+    let made = request.set_vpc_id(vpc).send().await.expect("the server answers");
+    made.target_groups()[0].target_group_arn().expect("an ARN").to_owned()
 }
 
 async fn hosts(base: &strata_aws::Base) -> [strata_domain::Ec2InstanceId; 2] {
@@ -38,21 +48,36 @@ async fn the_contract_holds() {
 
 #[tokio::test]
 #[ignore = "wants a server: cargo xtask wire"]
+async fn the_contract_holds_for_a_target_group() {
+    let base = support::base(&[]);
+    let (arn, hosts) = (target_group(&base, "contract").await, hosts(&base).await);
+    let elb = ElbLoadBalancers::new(&base);
+    let moto = BalancersDiffer { takes_any_host: true, ..BalancersDiffer::default() };
+    balanced_hosts_contract(&elb, &support::scope(), &arn, &hosts, moto).await;
+}
+
+#[tokio::test]
+#[ignore = "wants a server: cargo xtask wire"]
 async fn each_method_calls_what_its_table_says() {
     let base = support::base(&[]);
     balancer(&base, "uses").await;
     base.log().take();
     ElbLoadBalancers::new(&base).describe(&support::scope(), &["uses".to_owned()]).await.unwrap();
     support::check_uses(&base, USES, "describe");
+    let arn = target_group(&base, "uses").await;
     let (elb, scope, hosts) = (ElbLoadBalancers::new(&base), support::scope(), hosts(&base).await);
     base.log().take();
     elb.hosts(&scope, "uses", &hosts).await.unwrap();
+    elb.hosts(&scope, &arn, &hosts).await.unwrap();
     support::check_uses(&base, USES, "hosts");
     elb.register(&scope, "uses", &hosts).await.unwrap();
+    elb.register(&scope, &arn, &hosts).await.unwrap();
     support::check_uses(&base, USES, "register");
     elb.deregister(&scope, "uses", &hosts).await.unwrap();
+    elb.deregister(&scope, &arn, &hosts).await.unwrap();
     support::check_uses(&base, USES, "deregister");
     elb.drain_time(&scope, "uses").await.unwrap();
+    elb.drain_time(&scope, &arn).await.unwrap();
     support::check_uses(&base, USES, "drain_time");
     let subnet = aws_sdk_ec2::Client::new(&base.own("EC2")).describe_subnets().send().await.unwrap().subnets()[1].clone();
     base.log().take();
@@ -128,18 +153,4 @@ async fn names_are_asked_for_one_by_one_only_when_one_of_them_is_missing() {
     let found = ElbLoadBalancers::new(&canned.base()).describe(&support::scope(), &names).await.unwrap();
     assert!(found.is_empty());
     assert_eq!(canned.calls().len(), 1 + 20 + 1, "twenty at once, then each, and the last one alone");
-}
-
-/// Not yet: nothing is called for a target group, and its hosts are told why they are not in it.
-#[tokio::test]
-async fn a_target_group_is_refused_plainly_and_keeps_nobody_waiting() {
-    let canned = Canned::new(|call| panic!("{}", call.operation));
-    let (base, scope) = (canned.base(), support::scope());
-    let elb = ElbLoadBalancers::new(&base);
-    let (group, hosts) = ("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/1", ["i-1".into()]);
-    assert_eq!(elb.hosts(&scope, group, &hosts).await.unwrap(), Some(strata_ports::BalancerHosts::default()));
-    let refused = elb.register(&scope, group, &hosts).await.unwrap_err();
-    assert!(refused.to_string().contains("target groups are not reached yet"), "{refused}");
-    assert!(elb.deregister(&scope, group, &hosts).await.unwrap()[0].result.is_ok());
-    assert!(elb.drain_time(&scope, group).await.unwrap().is_zero());
 }

@@ -80,7 +80,7 @@ fn roles_have_no_policies_but_those_that_are_compared() {
 }
 
 /// Actions that IAM does not let be bound to a resource (Service Authorization Reference), or that need more than one kind.
-const ON_ANYTHING: [&str; 18] = [
+const ON_ANYTHING: [&str; 22] = [
     "cloudwatch:DescribeAlarms", // composite alarms are asked for on everything
     "dynamodb:ListStreams",
     "ec2:DescribeAddresses",
@@ -94,8 +94,12 @@ const ON_ANYTHING: [&str; 18] = [
     "ec2:DescribeVpcs",
     "ecs:ListServices", // its condition names the cluster
     "elasticloadbalancing:DescribeInstanceHealth",
+    "elasticloadbalancing:DescribeLoadBalancerAttributes",
     "elasticloadbalancing:DescribeLoadBalancers",
     "elasticloadbalancing:DescribeTags",
+    "elasticloadbalancing:DescribeTargetGroupAttributes",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
     "ssm:DescribeInstanceInformation",
     "ssm:ListCommandInvocations",
     "ssm:ListCommands",

@@ -1,7 +1,6 @@
-//! Classic load balancers.
-//!
-//! Not yet: target groups. What is named by an ARN has no hosts here, and to register one is refused with a text that says so, which becomes a
-//! service error; nobody waits for it.
+//! Classic load balancers, and target groups, which are named by their ARNs.
+
+mod target_groups;
 
 use async_trait::async_trait;
 use aws_sdk_elasticloadbalancing::Client;
@@ -11,6 +10,7 @@ use jiff::SignedDuration;
 use strata_domain::Ec2InstanceId;
 use strata_ports::{BalancerHosts, CloudError, ItemResult, LoadBalancerView, LoadBalancers, StackScope};
 
+use self::target_groups::is_target_group;
 use crate::error::{Effect, sort};
 use crate::per_stack::PerStack;
 use crate::{Base, Role, Uses};
@@ -31,23 +31,28 @@ const PER_CALL: usize = 20;
 /// What the methods need.
 pub const USES: &[Uses] = &[
     Uses { method: "describe", role: Role::Stack, actions: &[ACTION] },
-    Uses { method: "hosts", role: Role::Stack, actions: &[HEALTH, ACTION] },
-    Uses { method: "register", role: Role::Stack, actions: &[REGISTER] },
-    Uses { method: "deregister", role: Role::Stack, actions: &[DEREGISTER] },
-    Uses { method: "drain_time", role: Role::Stack, actions: &[ATTRIBUTES] },
+    Uses { method: "hosts", role: Role::Stack, actions: &[HEALTH, ACTION, target_groups::GROUPS, target_groups::HEALTH] },
+    Uses { method: "register", role: Role::Stack, actions: &[REGISTER, target_groups::REGISTER] },
+    Uses { method: "deregister", role: Role::Stack, actions: &[DEREGISTER, target_groups::DEREGISTER] },
+    Uses { method: "drain_time", role: Role::Stack, actions: &[ATTRIBUTES, target_groups::ATTRIBUTES] },
     Uses { method: "add_subnets", role: Role::Stack, actions: &[ATTACH] },
 ];
 
 /// Elastic Load Balancing, under the stack's service role.
 pub struct ElbLoadBalancers {
     clients: PerStack<Client>,
+    groups: PerStack<aws_sdk_elasticloadbalancingv2::Client>,
 }
 
 impl ElbLoadBalancers {
     /// Over the base's connector.
     pub fn new(base: &Base) -> Self {
         let make = |config: &_, base: &Base| Client::from_conf(Builder::from(config).interceptor(base.log().clone()).build());
-        Self { clients: PerStack::new(base, "ELB", make) }
+        let make_v2 = |config: &_, base: &Base| {
+            let builder = aws_sdk_elasticloadbalancingv2::config::Builder::from(config);
+            aws_sdk_elasticloadbalancingv2::Client::from_conf(builder.interceptor(base.log().clone()).build())
+        };
+        Self { clients: PerStack::new(base, "ELB", make), groups: PerStack::new(base, "ELBV2", make_v2) }
     }
 }
 
@@ -99,7 +104,7 @@ impl LoadBalancers for ElbLoadBalancers {
         asked: &[Ec2InstanceId],
     ) -> Result<Option<BalancerHosts>, CloudError> {
         if is_target_group(balancer) {
-            return Ok(Some(BalancerHosts::default()));
+            return target_groups::hosts(&self.groups.client(scope), balancer, asked).await;
         }
         let client = self.clients.client(scope);
         let found = ask(&client, &[balancer.to_owned()]).await?;
@@ -112,13 +117,12 @@ impl LoadBalancers for ElbLoadBalancers {
 
     async fn register(&self, scope: &StackScope, balancer: &str, hosts: &[Ec2InstanceId]) -> Each {
         if is_target_group(balancer) {
-            let why = "target groups are not reached yet: this version knows classic load balancers only".to_owned();
-            return Err(CloudError::Wrong { action: REGISTER, code: "TargetGroup".to_owned(), why });
+            return target_groups::register(&self.groups.client(scope), balancer, hosts).await;
         }
         let client = self.clients.client(scope);
-        each(hosts, |batch| {
+        each(hosts, is_about_one, |batch| {
             let request = client.register_instances_with_load_balancer().load_balancer_name(balancer);
-            let request = request.set_instances(Some(batch));
+            let request = request.set_instances(Some(instances(batch)));
             async move {
                 let answer = request.send().await;
                 answer.map(drop).map_err(|error| sort(REGISTER, Effect::Write, error))
@@ -129,13 +133,13 @@ impl LoadBalancers for ElbLoadBalancers {
 
     async fn deregister(&self, scope: &StackScope, balancer: &str, hosts: &[Ec2InstanceId]) -> Each {
         if is_target_group(balancer) {
-            return Ok(hosts.iter().map(|host| ItemResult { id: host.clone(), result: Ok(()) }).collect());
+            return target_groups::deregister(&self.groups.client(scope), balancer, hosts).await;
         }
         let client = self.clients.client(scope);
-        each(hosts, |batch| {
+        each(hosts, is_about_one, |batch| {
             let is_one = batch.len() == 1;
             let request = client.deregister_instances_from_load_balancer().load_balancer_name(balancer);
-            let request = request.set_instances(Some(batch));
+            let request = request.set_instances(Some(instances(batch)));
             async move {
                 let answer = request.send().await;
                 match answer.map(drop).map_err(|error| sort(DEREGISTER, Effect::Write, error)) {
@@ -151,7 +155,7 @@ impl LoadBalancers for ElbLoadBalancers {
 
     async fn drain_time(&self, scope: &StackScope, balancer: &str) -> Result<SignedDuration, CloudError> {
         if is_target_group(balancer) {
-            return Ok(SignedDuration::ZERO);
+            return target_groups::drain_time(&self.groups.client(scope), balancer).await;
         }
         let client = self.clients.client(scope);
         let answer = client.describe_load_balancer_attributes().load_balancer_name(balancer).send().await;
@@ -170,11 +174,6 @@ impl LoadBalancers for ElbLoadBalancers {
         let answer = request.set_subnets(Some(subnet_ids.to_vec())).send().await;
         answer.map(drop).map_err(|error| sort(ATTACH, Effect::Write, error))
     }
-}
-
-/// No classic load balancer's name looks like an ARN.
-fn is_target_group(balancer: &str) -> bool {
-    balancer.starts_with("arn:")
 }
 
 /// ELB's own default for connection draining.
@@ -205,17 +204,20 @@ async fn draining(client: &Client, balancer: &str, hosts: &[Ec2InstanceId]) -> R
     Ok(found)
 }
 
-/// Many hosts to a call; when one of them spoils it, each gets a call of its own.
-async fn each<F: Future<Output = Result<(), CloudError>>>(hosts: &[Ec2InstanceId], call: impl Fn(Vec<Instance>) -> F) -> Each {
+/// Many hosts to a call; when one of them spoils it, which is what `is_about_one` says of the error, each gets a call of its own.
+async fn each<F: Future<Output = Result<(), CloudError>>>(
+    hosts: &[Ec2InstanceId],
+    is_about_one: impl Fn(&CloudError) -> bool,
+    call: impl Fn(&[Ec2InstanceId]) -> F,
+) -> Each {
     let item = |host: &Ec2InstanceId, result| ItemResult { id: host.clone(), result };
     let mut results = Vec::with_capacity(hosts.len());
     for batch in hosts.chunks(HOSTS_PER_CALL) {
-        match call(instances(batch)).await {
+        match call(batch).await {
             Ok(()) => results.extend(batch.iter().map(|host| item(host, Ok(())))),
             Err(error @ CloudError::Wrong { .. }) if is_about_one(&error) => {
                 for host in batch {
-                    let one = call(instances(std::slice::from_ref(host))).await;
-                    results.push(item(host, one));
+                    results.push(item(host, call(std::slice::from_ref(host)).await));
                 }
             }
             Err(error) => return Err(error),
