@@ -13,6 +13,8 @@ use anyhow::{Context, bail};
 use crate::python::{self, Packages};
 
 const SAM: Packages = Packages { name: "sam", requirements: include_str!("template/requirements-sam.txt") };
+/// Holds the roles against the list of AWS's actions that comes with checkov.
+const PERMISSIONS: &str = "xtask/src/template/permissions.py";
 const CHECKOV: Packages = Packages { name: "checkov", requirements: include_str!("template/requirements-checkov.txt") };
 
 /// Command-line options of `cargo xtask template`.
@@ -47,14 +49,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     lint()
 }
 
-/// cfn-lint, `sam validate --lint`, checkov: none of them may say a word.
+/// cfn-lint, `sam validate --lint`, checkov, and our own look at the roles: none of them may say a word.
 fn lint() -> anyhow::Result<()> {
     let home = crate::root().join("target/template");
     let sam = python::environment(&home, SAM)?;
     let checkov = python::environment(&home, CHECKOV)?;
     let folder = home.join("run");
     python::empty_folder(&folder)?;
-    let linters: [(&Path, &str, &[&str]); 3] = [
+    let linters: [(&Path, &str, &[&str]); 4] = [
         (&sam, "cfn-lint", &["--regions", "us-east-1", "--", "template.yaml"]),
         (&sam, "sam", &["validate", "--lint", "--template", "template.yaml"]),
         (
@@ -62,6 +64,7 @@ fn lint() -> anyhow::Result<()> {
             "checkov",
             &["--skip-download", "--compact", "--quiet", "--framework", "cloudformation", "--file", "template.yaml"],
         ),
+        (&checkov, "python", &[PERMISSIONS, "template.yaml"]),
     ];
     let mut failed = Vec::new();
     for (python, program, args) in linters {
