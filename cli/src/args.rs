@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod explain;
 mod on_call;
 mod register;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use strata_domain::decision::Function;
 
 use crate::client::ApiOptions;
+pub use explain::{HoldArgs, HoldsArgs, ReleaseArgs, WhyArgs};
 pub use on_call::*;
 pub use register::RegisterArgs;
 
@@ -58,6 +60,18 @@ pub enum Command {
         after_help = "Examples:\n  strata status\n  strata status --watch\n  strata status --endpoint http://127.0.0.1:4280 --json"
     )]
     Status(StatusArgs),
+    /// What was seen, decided and done about a stack, a layer or an instance, and why
+    #[command(after_help = explain::WHY_EXAMPLES)]
+    Why(WhyArgs),
+    /// Keep Strata's hands off an instance or a layer for a while
+    #[command(after_help = explain::HOLD_EXAMPLES)]
+    Hold(HoldArgs),
+    /// End a hold before its time
+    #[command(after_help = explain::HOLD_EXAMPLES)]
+    Release(ReleaseArgs),
+    /// What is held, by whom, why and until when
+    #[command(after_help = "Example:\n  strata holds --stack shop")]
+    Holds(HoldsArgs),
     /// Is everything there that Strata needs, and if not, how is it mended
     #[command(after_help = on_call::DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),

@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod endpoint;
 pub mod environment;
 pub mod error;
+pub mod holds;
 pub mod layer;
 pub mod modes;
 pub mod proxy;
@@ -22,7 +23,9 @@ mod signing;
 pub mod sim;
 pub mod smoke;
 pub mod status;
+mod subject;
 mod transport;
+pub mod why;
 
 use std::io::Write;
 
@@ -47,6 +50,10 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::AwsModel(args) => aws_model::run(args, cli.output),
         Command::Proxy(args) => proxy::run(args, cli.output),
         Command::Status(args) => status::run(args, cli.output),
+        Command::Why(args) => why::run(args, cli.output),
+        Command::Hold(args) => holds::hold(args, cli.output),
+        Command::Release(args) => holds::release(args, cli.output),
+        Command::Holds(args) => holds::list(args, cli.output),
         Command::Layer { command } => layer::run(command, cli.output),
         Command::Doctor(args) => doctor::run(args, cli.output),
         Command::Smoke(args) => smoke::run(args, cli.output),

@@ -1,6 +1,6 @@
 //! `strata status`: the first thing that an on-call engineer types.
 
-mod render;
+pub(crate) mod render;
 
 use std::io::IsTerminal;
 use std::time::Duration;

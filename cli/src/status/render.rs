@@ -130,7 +130,7 @@ fn row(text: &mut String, label: &str, line: &str) {
     put(text, format_args!("    {label:LABEL$}  {line}\n"));
 }
 
-fn put(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+pub(crate) fn put(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     text.write_fmt(arguments).expect("a String takes every write");
 }
 

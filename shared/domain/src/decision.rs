@@ -87,6 +87,19 @@ pub struct DecisionRecord {
     pub why: String,
 }
 
+/// Whether a decision of a host's stack is about the host: it is its subject, or named in what was decided about one of its layers.
+///
+/// Hosts are named by words of their own: `web1` is not in `start web12`.
+pub fn concerns(decision: &DecisionRecord, stack: &str, host: &str, is_of_its_layer: bool) -> bool {
+    let mut path = decision.subject.split('/');
+    if path.next() == Some(stack) && path.next().is_some() && path.next() == Some(host) {
+        return true;
+    }
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let names = |text: &str| text.split(|c| !is_part(c)).any(|word| word == host);
+    is_of_its_layer && [&decision.did, &decision.saw, &decision.why].into_iter().any(|text| names(text))
+}
+
 /// How bad a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,4 +153,38 @@ pub struct Page {
     pub decision: DecisionId,
     /// When.
     pub at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_concerns_the_hosts_that_it_is_about_or_names_in_their_layer() {
+        let decision = |subject: &str, did: &str| DecisionRecord {
+            id: "d".into(),
+            at: Timestamp::UNIX_EPOCH,
+            function: Function::LoadScaling,
+            trigger: "tick".to_owned(),
+            subject: subject.to_owned(),
+            stack_id: None,
+            layer_id: None,
+            verdict: Verdict::Act,
+            saw: "2 of 4 available".to_owned(),
+            did: did.to_owned(),
+            why: "average cpu above 75%".to_owned(),
+        };
+        for (subject, did, is_of_its_layer, expected) in [
+            ("shop/web/web1", "heal it", false, true),
+            ("shop/-/web1", "hold it", false, true),
+            ("lab/web/web1", "heal it", false, false),
+            ("shop/web1", "start none", false, false),
+            ("shop/web", "start web12, web1", true, true),
+            ("shop/web", "start web12, web1", false, false),
+            ("shop/web", "start web12, web1-b", true, false),
+            ("shop/web/web12", "heal it", true, false),
+        ] {
+            assert_eq!(concerns(&decision(subject, did), "shop", "web1", is_of_its_layer), expected, "{subject} {did}");
+        }
+    }
 }

@@ -47,6 +47,13 @@ fn examples(kind: PageKind) -> Vec<Page> {
             host(kind, Warning, "heal", ["web3 has failed and is being healed", "EC2's status checks fail", "heal web3"]),
             host(kind, Critical, "held", ["web3 has failed and is not healed", "ada holds it", "leave it alone"]),
         ],
+        PageKind::HoldEnded => {
+            let what = "the hold on shop/ecs-cluster/web3 has ended";
+            let why = "arn:aws:iam::123456789012:user/ada held it until now: kernel dump";
+            let page = host(kind, Info, "hold", [what, why, "scale, heal and update it again"]);
+            let next = "strata hold shop/ecs-cluster/web3 --until 2h --reason '...'".to_owned();
+            vec![Page { incident: format!("hold/{}", page.decision), next, ..page }]
+        }
         PageKind::Outage => {
             let why = "so many hosts are sick at once that it is an outage of something else";
             vec![layer(

@@ -111,6 +111,25 @@ pub fn instance_hold(stack: &StackId, instance: &InstanceId, kind: &str) -> Key 
 pub fn layer_hold(stack: &StackId, layer: &LayerId) -> Key {
     Key::new(stack_pk(stack), format!("{HOLD}layer#{layer}"))
 }
+/// The kind of [`instance_hold`] that a person sets.
+pub const PERSON_HOLD: &str = "person";
+/// The ends of persons' holds, soonest first; the tick reads the first ones.
+pub const HOLD_ENDS_PK: &str = "hold-ends";
+/// The end of a hold, by the hold's own key; value: [`HoldEnd`]. Written with the hold and removed with it. One whose hold has gone with its
+/// instance or layer is removed when its time has come.
+pub fn hold_end(until: jiff::Timestamp, hold: &Key) -> Key {
+    Key::new(HOLD_ENDS_PK, format!("{until:.0}#{}#{}", hold.pk, hold.sk))
+}
+/// What [`hold_end`] records hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldEnd {
+    /// The hold's stack.
+    pub stack_id: StackId,
+    /// The hold's sort key in its stack's partition.
+    pub sk: String,
+    /// When it ends.
+    pub until: jiff::Timestamp,
+}
 /// Sort key prefix of deployments.
 pub const DEPLOYMENT: &str = "deployment#";
 /// A deployment.

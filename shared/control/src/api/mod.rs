@@ -101,18 +101,19 @@ impl Api {
             account: &self.account,
             answers: &self.answers,
         };
-        if let Some(extension) = extension {
+        if let Some(extension) = extension.filter(|extension| extension.is_read()) {
             return Ok(extension.run(&call, &input).await?.body);
         }
-        if action.is_read() {
+        if extension.is_none() && action.is_read() {
             let answer = actions::run(&call, &input).await?;
             if answer.changes.is_empty() {
                 return Ok(answer.body);
             }
             // The first look at the own profile makes it [USR-2]: from here on it goes the way of writes.
         }
-        let repeat = RequestKey::of(&caller.arn, action.name, header("amz-sdk-invocation-id"), self.ports.ids.as_ref());
-        let body = transaction::write(call, &input, &repeat).await?;
+        let name = extension.map_or(action.name, Extension::name);
+        let repeat = RequestKey::of(&caller.arn, name, header("amz-sdk-invocation-id"), self.ports.ids.as_ref());
+        let body = transaction::write(call, extension, &input, &repeat).await?;
         self.sweeper.sweep(self.ports.store.as_ref(), self.ports.clock.now()).await;
         Ok(body)
     }

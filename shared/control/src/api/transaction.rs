@@ -11,6 +11,7 @@ use strata_ports::{AlarmSpec, Change, CommitError, EventOut, Expect, Key, Ports,
 use super::actions;
 use super::call::Call;
 use super::error::ApiError;
+use super::extension::Extension;
 use super::input::Input;
 use super::repeat::RequestKey;
 use super::wire;
@@ -86,7 +87,12 @@ impl Answer {
 /// Runs a writing action in one transaction, or answers a repeat with the first result [WIRE-15].
 ///
 /// The kept result is also the receipt: after a commit whose answer was lost, it tells whether the commit happened.
-pub(crate) async fn write(mut call: Call<'_>, input: &Input, repeat: &RequestKey) -> Result<Bytes, ApiError> {
+pub(crate) async fn write(
+    mut call: Call<'_>,
+    extension: Option<Extension>,
+    input: &Input,
+    repeat: &RequestKey,
+) -> Result<Bytes, ApiError> {
     let mut unsure: Option<Answer> = None;
     for _ in 0..TRIES {
         call.now = call.ports.clock.now();
@@ -96,7 +102,10 @@ pub(crate) async fn write(mut call: Call<'_>, input: &Input, repeat: &RequestKey
             }
             return Ok(first);
         }
-        let answer = actions::run(&call, input).await?;
+        let answer = match extension {
+            Some(extension) => extension.run(&call, input).await?,
+            None => actions::run(&call, input).await?,
+        };
         let receipt = repeat.keep(&answer.body, call.now);
         match commit(call.ports, &answer, Some(receipt)).await? {
             Committed::Yes => {

@@ -10,6 +10,7 @@ mod announced;
 mod attach;
 mod backlog;
 mod balancers;
+mod hold_ends;
 pub(crate) mod launch;
 mod look_at_attached;
 mod notices;

@@ -49,12 +49,14 @@ impl Reconciler {
             Err(error) => Err(error),
         };
         failed = failed.or(awake.err());
-        let balanced = self.balance(trigger).await;
+        let (balanced, ended) = (self.balance(trigger).await, self.end_holds(trigger).await);
         let ids: Vec<Named> = ids.into_iter().collect();
         decisions.extend(self.go(&ids, self.stranded().await?, trigger).await?);
-        match balanced {
-            Ok(told) => decisions.extend(told),
-            Err(error) => failed = failed.or(Some(error)),
+        for told in [balanced, ended] {
+            match told {
+                Ok(told) => decisions.extend(told),
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
         failed.map_or(Ok(decisions), Err)
     }

@@ -218,6 +218,11 @@ impl StackView {
         self.modes.clear();
     }
 
+    /// A layer's short name.
+    pub(super) fn layer_name(&self, layer: &LayerId) -> Option<&str> {
+        self.layers.get(layer).map(|(layer, _)| layer.shortname.as_str())
+    }
+
     /// `stack/layer`, by name and short name.
     pub(crate) fn layer_path(&self, record: &Instance) -> String {
         let layer = self.layers_of(record).next().map_or("-", |layer| layer.shortname.as_str());

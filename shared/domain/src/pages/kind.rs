@@ -27,6 +27,8 @@ macro_rules! kinds {
 kinds! {
     /// A host has failed: it is being healed, or it is not and why.
     AutoHealing = "auto-healing",
+    /// A person's hold has ended.
+    HoldEnded = "hold-ended",
     /// Many hosts have failed at once, so none is healed.
     Outage = "outage",
     /// EC2 has scheduled a stop, a retirement or a reboot of a machine.

@@ -2,9 +2,15 @@
 //! prefix, so that the OpsWorks API stays what its clients know.
 
 mod check_service_role;
+mod describe_decisions;
 mod describe_status;
+mod holds;
+mod moment;
+mod subject;
 
 pub use check_service_role::ServiceRole;
+pub use describe_decisions::Decisions;
+pub use holds::{HoldShape, Holds};
 
 use super::call::Call;
 use super::catalogue::{self, Action};
@@ -15,22 +21,56 @@ use super::transaction::Answer;
 /// `X-Amz-Target` of these actions: `Strata_20261126.<Action>`.
 pub const TARGET_PREFIX: &str = "Strata_20261126.";
 
-/// An action of our own. Each only reads; permissions are those of an OpsWorks action.
+/// An action of our own. Permissions are those of an OpsWorks action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extension {
     /// Whoever may describe a stack sees its status.
     DescribeStatus,
     /// Whoever may register a cluster with a stack may see what its service role lacks for that.
     CheckServiceRole,
+    /// Whoever may describe a stack's instances sees what was decided about them.
+    DescribeDecisions,
+    /// Whoever may describe a stack's instances sees who holds which.
+    DescribeHolds,
+    /// Whoever may stop an instance may hold it.
+    PutHold,
+    /// Whoever may stop an instance may release it.
+    ReleaseHold,
 }
 
 impl Extension {
+    const ALL: [Self; 6] = [
+        Self::DescribeStatus,
+        Self::CheckServiceRole,
+        Self::DescribeDecisions,
+        Self::DescribeHolds,
+        Self::PutHold,
+        Self::ReleaseHold,
+    ];
+
+    /// As in the target header.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::DescribeStatus => "DescribeStatus",
+            Self::CheckServiceRole => "CheckServiceRole",
+            Self::DescribeDecisions => "DescribeDecisions",
+            Self::DescribeHolds => "DescribeHolds",
+            Self::PutHold => "PutHold",
+            Self::ReleaseHold => "ReleaseHold",
+        }
+    }
+
     /// The action that a target header names, if it is one of ours.
     pub(super) fn of_target(target: Option<&str>) -> Option<Self> {
-        match target?.strip_prefix(TARGET_PREFIX)? {
-            "DescribeStatus" => Some(Self::DescribeStatus),
-            "CheckServiceRole" => Some(Self::CheckServiceRole),
-            _ => None,
+        let name = target?.strip_prefix(TARGET_PREFIX)?;
+        Self::ALL.into_iter().find(|extension| extension.name() == name)
+    }
+
+    /// Whether it changes nothing.
+    pub(super) fn is_read(self) -> bool {
+        match self {
+            Self::DescribeStatus | Self::CheckServiceRole | Self::DescribeDecisions | Self::DescribeHolds => true,
+            Self::PutHold | Self::ReleaseHold => false,
         }
     }
 
@@ -39,6 +79,8 @@ impl Extension {
         catalogue::of_target(Some(match self {
             Self::DescribeStatus => "OpsWorks_20130218.DescribeStacks",
             Self::CheckServiceRole => "OpsWorks_20130218.RegisterEcsCluster",
+            Self::DescribeDecisions | Self::DescribeHolds => "OpsWorks_20130218.DescribeInstances",
+            Self::PutHold | Self::ReleaseHold => "OpsWorks_20130218.StopInstance",
         }))
     }
 
@@ -46,6 +88,10 @@ impl Extension {
         match self {
             Self::DescribeStatus => describe_status::run(call, input).await,
             Self::CheckServiceRole => check_service_role::run(call, input).await,
+            Self::DescribeDecisions => describe_decisions::run(call, input).await,
+            Self::DescribeHolds => holds::describe(call, input).await,
+            Self::PutHold => holds::put(call, input).await,
+            Self::ReleaseHold => holds::release(call, input).await,
         }
     }
 }

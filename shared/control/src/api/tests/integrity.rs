@@ -133,6 +133,8 @@ impl Look {
             // Hints, what is sent, and the controllers' own records refer to nothing that must be there.
             // It may outlive its layer and stack: the next tick takes the hosts out and removes it.
             keys::BALANCERS_DUE_PK => {}
+            // Its hold may have gone with its instance; when its time has come it goes too.
+            keys::HOLD_ENDS_PK => {}
             keys::REPEATS_PK | keys::OUTBOX_PK | "journal" | "launch-poke" | "fleet-changed" | "timers-settled" => {}
             "sweep" | keys::CAMPAIGNS_PK | keys::ENDED_CAMPAIGNS_PK | keys::TEARDOWNS_PK | keys::ENDED_TEARDOWNS_PK => {}
             _ => self.wants(false, "a kind of record that integrity.rs does not know"),

@@ -11,7 +11,7 @@ use super::support::{Reply, USER};
 use crate::api::extension::TARGET_PREFIX;
 use crate::api::status::Status;
 
-async fn ask_for(app: &TestApi, action: &str, members: Value) -> Reply {
+pub(super) async fn ask_for(app: &TestApi, action: &str, members: Value) -> Reply {
     let mut request = TestApi::request("any", members.to_string());
     request.headers_mut().insert("x-amz-target", format!("{TARGET_PREFIX}{action}").parse().unwrap());
     app.send(request).await

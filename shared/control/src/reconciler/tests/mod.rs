@@ -8,6 +8,7 @@ mod claims;
 mod fake;
 mod freeze;
 mod groups;
+mod hold_ends;
 mod quiet;
 mod volumes;
 

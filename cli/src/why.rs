@@ -1,0 +1,112 @@
+//! `strata why`: what was seen, decided and done, by which event, in plain words.
+
+use jiff::Timestamp;
+use serde_json::json;
+use strata_control::api::extension::{Decisions, TARGET_PREFIX};
+use strata_domain::decision::{DecisionRecord, Verdict};
+
+use crate::args::{Output, WhyArgs};
+use crate::client::Api;
+use crate::environment::Environment;
+use crate::status::render::put;
+use crate::{CliError, Exit, subject, write_stdout};
+
+/// Tells the decisions about a stack, a layer or an instance.
+///
+/// # Errors
+/// [`CliError`]: nothing is called so, or the API says no.
+pub fn run(args: &WhyArgs, output: Output) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| CliError::Failed(e.into()))?;
+    runtime.block_on(async {
+        let api = Api::connect(&args.api, &Environment::read()).await?;
+        let subject = subject::find(&api, &args.subject).await?;
+        let members = json!({ subject.member: subject.id, "Since": args.since, "MaxResults": args.most });
+        let answer = api.raw(&format!("{TARGET_PREFIX}DescribeDecisions"), &members).await?;
+        let told: Decisions = serde_json::from_value(answer)
+            .map_err(|e| CliError::Failed(anyhow::anyhow!("{} answered in a form of another version: {e}", api.endpoint())))?;
+        let text = match if args.json { Output::Json } else { output } {
+            Output::Json => serde_json::to_string(&told).map_err(|e| CliError::Failed(e.into()))? + "\n",
+            Output::Table => story(&told),
+        };
+        write_stdout(text.as_bytes())?;
+        Ok(Exit::Done)
+    })
+}
+
+/// The decisions in words, oldest first.
+fn story(told: &Decisions) -> String {
+    let mut text = format!("{} since {}\n", told.subject, time(told.since));
+    if told.is_truncated {
+        put(&mut text, format_args!("... older ones are left off: --most N or --since TIME shows more\n"));
+    }
+    if told.decisions.is_empty() {
+        text.push_str(
+            "nothing was decided: what is as it should be, and what waits for the same reason as before, is not told again\n",
+        );
+    }
+    for decision in &told.decisions {
+        one(&mut text, decision);
+    }
+    text
+}
+
+fn one(text: &mut String, decision: &DecisionRecord) {
+    let DecisionRecord { id, at, function, trigger, subject, saw, did, why, .. } = decision;
+    let verdict = match decision.verdict {
+        Verdict::Act => "",
+        Verdict::Hold => "  nothing was done",
+        Verdict::WouldAct => "  would have, but the mode forbids it",
+    };
+    put(text, format_args!("\n{}  {function}  {subject}{verdict}\n", time(*at)));
+    for (label, words) in [("saw", saw), ("did", did), ("why", why), ("woken by", trigger), ("decision", &id.to_string())] {
+        if !words.is_empty() {
+            put(text, format_args!("  {label:<10}{words}\n"));
+        }
+    }
+}
+
+fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use strata_domain::decision::Function;
+
+    use super::*;
+
+    #[test]
+    fn a_story_has_when_who_what_and_why_and_says_what_it_leaves_off() {
+        let decision = DecisionRecord {
+            id: "d-1".into(),
+            at: "2026-03-02T18:05:12.041Z".parse().unwrap(),
+            function: Function::LoadScaling,
+            trigger: "alarm strata/shop/web/up-cpu".to_owned(),
+            subject: "shop/web".to_owned(),
+            stack_id: None,
+            layer_id: None,
+            verdict: Verdict::WouldAct,
+            saw: "2 of 4 available".to_owned(),
+            did: "start web3".to_owned(),
+            why: "average cpu above 75% for 5 min".to_owned(),
+        };
+        let since = "2026-03-01T18:05:12Z".parse().unwrap();
+        let told = Decisions { subject: "shop/web".to_owned(), since, decisions: vec![decision], is_truncated: true };
+        assert_eq!(
+            story(&told),
+            "\
+shop/web since 2026-03-01 18:05:12 UTC
+... older ones are left off: --most N or --since TIME shows more
+
+2026-03-02 18:05:12 UTC  load-scaling  shop/web  would have, but the mode forbids it
+  saw       2 of 4 available
+  did       start web3
+  why       average cpu above 75% for 5 min
+  woken by  alarm strata/shop/web/up-cpu
+  decision  d-1
+"
+        );
+        let nothing = Decisions { decisions: Vec::new(), is_truncated: false, ..told };
+        assert!(story(&nothing).contains("nothing was decided"));
+    }
+}
