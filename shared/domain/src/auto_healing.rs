@@ -6,6 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::lifecycle::{ContainerSeen, Ec2Seen, HostState, PingSeen};
 
+mod sick;
+
+pub use sick::{SILENT_COUNTS_AFTER, should_serve, sick_since};
+
 /// What health is judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct Health<'a> {

@@ -3,7 +3,7 @@
 //! One claim per instance, written conditionally. Lifecycle drains the host, reports it out, and restores it when the claim is
 //! released or has lapsed. Scalers, healer and teardown honour claims.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::InstanceId;
@@ -36,10 +36,18 @@ pub struct Claim {
     pub drain: DrainPolicy,
 }
 
+/// How long a claim that has lapsed is left to its holder, who may still report on it; then lifecycle removes it.
+pub const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(10);
+
 impl Claim {
     /// Whether the claim still binds at `now`; at `until` itself it has lapsed.
     pub fn is_in_force(&self, now: Timestamp) -> bool {
         now < self.until
+    }
+
+    /// Whether it lapsed so long ago that its holder has forgotten it.
+    pub fn is_forgotten(&self, now: Timestamp) -> bool {
+        now.duration_since(self.until) >= FORGOTTEN_AFTER
     }
 
     /// Whether `holder` may take the host at `now`, given the claim that stands on it: free, lapsed, or its own.
@@ -69,6 +77,15 @@ mod tests {
             reason: "patch".to_owned(),
             until: until.parse().unwrap(),
             drain: DrainPolicy::Wait,
+        }
+    }
+
+    #[test]
+    fn a_claim_is_forgotten_ten_minutes_after_it_lapsed() {
+        let lapsed = claim("updates/1", "2026-01-01T10:00:00Z");
+        for (now, forgotten) in [("2026-01-01T09:00:00Z", false), ("2026-01-01T10:09:59Z", false), ("2026-01-01T10:10:00Z", true)]
+        {
+            assert_eq!(lapsed.is_forgotten(now.parse().unwrap()), forgotten, "{now}");
         }
     }
 

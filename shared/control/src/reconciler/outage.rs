@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
-use strata_domain::auto_healing::{OUTAGE_WINDOW, is_outage};
+use jiff::Timestamp;
+use strata_domain::auto_healing::{OUTAGE_WINDOW, is_outage, should_serve, sick_since};
 use strata_domain::decision::{DecisionRecord, Severity, Verdict};
 use strata_domain::lifecycle::Rules;
 use strata_domain::model::Instance;
@@ -45,17 +45,10 @@ impl Outages {
             let pk = keys::stack_pk(&stack.key.sk.as_str().into());
             for item in ports.store.list(&Listing::of(pk, keys::INSTANCE)).await? {
                 let record: Instance = item.decode()?;
-                if !is_watched(&record) {
+                if !should_serve(&record) {
                     continue;
                 }
-                let sick_since = match record.status {
-                    InstanceStatus::ConnectionLost => Some(record.status_since),
-                    InstanceStatus::Online if down.contains(&record.id) => Some(now),
-                    InstanceStatus::Online => {
-                        record.agent_silent_since.filter(|since| now.duration_since(*since) >= SILENT_COUNTS_AFTER)
-                    }
-                    _ => record.heals.iter().max().copied(),
-                };
+                let sick_since = sick_since(&record, down.contains(&record.id), now);
                 watched.push(Watched { id: record.id, layers: record.layer_ids, sick_since });
             }
         }
@@ -76,21 +69,9 @@ impl Outages {
             let members = || self.watched.iter().filter(|host| host.layers.contains(layer));
             (members().filter(is_sick).count(), members().count())
         };
-        record.layer_ids.iter().any(|layer| {
-            let (sick, size) = of_layer(layer);
-            is_outage(sick, size, sick_total, self.watched.len())
-        })
-    }
-}
-
-/// ECS agents lose their connection for a moment several times an hour; one that is silent for so long counts as sick.
-const SILENT_COUNTS_AFTER: SignedDuration = SignedDuration::from_mins(2);
-
-/// Hosts that should be in service: those that are, those that are lost, and those that are being healed.
-fn is_watched(record: &Instance) -> bool {
-    match record.status {
-        InstanceStatus::Online | InstanceStatus::Rebooting | InstanceStatus::ConnectionLost => true,
-        _ => record.healing,
+        // One in no layer is judged by the installation alone.
+        is_outage(0, 0, sick_total, self.watched.len())
+            || record.layer_ids.iter().map(of_layer).any(|(sick, size)| is_outage(sick, size, sick_total, self.watched.len()))
     }
 }
 

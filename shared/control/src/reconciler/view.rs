@@ -18,9 +18,6 @@ use strata_ports::{Change, Modes, StackScope, Store, StoreError, keys};
 use super::Config;
 use crate::records::Stored;
 
-/// How long a claim that has lapsed is left to its holder, who may still report on it; then lifecycle removes it.
-const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(10);
-
 /// A stack and what bears on the lifecycle of its instances.
 pub(crate) struct StackView {
     pub(crate) stack: Stack,
@@ -119,8 +116,7 @@ impl StackView {
 
     /// The changes that remove claims which lapsed so long ago that their holders have forgotten them.
     pub(super) fn forgotten_claims(&self, now: Timestamp) -> Vec<Change> {
-        let is_forgotten = |claim: &&Stored<Claim>| now.duration_since(claim.record.until) >= FORGOTTEN_AFTER;
-        self.claims.values().filter(is_forgotten).map(Stored::delete).collect()
+        self.claims.values().filter(|claim| claim.record.is_forgotten(now)).map(Stored::delete).collect()
     }
 
     /// All claims, in force or not.
