@@ -114,9 +114,37 @@ impl InstanceStatus {
         matches!(self, Self::Stopping | Self::ShuttingDown | Self::Terminating | Self::Terminated)
     }
 
+    /// Something is under way in this status that ends by itself or by its deadline: the one list of what may not last for ever [REG-1].
+    ///
+    /// `connection_lost` is not among them: it may last where nobody is to heal the host [HEAL-2].
+    pub fn has_deadlines(self) -> bool {
+        match self {
+            Self::Requested
+            | Self::Pending
+            | Self::Booting
+            | Self::RunningSetup
+            | Self::Rebooting
+            | Self::Stopping
+            | Self::ShuttingDown
+            | Self::Terminating
+            | Self::Terminated
+            | Self::Registering
+            | Self::Assigning
+            | Self::Unassigning
+            | Self::Deregistering => true,
+            Self::Online
+            | Self::ConnectionLost
+            | Self::SetupFailed
+            | Self::StartFailed
+            | Self::StopFailed
+            | Self::Stopped
+            | Self::Registered => false,
+        }
+    }
+
     /// A status in which nothing happens by itself: lifecycle has no next step until someone asks for one or EC2 surprises us.
     pub fn is_at_rest(self) -> bool {
-        matches!(self, Self::Online | Self::SetupFailed | Self::StartFailed | Self::StopFailed | Self::Stopped | Self::Registered)
+        !self.has_deadlines() && self != Self::ConnectionLost
     }
 }
 
@@ -205,6 +233,22 @@ mod tests {
         }
         for other in ["offline", "Online", "running-setup", "deleted", ""] {
             assert_eq!(InstanceStatus::parse(other), None, "{other}");
+        }
+    }
+
+    /// [REG-1]: what may last for ever is at rest; everything else is under way, or lost.
+    #[test]
+    fn reg_1_seven_statuses_may_last_and_thirteen_may_not() {
+        let (under_way, may_last): (Vec<_>, Vec<_>) = InstanceStatus::ALL.into_iter().partition(|s| s.has_deadlines());
+        assert_eq!(
+            may_last.iter().map(|s| s.as_str()).collect::<Vec<_>>(),
+            ["online", "setup_failed", "start_failed", "connection_lost", "stop_failed", "stopped", "registered"]
+        );
+        assert_eq!(under_way.len(), 13);
+        for status in InstanceStatus::ALL {
+            let is_lost = status == InstanceStatus::ConnectionLost;
+            assert_eq!(status.is_at_rest(), !status.has_deadlines() && !is_lost, "{status}");
+            assert!(status.has_deadlines() || !(status.is_starting() || status.is_going_down()), "{status}");
         }
     }
 

@@ -51,7 +51,8 @@ fn needs(record: &Instance, has_cluster: bool, now: Timestamp) -> Needs {
             let is_recent = now.duration_since(record.status_since) < ORPHANS_WITHIN;
             Needs { ec2: record.ec2_instance_id.is_none() && is_recent, ..Needs::default() }
         }
-        InstanceStatus::SetupFailed | InstanceStatus::StopFailed | InstanceStatus::Registered => Needs::default(),
+        InstanceStatus::SetupFailed | InstanceStatus::StopFailed => Needs::default(),
+        InstanceStatus::Registered => Needs { ping: true, ..ec2 },
         InstanceStatus::Registering | InstanceStatus::Assigning => Needs { ping: true, ..ec2 },
         InstanceStatus::Unassigning | InstanceStatus::Deregistering => Needs { shutdown: true, ..all },
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use strata_domain::decision::{DecisionRecord, Verdict};
-use strata_domain::lifecycle::{Action, Observed, Step, has_deadlines, next};
+use strata_domain::lifecycle::{Action, Observed, Step, next};
 use strata_domain::mode::{ActionKind, Mode, permits};
 use strata_domain::model::Instance;
 use strata_domain::{DecisionId, InstanceId, InstanceStatus, StackId};
@@ -211,7 +211,10 @@ impl<'a> Run<'a> {
             if record.status == InstanceStatus::ConnectionLost || record.out_of_service_since.is_some() {
                 rules.mode_permits_healing = permits(view.mode(&*ports.modes, record).await, ActionKind::Stop);
             }
-            if has_deadlines(record.status) {
+            if record.status == InstanceStatus::StartFailed {
+                rules.starts_refused = view.refuses_starts(&*ports.store, record).await;
+            }
+            if record.status.has_deadlines() || record.status == InstanceStatus::StartFailed {
                 rules.mode_permits = permits(view.mode(&*ports.modes, record).await, waits_for(record.status));
             }
             let mut step = next(record, seen, &rules, now);
@@ -362,7 +365,8 @@ fn is_of_healing(record: &Instance, step: &Step) -> bool {
 
 /// As which kind of action the mode judges what a status waits for.
 fn waits_for(status: InstanceStatus) -> ActionKind {
-    match status.is_starting() || matches!(status, InstanceStatus::Registering | InstanceStatus::Assigning) {
+    use InstanceStatus as S;
+    match status.is_starting() || matches!(status, S::Registering | S::Assigning | S::StartFailed) {
         true => ActionKind::Start,
         false => ActionKind::Stop,
     }

@@ -36,7 +36,7 @@ impl Shortages {
             incident: format!("no-capacity/{zone}/{}/{}", record.id, record.status_sequence),
             host: None,
             what: format!("EC2 has no capacity in {zone}: {} cannot start", record.hostname),
-            did: "try again every few minutes as long as a scaler wants it".to_owned(),
+            did: "try again every few minutes until EC2 takes it, its scaler wants it no more, or somebody stops it".to_owned(),
             next: format!("aws opsworks describe-instances --layer-id {layer}"),
             ..page
         };

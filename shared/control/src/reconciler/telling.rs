@@ -20,6 +20,8 @@ const NAMED_HOSTS: usize = 6;
 /// A routine move that is told once for all instances of a layer that make it together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Routine {
+    /// EC2 had no capacity for it: lifecycle itself asks again.
+    Again,
     /// EC2 has accepted the start.
     Up,
     /// In service.
@@ -33,7 +35,7 @@ pub(super) enum Routine {
 /// A move that is told by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Special {
-    /// `start_failed`, `setup_failed` or `stop_failed`, with the service error's type [SVE-4].
+    /// `start_failed`, `setup_failed`, `stop_failed`, or lost by a reboot, with the service error's type [SVE-4].
     Failure(&'static str, PageKind),
     /// Healing begins.
     Heal,
@@ -42,6 +44,7 @@ pub(super) enum Special {
 /// How a move is told, if at all.
 pub(super) fn routine(before: &Instance, to: InstanceStatus) -> Option<Routine> {
     match to {
+        InstanceStatus::Requested if before.status == InstanceStatus::StartFailed => Some(Routine::Again),
         InstanceStatus::Pending => Some(Routine::Up),
         InstanceStatus::Online => Some(Routine::Online),
         InstanceStatus::ShuttingDown => Some(Routine::Down),
@@ -58,6 +61,10 @@ pub(super) fn special(before: &Instance, to: InstanceStatus) -> Option<Special> 
             Some(Special::Failure("InstanceSetup", PageKind::SetupFailed))
         }
         InstanceStatus::StopFailed => Some(Special::Failure("InstanceStop", PageKind::StopFailed)),
+        // A heal or a notice follows, but not where only one sign is there.
+        InstanceStatus::ConnectionLost if before.status == InstanceStatus::Rebooting => {
+            Some(Special::Failure("InstanceHealing", PageKind::AutoHealing))
+        }
         InstanceStatus::Stopping if before.status == InstanceStatus::ConnectionLost => Some(Special::Heal),
         _ => None,
     }
@@ -102,6 +109,7 @@ impl Teller<'_> {
         let hosts = listed(members.iter().map(|(record, _)| record.hostname.as_str()));
         let asked = first.initiated_by.map_or_else(|| "asked for".to_owned(), |by| format!("asked for by {}", by.as_str()));
         let (saw, did) = match kind {
+            Routine::Again => ("a start that EC2 had no capacity for".to_owned(), format!("try to start {hosts} again")),
             Routine::Up => (format!("a start {asked}"), format!("bring {hosts} up")),
             Routine::Online => ("the machine is up and its run is over".to_owned(), format!("put {hosts} in service")),
             Routine::Down if first.delete.is_some() => (format!("a deletion {asked}"), format!("delete {hosts}")),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use strata_domain::announced::of_holder;
 use strata_domain::claims::Claim;
+use strata_domain::ecs_cluster::check_start;
 use strata_domain::holds::{Hold, HoldKind};
 use strata_domain::lifecycle::Rules;
 use strata_domain::mode::Mode;
@@ -122,6 +123,18 @@ impl StackView {
     /// All claims, in force or not.
     pub(super) fn claims(&self) -> impl Iterator<Item = &Stored<Claim>> {
         self.claims.values()
+    }
+
+    /// Whether a start of it would be refused, as StartInstance refuses it: its cluster is deregistered [ECS-94], or one of its layers is
+    /// being taken down. A store that does not say so now is asked again at the next look.
+    pub(super) async fn refuses_starts(&self, store: &dyn Store, record: &Instance) -> bool {
+        for layer in self.layers_of(record) {
+            let is_taken_down = !matches!(store.get(&keys::teardown_mark(&self.stack.id, &layer.id)).await, Ok(None));
+            if is_taken_down || check_start(layer.layer_type, layer.cluster.as_ref()).is_err() {
+                return true;
+            }
+        }
+        false
     }
 
     /// How many other hosts of one of its layers are out for what EC2 has scheduled; all of the stack's count, which is the careful side.

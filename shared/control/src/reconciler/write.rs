@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use strata_domain::claims::ClaimReport;
-use strata_domain::decision::{DecisionRecord, Severity, Verdict};
+use strata_domain::decision::{DecisionRecord, Page, Severity, Verdict};
 use strata_domain::lifecycle::{VOLUME_FAULT, is_busy};
 use strata_domain::model::Instance;
 use strata_domain::pages::PageKind;
@@ -252,9 +252,9 @@ fn delete(item: strata_ports::Item) -> Change {
     Change::Delete { expect: item.unchanged(), key: item.key }
 }
 
-/// The statuses that end an incident: in service again, or stopped on purpose.
+/// The statuses that end an incident: in service again, well in no layer, or stopped on purpose.
 fn ends_incident(to: InstanceStatus) -> bool {
-    matches!(to, InstanceStatus::Online | InstanceStatus::Stopped)
+    matches!(to, InstanceStatus::Online | InstanceStatus::Registered | InstanceStatus::Stopped)
 }
 
 /// Failures and heals: a decision, a page, for failures a service error.
@@ -304,24 +304,26 @@ async fn tell_special(
         return shortages.open(store, record, page, told, changes).await;
     }
     let key = keys::incident(&record.stack_id, record.id.as_str());
-    // A scaler tries a failed start again and again: on-call has heard of it.
-    if page.kind == PageKind::StartFailed && is_open(store, &key, PageKind::StartFailed).await? {
+    let open = store.get(&key).await?.and_then(|item| item.decode::<Incident>().ok()).map(|incident| incident.page);
+    // A failed start is tried again and again, and a host that a reboot has lost is healed: on-call has heard of it.
+    let is_known = |open: &Page| match special {
+        Special::Heal => open.incident.starts_with(LOST),
+        Special::Failure(..) => page.kind == PageKind::StartFailed && open.kind == page.kind,
+    };
+    if open.as_ref().is_some_and(is_known) {
         return Ok(());
     }
     open_incident(store, key, page, teller.now, told, changes).await
 }
 
-/// Whether a page of that kind is open about a subject.
-async fn is_open(store: &dyn Store, key: &Key, kind: PageKind) -> Result<bool, StoreError> {
-    let open = store.get(key).await?.and_then(|item| item.decode::<Incident>().ok());
-    Ok(open.is_some_and(|incident| incident.page.kind == kind))
-}
+/// The incidents of hosts that a reboot has lost begin so.
+const LOST: &str = "connection_lost/";
 
 /// Pages, and remembers the page so that it can be resolved. An incident that was open about the same subject ends with it.
 pub(crate) async fn open_incident(
     store: &dyn Store,
     key: Key,
-    page: strata_domain::decision::Page,
+    page: Page,
     now: Timestamp,
     told: &mut Told,
     changes: &mut Vec<Change>,

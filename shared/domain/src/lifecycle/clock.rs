@@ -4,38 +4,11 @@
 use jiff::SignedDuration;
 
 use super::{Look, Step};
-use crate::InstanceStatus;
 use crate::model::{Care, Instance};
-
-/// Whether something is done in this status that has a deadline.
-pub fn has_deadlines(status: InstanceStatus) -> bool {
-    match status {
-        InstanceStatus::Requested
-        | InstanceStatus::Pending
-        | InstanceStatus::Booting
-        | InstanceStatus::RunningSetup
-        | InstanceStatus::Rebooting
-        | InstanceStatus::Stopping
-        | InstanceStatus::ShuttingDown
-        | InstanceStatus::Terminating
-        | InstanceStatus::Terminated
-        | InstanceStatus::Registering
-        | InstanceStatus::Assigning
-        | InstanceStatus::Unassigning
-        | InstanceStatus::Deregistering => true,
-        InstanceStatus::Online
-        | InstanceStatus::ConnectionLost
-        | InstanceStatus::SetupFailed
-        | InstanceStatus::StartFailed
-        | InstanceStatus::StopFailed
-        | InstanceStatus::Stopped
-        | InstanceStatus::Registered => false,
-    }
-}
 
 /// Writes down that the clocks stop or go on, when the mode has changed.
 pub(super) fn stop_or_go(x: &Look<'_>) -> Option<Step> {
-    if !has_deadlines(x.record.status) {
+    if !x.record.status.has_deadlines() {
         return None;
     }
     let (care, why) = match (x.rules.mode_permits, x.record.care.frozen_since) {
@@ -66,6 +39,7 @@ mod tests {
     use super::super::tests::{at, record};
     use super::super::{Observed, Rules, next};
     use super::*;
+    use crate::InstanceStatus;
 
     fn step(care: Care, mode_permits: bool, now: i64) -> Step {
         let record = Instance { care, ..record(InstanceStatus::Booting) };

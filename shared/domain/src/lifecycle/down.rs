@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Action, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after, attached};
 use crate::InstanceStatus;
 use crate::claims::DrainPolicy;
-use crate::model::{Attached, Care, Instance, RootDeviceType, Shortage};
+use crate::model::{Attached, Care, DeleteRequest, Instance, RootDeviceType, Shortage};
 
 /// How long a healed host may take to stop before it is forced.
 const HEAL_FORCE_AFTER: SignedDuration = SignedDuration::from_mins(5);
@@ -108,7 +108,7 @@ pub(super) fn shutting_down(x: &Look<'_>) -> Step {
     let forced = after(deadline, x.rules.stop_patience);
     let given_up = after(forced, x.rules.stop_patience);
     match power(x) {
-        Power::Unknown => Step::wait(None, "EC2 has not answered"),
+        Power::Unknown => unanswered(x, given_up),
         Power::MaybeLaunched { until } => Step::wait(until, "a launch may still turn up"),
         Power::Found => adopt(x),
         Power::Up => match retire(x, deadline).filter(|_| x.now < forced) {
@@ -218,8 +218,18 @@ fn to_terminated(x: &Look<'_>) -> Step {
 }
 
 fn stop_fails(x: &Look<'_>) -> Step {
+    stop_fails_since(x, "EC2 did not take the machine down, though forced")
+}
+
+/// The deletion is forgotten with the stop: who still wants it stops the instance again, and then deletes it.
+fn stop_fails_since(x: &Look<'_>, why: impl Into<String>) -> Step {
     let record = Instance { healing: false, delete: None, ..x.record.clone() };
-    Step::to(InstanceStatus::StopFailed, record, "EC2 did not take the machine down, though forced")
+    Step::to(InstanceStatus::StopFailed, record, why)
+}
+
+/// EC2 does not say what has become of the machine: nothing is done to it, and beyond all patience the stop has failed.
+fn unanswered(x: &Look<'_>, given_up: Timestamp) -> Step {
+    x.unanswered("EC2", given_up).unwrap_or_else(|why| stop_fails_since(x, why))
 }
 
 /// `stopped`: what belonged to this life is forgotten; machine, root data and volumes stay if EC2 keeps them [INST-22].
@@ -250,7 +260,7 @@ pub(super) fn terminated(x: &Look<'_>) -> Step {
     let given_up = after(after(x.since(), x.rules.stop_patience), x.rules.stop_patience);
     let is_late = x.now >= given_up;
     match power(x) {
-        Power::Unknown => Step::wait(None, "EC2 has not answered"),
+        Power::Unknown => unanswered(x, given_up),
         Power::MaybeLaunched { until } => Step::wait(until, "a launch may still turn up"),
         Power::Found => adopt(x),
         Power::Up | Power::Stopped | Power::GoingDown if is_late => stop_fails(x),
@@ -258,14 +268,17 @@ pub(super) fn terminated(x: &Look<'_>) -> Step {
             Step::wait(given_up, "EC2 is terminating the machine")
         }
         Power::Up | Power::Stopped | Power::GoingDown => Step::act(Action::Terminate, "its machine is to be terminated"),
-        Power::Gone => attached::leave_balancers(x, false).unwrap_or_else(|| when_gone(x)),
+        Power::Gone => attached::leave_balancers(x, false).unwrap_or_else(|| when_gone(x, is_late)),
     }
 }
 
 /// The machine is gone: what a deletion includes goes too, each thing in EC2 first and then from the records [INST-32].
-fn when_gone(x: &Look<'_>) -> Step {
+fn when_gone(x: &Look<'_>, is_late: bool) -> Step {
     match x.record.delete {
         None => to_stopped(x, "EC2 has terminated the machine"),
+        Some(delete) if is_late && has_leftovers(x.record, delete) => {
+            stop_fails_since(x, "its machine is gone, but EC2 would not delete its volumes or release its address")
+        }
         Some(delete) if delete.volumes && !x.record.volumes.is_empty() => {
             Step::act(Action::DeleteVolumes, "the deletion includes its volumes")
         }
@@ -274,6 +287,11 @@ fn when_gone(x: &Look<'_>) -> Step {
         }
         Some(_) => Step::Remove { why: "its machine is gone".to_owned() },
     }
+}
+
+/// What a deletion still has to take away beside the machine.
+fn has_leftovers(record: &Instance, delete: DeleteRequest) -> bool {
+    (delete.volumes && !record.volumes.is_empty()) || (delete.elastic_ip && record.elastic_ip.is_some())
 }
 
 /// `stopped`: at rest. A machine that the record does not name was launched by a start that had been given up: it goes.
@@ -298,7 +316,7 @@ fn heal_down(x: &Look<'_>) -> Step {
         return step;
     }
     match power {
-        Power::Unknown => Step::wait(None, "EC2 has not answered"),
+        Power::Unknown => unanswered(x, given_up),
         Power::MaybeLaunched { until } => Step::wait(until, "a launch may still turn up"),
         Power::Found => adopt(x),
         // Connections to a failed host are not worth waiting for.

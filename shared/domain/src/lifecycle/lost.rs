@@ -1,6 +1,7 @@
 //! Silence: rebooting, lost contact, and the decision to heal [INST-30, HEAL-2, 7, 9, 11].
 
 use super::down::is_reachable;
+use super::registered::{is_unassigned, to_registered};
 use super::{
     Action, Ec2Seen, HEAL_CAP, HEAL_CAP_PERIOD, HostState, Look, Notice, PingSeen, REBOOT_SETTLES, Step, after, attached,
 };
@@ -10,18 +11,28 @@ use crate::{InitiatedBy, InstanceStatus};
 
 /// `rebooting`: EC2 is asked once, then the agents must call again. No lifecycle event is fired [LIFE-4].
 pub(super) fn rebooting(x: &Look<'_>) -> Step {
+    let sent = x.record.agent_silent_since.filter(|sent| *sent >= x.record.status_since);
+    let deadline = after(after(sent.unwrap_or(x.record.status_since), x.rules.boot_timeout), x.frozen());
     let host = match &x.seen.ec2 {
-        Ec2Seen::Unknown => return Step::wait(None, "EC2 has not answered"),
+        Ec2Seen::Unknown => return x.unanswered("EC2", deadline).unwrap_or_else(|why| lose(x, &why)),
         Ec2Seen::Absent => return lose(x, "EC2 knows no such machine any more"),
         Ec2Seen::Seen(host) => host,
     };
     match host.state {
         HostState::Stopped | HostState::Terminated => return lose(x, "the machine went down during a reboot"),
-        HostState::Pending | HostState::Stopping | HostState::ShuttingDown => return Step::wait(None, "EC2 changes the machine"),
+        HostState::Pending | HostState::Stopping | HostState::ShuttingDown if x.now < deadline => {
+            return Step::wait(deadline, "EC2 changes the machine");
+        }
+        HostState::Pending | HostState::Stopping | HostState::ShuttingDown => {
+            return lose(x, "EC2 changes the machine and does not come to an end");
+        }
         HostState::Running => {}
     }
-    let Some(sent) = x.record.agent_silent_since.filter(|sent| *sent >= x.record.status_since) else {
-        return Step::act(Action::Reboot, "a reboot was asked for");
+    let Some(sent) = sent else {
+        return match x.now < deadline {
+            true => Step::act(Action::Reboot, "a reboot was asked for"),
+            false => lose(x, "EC2 has not taken the reboot"),
+        };
     };
     let settled = after(sent, REBOOT_SETTLES);
     if x.now < settled {
@@ -40,7 +51,6 @@ pub(super) fn rebooting(x: &Look<'_>) -> Step {
             }
         };
     }
-    let deadline = after(after(sent, x.rules.boot_timeout), x.frozen());
     match x.now < deadline {
         true => Step::wait(deadline, "the host has not called since its reboot"),
         false => lose(x, "the host has not called since its reboot"),
@@ -63,11 +73,15 @@ pub(super) fn connection_lost(x: &Look<'_>) -> Step {
         return Step::wait(None, "EC2 has not answered");
     }
     if is_in_contact(x) {
+        let why = "contact is back before healing began";
+        if is_unassigned(x.record) {
+            return to_registered(x, why);
+        }
         let record = Instance { healing: false, attached: attached::on_coming_online(x), ..heard(x.record) };
-        return Step::to(InstanceStatus::Online, record, "contact is back before healing began");
+        return Step::to(InstanceStatus::Online, record, why);
     }
     let Some(signs) = x.signs() else { return bookkeeping(x) };
-    if !x.record.has_been_online {
+    if !x.is_watched() {
         return Step::settled("it never was online, so it is not watched");
     }
     match obstacle(x) {
@@ -79,7 +93,7 @@ pub(super) fn connection_lost(x: &Look<'_>) -> Step {
 /// EC2 running and unimpaired, the ECS agent connected; for a host without ECS a fresh ping [HEAL-11].
 fn is_in_contact(x: &Look<'_>) -> bool {
     let Some(host) = x.host() else { return false };
-    if !x.record.has_been_online || host.state != HostState::Running || host.impaired {
+    if !x.is_watched() || host.state != HostState::Running || host.impaired {
         return false;
     }
     match x.rules.has_cluster {

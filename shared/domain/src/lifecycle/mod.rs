@@ -31,12 +31,11 @@ pub use attached::{
     on_address_settled, on_balancers_left, on_balancers_refused, on_loose_ends_tied, on_volume_refused,
 };
 pub use capacity::{is_shortage, on_launch_refused, type_to_ask};
-pub use clock::has_deadlines;
 pub use observed::{
     AddressSeen, AttachedSeen, BalancersSeen, ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen,
     RunSeen, TaskCounts, VolumeAt,
 };
-pub use step::{Action, HEAL_CAP, HEAL_CAP_PERIOD, LAUNCH_SETTLES, Notice, REBOOT_SETTLES, Rules, Step};
+pub use step::{Action, HEAL_CAP, HEAL_CAP_PERIOD, LAUNCH_SETTLES, Notice, REBOOT_SETTLES, Rules, Step, UNANSWERED};
 #[cfg(test)]
 pub(crate) use tests::record as sample_record;
 pub use up::{on_launched, on_setup_sent};
@@ -70,7 +69,7 @@ pub fn next(record: &Instance, seen: &Observed, rules: &Rules, now: Timestamp) -
         InstanceStatus::Terminated => down::terminated(&look),
         InstanceStatus::StopFailed => Step::settled("EC2 would not stop the machine; stop it again"),
         InstanceStatus::Stopped => down::stopped(&look),
-        InstanceStatus::Registered => Step::settled("it is registered and in no layer"),
+        InstanceStatus::Registered => registered::at_rest(&look),
         InstanceStatus::Registering | InstanceStatus::Assigning => registered::coming(&look),
         InstanceStatus::Unassigning => registered::unassigning(&look),
         InstanceStatus::Deregistering => registered::deregistering(&look),
@@ -79,35 +78,15 @@ pub fn next(record: &Instance, seen: &Observed, rules: &Rules, now: Timestamp) -
 
 /// Whether lifecycle still has work for the record, so that the tick must look at it; `claimed`: a claim stands on it.
 pub fn is_busy(record: &Instance, claimed: bool) -> bool {
-    match record.status {
-        InstanceStatus::Online => {
-            claimed
-                || record.agent_silent_since.is_some()
-                || record.drained_for.is_some()
-                || record.out_of_service_since.is_some()
-                || record.attached.due
-                || record.attached.has_loose_ends()
-        }
-        InstanceStatus::Requested
-        | InstanceStatus::Pending
-        | InstanceStatus::Booting
-        | InstanceStatus::RunningSetup
-        | InstanceStatus::Rebooting
-        | InstanceStatus::ConnectionLost
-        | InstanceStatus::Stopping
-        | InstanceStatus::ShuttingDown
-        | InstanceStatus::Terminating
-        | InstanceStatus::Terminated
-        | InstanceStatus::Registering
-        | InstanceStatus::Assigning
-        | InstanceStatus::Unassigning
-        | InstanceStatus::Deregistering => true,
-        InstanceStatus::SetupFailed
-        | InstanceStatus::StartFailed
-        | InstanceStatus::StopFailed
-        | InstanceStatus::Stopped
-        | InstanceStatus::Registered => record.attached.has_loose_ends(),
+    if record.status.has_deadlines() || record.status == InstanceStatus::ConnectionLost || record.attached.has_loose_ends() {
+        return true;
     }
+    let has_work_in_service = claimed
+        || record.agent_silent_since.is_some()
+        || record.drained_for.is_some()
+        || record.out_of_service_since.is_some()
+        || record.attached.due;
+    (record.status == InstanceStatus::Online && has_work_in_service) || capacity::is_to_retry(record)
 }
 
 /// The record after the Shutdown event was sent.
@@ -163,6 +142,20 @@ impl<'a> Look<'a> {
     /// When the present status's clocks began to run: later than the status itself by as long as they have stood still.
     fn since(&self) -> Timestamp {
         after(self.record.status_since, self.frozen())
+    }
+
+    /// A step whose end is not heard, since `who` does not answer: `None` while it is waited for, and beyond [`UNANSWERED`] why it has failed.
+    fn unanswered(&self, who: &str, deadline: Timestamp) -> Result<Step, String> {
+        let unheard = after(deadline, UNANSWERED);
+        match self.now < unheard {
+            true => Ok(Step::wait(unheard, format!("{who} has not answered"))),
+            false => Err(format!("{who} has not answered until {} after its time", spoken(UNANSWERED))),
+        }
+    }
+
+    /// Lifecycle looks after its machine: it was in service since its last start, or it is a registered one in no layer [HEAL-7] [HEAL-8].
+    fn is_watched(&self) -> bool {
+        self.record.has_been_online || registered::is_unassigned(self.record)
     }
 
     /// The way down is the first half of a heal, unless somebody has asked for a stop since.

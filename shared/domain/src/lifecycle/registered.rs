@@ -13,14 +13,14 @@ use crate::model::{Attached, Care, Instance};
 /// `registering` and `assigning`: Setup is due as soon as the machine's SSM agent is in contact.
 pub(super) fn coming(x: &Look<'_>) -> Step {
     let deadline = after(x.since(), x.rules.boot_timeout);
+    let fails = |why: String| Step::to(InstanceStatus::SetupFailed, x.record.clone(), why);
     let host = match &x.seen.ec2 {
-        Ec2Seen::Unknown => return Step::wait(None, "EC2 has not answered"),
+        Ec2Seen::Unknown => return x.unanswered("EC2", deadline).unwrap_or_else(fails),
         Ec2Seen::Absent => None,
         Ec2Seen::Seen(host) => Some(host),
     };
     if x.now >= deadline {
-        let why = format!("the machine was not in contact within {}", spoken(x.rules.boot_timeout));
-        return Step::to(InstanceStatus::SetupFailed, x.record.clone(), why);
+        return fails(format!("the machine was not in contact within {}", spoken(x.rules.boot_timeout)));
     }
     match (host, x.seen.last_ping) {
         (Some(host), PingSeen::At(ping)) if host.state == HostState::Running && ping >= host.launched_at => {
@@ -37,16 +37,24 @@ pub(super) fn unassigning(x: &Look<'_>) -> Step {
 }
 
 /// `deregistering`: the Shutdown event if it is in layers, then the record goes and the machine runs on [REG-4].
+///
+/// Our choice: it goes also when EC2 does not answer for long, since nothing is done to the machine; a stack whose role EC2 refuses could not be
+/// deleted else.
 pub(super) fn deregistering(x: &Look<'_>) -> Step {
+    let gone = |why: &str| Step::Remove { why: why.to_owned() };
     match power(x) {
-        Power::Unknown => return Step::wait(None, "EC2 has not answered"),
+        Power::Unknown => {
+            let in_time = x.unanswered("EC2", after(x.since(), x.rules.shutdown_timeout));
+            return in_time
+                .unwrap_or_else(|_| gone("EC2 does not answer; it has left the stack, and its machine is left as it is"));
+        }
         Power::MaybeLaunched { until } => return Step::wait(until, "a launch may still turn up"),
         // So that what is told of it names the machine that is left behind.
         Power::Found => return adopt(x),
         Power::Gone | Power::Stopped | Power::GoingDown | Power::Up => {}
     }
     let event = if x.record.layer_ids.is_empty() { None } else { leaving_event(x) };
-    event.unwrap_or_else(|| Step::Remove { why: "it has left the stack; its machine is left as it is".to_owned() })
+    event.unwrap_or_else(|| gone("it has left the stack; its machine is left as it is"))
 }
 
 /// What is still to do before a host leaves its layers; `None` when all is done or out of reach. A DRAINING of our own is undone, since
@@ -74,6 +82,20 @@ fn leaving_event(x: &Look<'_>) -> Option<Step> {
         }
         (Some(_), None | Some(RunSeen::Running)) => Some(Step::wait(deadline, "the Shutdown event runs")),
         (None | Some(_), _) => None,
+    }
+}
+
+/// Whether it is a registered EC2 instance in no layer: it is looked after all the same [HEAL-8] [REG-1].
+pub(super) fn is_unassigned(record: &Instance) -> bool {
+    record.origin == Origin::RegisteredEc2 && record.layer_ids.is_empty()
+}
+
+/// `registered`: for as long as anybody likes [REG-1], but a machine that has failed is healed as one in layers is, unless a setting of
+/// theirs forbids it: no layer does [HEAL-8].
+pub(super) fn at_rest(x: &Look<'_>) -> Step {
+    match x.signs().filter(|_| is_unassigned(x.record)) {
+        Some(signs) => Step::to(InstanceStatus::ConnectionLost, x.record.clone(), signs.to_string()),
+        None => Step::settled("it is registered and in no layer"),
     }
 }
 

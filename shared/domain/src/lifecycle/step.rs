@@ -45,6 +45,8 @@ pub struct Rules {
     pub drains_connections: bool,
     /// One of its layers assigns Elastic IP addresses by itself [EIP-6].
     pub auto_elastic_ip: bool,
+    /// A start of it would be refused: its cluster is deregistered, or its layer is being taken down.
+    pub starts_refused: bool,
 }
 
 impl Default for Rules {
@@ -68,6 +70,7 @@ impl Default for Rules {
             has_balancers: false,
             drains_connections: true,
             auto_elastic_ip: false,
+            starts_refused: false,
         }
     }
 }
@@ -78,6 +81,11 @@ pub const HEAL_CAP: usize = 3;
 pub const HEAL_CAP_PERIOD: SignedDuration = SignedDuration::from_hours(1);
 /// How long a launch whose answer was lost may still turn up in EC2's descriptions, which are eventually consistent.
 pub const LAUNCH_SETTLES: SignedDuration = SignedDuration::from_secs(60);
+/// How long beyond its time a step still waits for EC2 or ECS to say how it ended, when they have not answered.
+///
+/// Our choice: who does not hear the end of a step calls it failed later than who does, but calls it so. A role that EC2 refuses for good would
+/// else keep instances on their way for ever, and nobody would hear of it.
+pub const UNANSWERED: SignedDuration = SignedDuration::from_mins(30);
 /// How long a host may still look alive after a reboot was sent.
 pub const REBOOT_SETTLES: SignedDuration = SignedDuration::from_secs(60);
 

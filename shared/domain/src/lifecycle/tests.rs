@@ -8,7 +8,9 @@ use crate::claims::DrainPolicy;
 use crate::instance_actions::Origin;
 use crate::model::{Attached, Care, DeleteRequest, RootDeviceType};
 
+mod deadlines;
 mod silent_agent;
+mod unassigned;
 
 pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -101,7 +103,7 @@ pub(super) fn online_record() -> Instance {
     }
 }
 
-fn lost_record() -> Instance {
+pub(super) fn lost_record() -> Instance {
     Instance { status: InstanceStatus::ConnectionLost, ..online_record() }
 }
 
@@ -128,11 +130,11 @@ fn ec2_launched_at(state: HostState, seconds: i64) -> Observed {
     Observed { ec2: Ec2Seen::Seen(Ec2Host { launched_at: at(seconds), ..ec2_host(state) }), ..ec2_only(state) }
 }
 
-fn with_container(seen: &Observed, container: ContainerHost) -> Observed {
+pub(super) fn with_container(seen: &Observed, container: ContainerHost) -> Observed {
     Observed { container: ContainerSeen::Seen(container), ..seen.clone() }
 }
 
-fn tasks(service: u32, protected: u32, standalone: u32, daemon: u32) -> Option<TaskCounts> {
+pub(super) fn tasks(service: u32, protected: u32, standalone: u32, daemon: u32) -> Option<TaskCounts> {
     Some(TaskCounts { service, protected, standalone, daemon })
 }
 
@@ -157,7 +159,7 @@ pub(super) fn check_with(record: &Instance, seen: &Observed, rules: &Rules, now:
 }
 
 #[track_caller]
-fn check(record: &Instance, seen: &Observed, now: i64, expected: &str) -> Step {
+pub(super) fn check(record: &Instance, seen: &Observed, now: i64, expected: &str) -> Step {
     check_with(record, seen, &Rules::default(), now, expected)
 }
 
@@ -219,7 +221,7 @@ mod up {
         let restart = record(InstanceStatus::Requested);
         let refused = |types: &[&str]| {
             let refused_types = types.iter().map(|t| (*t).to_owned()).collect();
-            Instance { shortage: crate::model::Shortage { refused_types, start_refused: false }, ..restart.clone() }
+            Instance { shortage: crate::model::Shortage { refused_types, ..Default::default() }, ..restart.clone() }
         };
         let stopped_as = |instance_type: &str| Observed {
             ec2: Ec2Seen::Seen(Ec2Host { instance_type: instance_type.into(), ..ec2_host(HostState::Stopped) }),
@@ -794,7 +796,7 @@ mod registered {
         check(&new, &ec2_only(HostState::Running), 1, "wait");
         check(&new, &Observed { last_ping: PingSeen::At(at(-1001)), ..ec2_only(HostState::Running) }, 1, "wait");
         check(&new, &Observed { last_ping: PingSeen::At(at(1)), ..ec2_only(HostState::Stopped) }, 1, "wait");
-        check(&new, &Observed { ec2: Ec2Seen::Unknown, ..in_contact(1) }, 5000, "wait");
+        check(&new, &Observed { ec2: Ec2Seen::Unknown, ..in_contact(1) }, 2999, "wait");
         check(&new, &in_contact(1), 1199, "act SendSetup");
         check(&new, &in_contact(1), 1200, "move setup_failed");
         let setup = changed(on_setup_sent(&new, "cmd".into()), 2);

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 
 use super::attached;
-use super::capacity::{type_to_ask, type_to_set};
+use super::capacity::{retry, type_to_ask, type_to_set};
 use super::registered::to_registered;
-use super::{Action, ContainerSeen, Ec2Host, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, after, spoken};
+use super::{
+    Action, ContainerSeen, Ec2Host, Ec2Seen, HostState, LAUNCH_SETTLES, Look, PingSeen, RunSeen, Step, UNANSWERED, after, spoken,
+};
 use crate::model::{Care, Instance, RootDeviceType, Shortage};
 use crate::resources::with_launched;
 use crate::{InstanceStatus, SsmCommandId};
@@ -30,7 +32,7 @@ fn with_host(record: &Instance, host: &Ec2Host) -> Instance {
         private_ip: host.private_ip.clone(),
         public_ip: host.public_ip.clone(),
         volumes: with_launched(record, &host.id, &host.volumes),
-        shortage: Shortage { start_refused: false, ..record.shortage.clone() },
+        shortage: Shortage { start_refused: false, retries: 0, ..record.shortage.clone() },
         ..record.clone()
     }
 }
@@ -119,10 +121,7 @@ fn stray(x: &Look<'_>) -> Option<Step> {
 
 /// `pending`: EC2 starts the machine.
 pub(super) fn pending(x: &Look<'_>) -> Step {
-    if let Some(step) = stray(x) {
-        return step;
-    }
-    if let Some(step) = boot_timed_out(x) {
+    if let Some(step) = boot_timed_out(x).or_else(|| stray(x)) {
         return step;
     }
     let deadline = boot_deadline(x);
@@ -147,10 +146,7 @@ pub(super) fn pending(x: &Look<'_>) -> Step {
 
 /// `booting`: the OS boots until the SSM agent calls.
 pub(super) fn booting(x: &Look<'_>) -> Step {
-    if let Some(step) = stray(x) {
-        return step;
-    }
-    if let Some(step) = boot_timed_out(x) {
+    if let Some(step) = boot_timed_out(x).or_else(|| stray(x)) {
         return step;
     }
     let deadline = boot_deadline(x);
@@ -184,7 +180,7 @@ fn until_contact(x: &Look<'_>, host: &Ec2Host, deadline: Timestamp) -> Step {
 pub(super) fn running_setup(x: &Look<'_>) -> Step {
     let deadline = after(x.since(), x.rules.setup_timeout);
     match &x.seen.ec2 {
-        Ec2Seen::Unknown => return Step::wait(deadline, "EC2 has not answered"),
+        Ec2Seen::Unknown => return unanswered(x, "EC2", deadline),
         Ec2Seen::Absent => return start_fails(x, "EC2 knows no such machine any more"),
         Ec2Seen::Seen(host) => match host.state {
             HostState::Pending | HostState::Running => {}
@@ -209,22 +205,30 @@ pub(super) fn running_setup(x: &Look<'_>) -> Step {
         Some(RunSeen::Success) if !x.rules.has_cluster => come_online(x, "Setup is done"),
         Some(RunSeen::Success) => match &x.seen.container {
             // Setup may have succeeded long ago: what ECS would say must be heard before anything is called failed.
-            ContainerSeen::Unknown => Step::wait(None, "ECS has not answered"),
+            ContainerSeen::Unknown => unanswered(x, "ECS", deadline),
             ContainerSeen::Absent => in_time("Setup is done, but the host has not registered with the cluster"),
             ContainerSeen::Seen(container) if !container.agent_connected => {
                 in_time("Setup is done, but the ECS agent is not connected")
             }
-            ContainerSeen::Seen(container) if !container.active => {
+            ContainerSeen::Seen(container) if !container.active && x.now < after(deadline, UNANSWERED) => {
                 Step::act(Action::Activate, "Setup is done and the container instance is still DRAINING")
+            }
+            ContainerSeen::Seen(container) if !container.active => {
+                in_time("Setup is done, but ECS leaves the container instance DRAINING")
             }
             ContainerSeen::Seen(_) => come_online(x, "Setup is done and the ECS agent is connected"),
         },
     }
 }
 
+/// Whose end is not heard has failed, but later.
+fn unanswered(x: &Look<'_>, who: &str, deadline: Timestamp) -> Step {
+    x.unanswered(who, deadline).unwrap_or_else(|why| fail(x.record, InstanceStatus::SetupFailed, why))
+}
+
 /// Its address comes first [EIP-10], but a trouble with it keeps no host out of service for longer than Setup may take.
 fn come_online(x: &Look<'_>, why: &str) -> Step {
-    let deadline = after(x.record.status_since, x.rules.setup_timeout);
+    let deadline = after(x.since(), x.rules.setup_timeout);
     if let Some(step) = attached::address(x, deadline).filter(|_| x.now < deadline) {
         return step;
     }
@@ -245,12 +249,13 @@ fn come_online(x: &Look<'_>, why: &str) -> Step {
     Step::to(InstanceStatus::Online, record, why)
 }
 
-/// `start_failed`: nothing happens, but a launch whose answer came too late is taken into the record, so that a stop finds it.
+/// `start_failed`: a launch whose answer came too late is taken into the record, so that a stop finds it. What EC2 had no capacity for, and no
+/// scaler looks after, is tried again; else nothing happens.
 pub(super) fn start_failed(x: &Look<'_>) -> Step {
     match (&x.record.ec2_instance_id, x.host()) {
         (None, Some(host)) if !matches!(host.state, HostState::ShuttingDown | HostState::Terminated) => {
             Step::note(with_host(x.record, host), "a machine of the failed start was found by its tag")
         }
-        _ => Step::settled("the start failed; start or stop it again"),
+        _ => retry(x).unwrap_or_else(|| Step::settled("the start failed; start or stop it again")),
     }
 }

@@ -110,6 +110,8 @@ pub struct Shortage {
     pub refused_types: Vec<String>,
     /// The start failed for want of capacity, and EC2 has taken no start since.
     pub start_refused: bool,
+    /// How often lifecycle itself has tried again since.
+    pub retries: u32,
 }
 
 /// The record of an instance: what was asked for, and how far lifecycle has come.

@@ -1,5 +1,6 @@
 //! Starts that EC2 refuses for want of capacity.
 
+use strata_domain::ScalingType;
 use strata_domain::model::Layer;
 
 use super::*;
@@ -19,6 +20,13 @@ async fn with_fallbacks(n: usize) -> World {
     let standing = world.store.get(&key).await.unwrap().unwrap();
     world.commit(vec![Change::put(key, &layer, standing.unchanged())]).await;
     world
+}
+
+/// Makes the instance its scaler's.
+async fn scaled(world: &World, i: usize, scaling: ScalingType) {
+    let item = world.store.get(&keys::instance(&world.ids[i].0, &world.ids[i].1)).await.unwrap().unwrap();
+    let record = Instance { scaling, ..item.decode().unwrap() };
+    world.commit(vec![Change::put(item.key.clone(), &record, item.unchanged())]).await;
 }
 
 fn refuse(world: &World, action: &'static str, times: usize) {
@@ -75,6 +83,10 @@ async fn a_restart_falls_back_by_changing_the_stopped_machine_and_the_next_one_c
 #[tokio::test]
 async fn one_page_for_a_zone_however_many_hosts_fail_and_however_often_and_it_ends_when_all_are_taken() {
     let world = World::new(3).await;
+    for i in 0..3 {
+        // Their scaler's to try again, not lifecycle's.
+        scaled(&world, i, ScalingType::Timer).await;
+    }
     for round in 0..3 {
         refuse(&world, "ec2:RunInstances", 3);
         for i in 0..3 {
@@ -151,4 +163,55 @@ async fn a_second_machine_of_one_start_is_found_and_terminated() {
     assert_eq!(world.status(0).await, InstanceStatus::Online);
     let state = world.cloud.state();
     assert_eq!((state.hosts[0].ec2.state, state.hosts[twin].ec2.state), (Ec2State::Running, Ec2State::Terminated));
+}
+
+/// A 24/7 instance, which no scaler looks after, is asked for again after 1, 2 and 4 minutes, as long as EC2 has nothing.
+#[tokio::test]
+async fn a_24_7_instance_that_ec2_has_no_capacity_for_is_tried_again_by_itself_under_one_page() {
+    let world = World::new(1).await;
+    refuse(&world, "ec2:RunInstances", 3);
+    world.ask_start(0).await;
+    world.step().await;
+    let mut tried_at = Vec::new();
+    for minute in 1..=9 {
+        let before = world.cloud.count("RunInstances");
+        world.run(1).await;
+        if world.cloud.count("RunInstances") > before {
+            tried_at.push(minute);
+        }
+    }
+    assert_eq!(tried_at, [1, 3, 7]);
+    world.run(6).await;
+    world.flush().await;
+    let record = world.record(0).await.unwrap();
+    assert_eq!((record.status, record.launch_number), (InstanceStatus::Online, 4), "each try is a launch of its own");
+    assert_eq!((record.shortage, world.list(keys::BUSY_PK).await), (Default::default(), 0));
+    assert_eq!(world.cloud.state().hosts.len(), 1);
+    assert_eq!(world.pages(), [("start-failed".to_owned(), false), ("start-failed".to_owned(), true)]);
+}
+
+/// A load-based host that is being healed is not its scaler's: that thinks of it as in service.
+#[tokio::test]
+async fn a_healed_host_that_ec2_has_no_capacity_for_is_tried_again_by_itself() {
+    let world = World::online(6).await;
+    scaled(&world, 0, ScalingType::Load).await;
+    world.cloud.state().hosts[0].ec2.state = Ec2State::Stopped;
+    refuse(&world, "ec2:StartInstances", 2);
+    world.run(20).await;
+    assert_eq!((world.status(0).await, world.cloud.count("StartInstances")), (InstanceStatus::Online, 3));
+}
+
+#[tokio::test]
+async fn one_that_is_stopped_or_whose_layer_is_taken_down_is_not_tried_again() {
+    let world = World::new(2).await;
+    refuse(&world, "ec2:RunInstances", 2);
+    world.ask_start(0).await;
+    world.ask_start(1).await;
+    world.step().await;
+    world.ask(0, InstanceStatus::Stopping, |_| {}).await;
+    let layer = samples::layer();
+    world.commit(vec![Change::put(keys::teardown_mark(&layer.stack_id, &layer.id), &(), Expect::Absent)]).await;
+    world.run(30).await;
+    assert_eq!((world.status(0).await, world.status(1).await), (InstanceStatus::Stopped, InstanceStatus::StartFailed));
+    assert_eq!(world.cloud.count("RunInstances"), 2);
 }

@@ -5,6 +5,7 @@ mod announced;
 mod attached;
 mod capacity;
 mod claims;
+mod deadlines;
 mod fake;
 mod freeze;
 mod groups;
