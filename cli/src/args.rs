@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use strata_domain::decision::Function;
 
 use crate::client::ApiOptions;
-pub use explain::{HoldArgs, HoldsArgs, ReleaseArgs, WhyArgs};
+pub use explain::{HoldArgs, HoldsArgs, PreviewArgs, ReleaseArgs, WhyArgs};
 pub use on_call::*;
 pub use register::RegisterArgs;
 
@@ -63,6 +63,9 @@ pub enum Command {
     /// What was seen, decided and done about a stack, a layer or an instance, and why
     #[command(after_help = explain::WHY_EXAMPLES)]
     Why(WhyArgs),
+    /// What each scaler would do now, and why, without doing it
+    #[command(after_help = explain::PREVIEW_EXAMPLES)]
+    Preview(PreviewArgs),
     /// Keep Strata's hands off an instance or a layer for a while
     #[command(after_help = explain::HOLD_EXAMPLES)]
     Hold(HoldArgs),

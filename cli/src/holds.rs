@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use strata_control::api::extension::{HoldShape, Holds, TARGET_PREFIX};
+use strata_control::api::extension::{HoldShape, Holds};
 use strata_domain::holds::HoldKind;
 
 use crate::args::{HoldArgs, HoldsArgs, Output, ReleaseArgs};
@@ -21,7 +21,7 @@ pub fn hold(args: &HoldArgs, output: Output) -> Result<Exit, CliError> {
         members["Until"] = json!(args.until);
         members["Reason"] = json!(args.reason);
         members["Replace"] = json!(args.replace);
-        let shape: HoldShape = ask(api, "PutHold", &members).await?;
+        let shape: HoldShape = api.ask_own("PutHold", &members).await?;
         let until = shape.hold.until.map(|until| until.to_string()).unwrap_or_default();
         show(&shape, args.json, output, || {
             format!(
@@ -39,7 +39,7 @@ pub fn hold(args: &HoldArgs, output: Output) -> Result<Exit, CliError> {
 pub fn release(args: &ReleaseArgs, output: Output) -> Result<Exit, CliError> {
     with_api(&args.api, async |api| {
         let members = member(&subject::find(api, &args.subject).await?)?;
-        let shape: HoldShape = ask(api, "ReleaseHold", &members).await?;
+        let shape: HoldShape = api.ask_own("ReleaseHold", &members).await?;
         show(&shape, args.json, output, || format!("{} is released; {} had held it\n", shape.subject, shape.hold.by))
     })
 }
@@ -54,7 +54,7 @@ pub fn list(args: &HoldsArgs, output: Output) -> Result<Exit, CliError> {
             Some(named) => json!({ "StackId": crate::layer::stack(api, Some(named)).await?.stack_id() }),
             None => json!({}),
         };
-        let holds: Holds = ask(api, "DescribeHolds", &members).await?;
+        let holds: Holds = api.ask_own("DescribeHolds", &members).await?;
         show(&holds, args.json, output, || table(&holds))
     })
 }
@@ -77,12 +77,6 @@ fn member(subject: &Subject) -> Result<Value, CliError> {
         ))),
         member => Ok(json!({ member: subject.id })),
     }
-}
-
-async fn ask<T: serde::de::DeserializeOwned>(api: &Api, action: &str, members: &Value) -> Result<T, CliError> {
-    let answer = api.raw(&format!("{TARGET_PREFIX}{action}"), members).await?;
-    serde_json::from_value(answer)
-        .map_err(|e| CliError::Failed(anyhow::anyhow!("{} answered in a form of another version: {e}", api.endpoint())))
 }
 
 fn show<T: serde::Serialize>(told: &T, json: bool, output: Output, text: impl FnOnce() -> String) -> Result<(), CliError> {

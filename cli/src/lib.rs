@@ -17,6 +17,7 @@ pub mod error;
 pub mod holds;
 pub mod layer;
 pub mod modes;
+pub mod preview;
 pub mod proxy;
 pub mod register;
 mod signing;
@@ -51,6 +52,7 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Proxy(args) => proxy::run(args, cli.output),
         Command::Status(args) => status::run(args, cli.output),
         Command::Why(args) => why::run(args, cli.output),
+        Command::Preview(args) => preview::run(args, cli.output),
         Command::Hold(args) => holds::hold(args, cli.output),
         Command::Release(args) => holds::release(args, cli.output),
         Command::Holds(args) => holds::list(args, cli.output),

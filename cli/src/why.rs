@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use strata_control::api::extension::{Decisions, TARGET_PREFIX};
+use strata_control::api::extension::Decisions;
 use strata_domain::decision::{DecisionRecord, Verdict};
 
 use crate::args::{Output, WhyArgs};
@@ -21,9 +21,7 @@ pub fn run(args: &WhyArgs, output: Output) -> Result<Exit, CliError> {
         let api = Api::connect(&args.api, &Environment::read()).await?;
         let subject = subject::find(&api, &args.subject).await?;
         let members = json!({ subject.member: subject.id, "Since": args.since, "MaxResults": args.most });
-        let answer = api.raw(&format!("{TARGET_PREFIX}DescribeDecisions"), &members).await?;
-        let told: Decisions = serde_json::from_value(answer)
-            .map_err(|e| CliError::Failed(anyhow::anyhow!("{} answered in a form of another version: {e}", api.endpoint())))?;
+        let told: Decisions = api.ask_own("DescribeDecisions", &members).await?;
         let text = match if args.json { Output::Json } else { output } {
             Output::Json => serde_json::to_string(&told).map_err(|e| CliError::Failed(e.into()))? + "\n",
             Output::Table => story(&told),

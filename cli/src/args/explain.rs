@@ -89,3 +89,23 @@ pub struct HoldsArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+pub(super) const PREVIEW_EXAMPLES: &str = "Examples:
+  strata preview
+  strata preview shop/web --json
+
+By the rules that the functions ask, on what the API sees now; it changes nothing.";
+
+/// `strata preview`.
+#[derive(Clone, Debug, Args)]
+pub struct PreviewArgs {
+    /// How to reach the API.
+    #[command(flatten)]
+    pub api: ApiOptions,
+    /// Only this stack or layer: its path (shop/web), its own name, or its id
+    #[arg(value_name = "SUBJECT")]
+    pub subject: Option<String>,
+    /// Print one object; same as `--output json`
+    #[arg(long)]
+    pub json: bool,
+}

@@ -8,7 +8,9 @@ use futures::StreamExt;
 use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use strata_control::api::extension::TARGET_PREFIX;
 use strata_local::clock::SystemClock;
 use strata_ports::Clock;
 
@@ -64,6 +66,16 @@ impl Api {
             }
             attempt += 1;
         }
+    }
+
+    /// Calls an action of our own and reads its answer.
+    ///
+    /// # Errors
+    /// [`CliError`], one sentence; also when an API of another version answers in a form that this one cannot read.
+    pub(crate) async fn ask_own<T: DeserializeOwned>(&self, action: &str, input: &Value) -> Result<T, CliError> {
+        let answer = self.raw(&format!("{TARGET_PREFIX}{action}"), input).await?;
+        let of_another = |e| CliError::Failed(anyhow::anyhow!("{} answered in a form of another version: {e}", self.endpoint()));
+        serde_json::from_value(answer).map_err(of_another)
     }
 
     /// Calls once and tells everything; an error of the API is an answer, too.

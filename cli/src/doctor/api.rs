@@ -1,6 +1,6 @@
 //! What the API itself tells.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use strata_control::api::extension::{ServiceRole, TARGET_PREFIX};
 use strata_control::api::status::Status;
 use strata_local::clock::SystemClock;
@@ -53,13 +53,12 @@ async fn identity(api: &Api, probe: &Probe, installation: &str) -> Check {
 async fn service_roles(api: &Api, status: &Status) -> Vec<Check> {
     let mut checks = Vec::new();
     for stack in &status.stacks {
-        let answer = api.raw(&format!("{TARGET_PREFIX}CheckServiceRole"), &json!({ "StackId": stack.stack_id })).await;
-        let role = answer
-            .map_err(|e| e.to_string())
-            .and_then(|v: Value| serde_json::from_value::<ServiceRole>(v).map_err(|e| e.to_string()));
+        let role = api.ask_own::<ServiceRole>("CheckServiceRole", &json!({ "StackId": stack.stack_id })).await;
         checks.push(match role {
             Ok(role) => judge::service_role(&stack.name, &role),
-            Err(why) => Check::fail(format!("role of {}", stack.name), why, "see the log of the function that serves the API"),
+            Err(why) => {
+                Check::fail(format!("role of {}", stack.name), why.to_string(), "see the log of the function that serves the API")
+            }
         });
     }
     if checks.is_empty() {

@@ -6,7 +6,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use serde_json::{Value, json};
-use strata_control::api::extension::{ServiceRole, TARGET_PREFIX};
+use strata_control::api::extension::ServiceRole;
 
 use crate::CliError;
 use crate::client::Api;
@@ -33,8 +33,7 @@ impl Account {
     /// Makes sure that the service role allows what an ECS Cluster layer calls; asks before it widens the role, unless `yes`.
     pub(super) async fn widen_role(&self, api: &Api, stack_id: &str, cluster: &str, yes: bool) -> Result<(), CliError> {
         let question = json!({ "StackId": stack_id, "EcsClusterArn": cluster });
-        let answer = api.raw(&format!("{TARGET_PREFIX}CheckServiceRole"), &question).await?;
-        let role: ServiceRole = serde_json::from_value(answer).map_err(|e| CliError::Failed(e.into()))?;
+        let role: ServiceRole = api.ask_own("CheckServiceRole", &question).await?;
         let Some(policy) = &role.policy else { return Ok(()) };
         let missing = role.missing.join(", ");
         match self {

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
-use strata_control::api::extension::TARGET_PREFIX;
 use strata_control::api::status::Status;
 
 use self::assumptions::{ASSUMPTIONS, Assumption, Step};
@@ -140,8 +139,7 @@ fn tell(told: &[Seen], left: Option<&str>, is_json: bool) -> Result<(), CliError
 
 /// The status of one stack.
 async fn status(api: &Api, stack_id: &str) -> Result<Status, String> {
-    let answer = api.raw(&format!("{TARGET_PREFIX}DescribeStatus"), &json!({ "StackId": stack_id })).await;
-    serde_json::from_value(answer.map_err(|e| e.to_string())?).map_err(|e| e.to_string())
+    api.ask_own("DescribeStatus", &json!({ "StackId": stack_id })).await.map_err(|e| e.to_string())
 }
 
 /// What is to be built; in a served world its own roles are taken where none are named.

@@ -6,7 +6,6 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use serde_json::json;
-use strata_control::api::extension::TARGET_PREFIX;
 use strata_control::api::status::Status;
 
 use crate::args::{Output, StatusArgs};
@@ -42,9 +41,7 @@ pub fn run(args: &StatusArgs, output: Output) -> Result<Exit, CliError> {
 
 async fn ask(api: &Api, args: &StatusArgs) -> Result<Status, CliError> {
     let members = args.stack.as_ref().map_or_else(|| json!({}), |id| json!({ "StackId": id }));
-    let answer = api.raw(&format!("{TARGET_PREFIX}DescribeStatus"), &members).await?;
-    serde_json::from_value(answer)
-        .map_err(|e| CliError::Failed(anyhow::anyhow!("{} answered in a form of another version: {e}", api.endpoint())))
+    api.ask_own("DescribeStatus", &members).await
 }
 
 fn show(status: &Status, output: Output, clears: bool) -> Result<(), CliError> {

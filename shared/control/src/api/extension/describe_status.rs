@@ -16,6 +16,7 @@ use strata_domain::settings::Settings;
 use strata_domain::teardown::{Teardown, TeardownState};
 use strata_domain::updates::{Campaign, CampaignState};
 use strata_domain::{CampaignId, InstanceId, InstanceStatus, ScalingType, TeardownId};
+use strata_ports::keys::LastStart;
 use strata_ports::mode::effective;
 use strata_ports::store::Listing;
 use strata_ports::{Item, keys};
@@ -27,7 +28,7 @@ use super::super::input::Input;
 use super::super::status::{Count, HoldStatus, IncidentStatus, JobStatus, LayerStatus, StackStatus, Status};
 use super::super::transaction::Answer;
 
-mod scaling;
+pub(super) mod scaling;
 
 /// So many host names of one count are told.
 const NAMED_HOSTS: usize = 20;
@@ -62,20 +63,42 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
 }
 
 /// What stands in a stack's partition, read once.
-struct Records {
-    instances: Vec<Instance>,
-    holds: Vec<Hold>,
-    claims: Vec<Claim>,
-    starts: Vec<Item>,
+pub(super) struct Records {
+    pub(super) instances: Vec<Instance>,
+    pub(super) holds: Vec<Hold>,
+    pub(super) claims: Vec<Claim>,
+    pub(super) starts: Vec<Item>,
+}
+
+impl Records {
+    pub(super) async fn read(call: &Call<'_>, stack: &Stack) -> Result<Self, ApiError> {
+        Ok(Self {
+            instances: call.instances_of(&stack.id).await?.into_iter().map(|i| i.record).collect(),
+            holds: readable(call, stack, keys::HOLD).await?,
+            claims: readable(call, stack, keys::CLAIM).await?,
+            starts: items(call, stack, keys::LAST_START).await?,
+        })
+    }
+
+    /// When an instance's last start was accepted, and how many before it had failed.
+    pub(super) fn last_start(&self, instance: &Instance) -> Option<LastStart> {
+        let key = keys::last_start(&instance.stack_id, &instance.id);
+        self.starts.iter().find(|item| item.key == key).and_then(|item| item.decode().ok())
+    }
+
+    /// Whether a claim on the instance is in force.
+    pub(super) fn is_claimed(&self, instance: &Instance, now: Timestamp) -> bool {
+        self.claims.iter().any(|claim| claim.is_in_force(now) && claim.instance_id == instance.id)
+    }
+
+    /// The holds in force that cover an instance.
+    pub(super) fn holds_on<'a>(&'a self, instance: &'a Instance, now: Timestamp) -> impl Iterator<Item = &'a Hold> {
+        self.holds.iter().filter(move |hold| hold.is_in_force(now) && hold.covers(&instance.id, &instance.layer_ids))
+    }
 }
 
 async fn of_stack(call: &Call<'_>, stack: &Stack) -> Result<StackStatus, ApiError> {
-    let records = Records {
-        instances: call.instances_of(&stack.id).await?.into_iter().map(|i| i.record).collect(),
-        holds: readable(call, stack, keys::HOLD).await?,
-        claims: readable(call, stack, keys::CLAIM).await?,
-        starts: items(call, stack, keys::LAST_START).await?,
-    };
+    let records = Records::read(call, stack).await?;
     let layers: Vec<Layer> = call.layers_of(&stack.id).await?.into_iter().map(|l| l.record).collect();
     let mut told = Vec::with_capacity(layers.len());
     for layer in &layers {
@@ -126,7 +149,7 @@ async fn of_layer(call: &Call<'_>, stack: &Stack, layer: &Layer, records: &Recor
 }
 
 /// The mode that counts: the strictest of parameters and settings.
-async fn mode_of(call: &Call<'_>, stack: &Stack, layer: &Layer) -> Option<Mode> {
+pub(super) async fn mode_of(call: &Call<'_>, stack: &Stack, layer: &Layer) -> Option<Mode> {
     let read = effective(call.ports.modes.as_ref(), Some(&stack.id), Some(&layer.id)).await?;
     let of = |json: Option<&str>| Settings::from_custom_json(json).ok().and_then(|settings| settings.mode);
     let settings = [of(stack.custom_json.as_deref()), of(layer.custom_json.as_deref())];

@@ -6,11 +6,13 @@ mod describe_decisions;
 mod describe_status;
 mod holds;
 mod moment;
+mod preview;
 mod subject;
 
 pub use check_service_role::ServiceRole;
 pub use describe_decisions::Decisions;
 pub use holds::{HoldShape, Holds};
+pub use preview::{LayerPreview, Move, Preview, TimerPreview};
 
 use super::call::Call;
 use super::catalogue::{self, Action};
@@ -32,6 +34,8 @@ pub(super) enum Extension {
     DescribeDecisions,
     /// Whoever may describe a stack's instances sees who holds which.
     DescribeHolds,
+    /// Whoever may describe a stack's instances sees what scalers would do with them.
+    PreviewScaling,
     /// Whoever may stop an instance may hold it.
     PutHold,
     /// Whoever may stop an instance may release it.
@@ -39,11 +43,12 @@ pub(super) enum Extension {
 }
 
 impl Extension {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::DescribeStatus,
         Self::CheckServiceRole,
         Self::DescribeDecisions,
         Self::DescribeHolds,
+        Self::PreviewScaling,
         Self::PutHold,
         Self::ReleaseHold,
     ];
@@ -55,6 +60,7 @@ impl Extension {
             Self::CheckServiceRole => "CheckServiceRole",
             Self::DescribeDecisions => "DescribeDecisions",
             Self::DescribeHolds => "DescribeHolds",
+            Self::PreviewScaling => "PreviewScaling",
             Self::PutHold => "PutHold",
             Self::ReleaseHold => "ReleaseHold",
         }
@@ -69,7 +75,11 @@ impl Extension {
     /// Whether it changes nothing.
     pub(super) fn is_read(self) -> bool {
         match self {
-            Self::DescribeStatus | Self::CheckServiceRole | Self::DescribeDecisions | Self::DescribeHolds => true,
+            Self::DescribeStatus
+            | Self::CheckServiceRole
+            | Self::DescribeDecisions
+            | Self::DescribeHolds
+            | Self::PreviewScaling => true,
             Self::PutHold | Self::ReleaseHold => false,
         }
     }
@@ -79,7 +89,7 @@ impl Extension {
         catalogue::of_target(Some(match self {
             Self::DescribeStatus => "OpsWorks_20130218.DescribeStacks",
             Self::CheckServiceRole => "OpsWorks_20130218.RegisterEcsCluster",
-            Self::DescribeDecisions | Self::DescribeHolds => "OpsWorks_20130218.DescribeInstances",
+            Self::DescribeDecisions | Self::DescribeHolds | Self::PreviewScaling => "OpsWorks_20130218.DescribeInstances",
             Self::PutHold | Self::ReleaseHold => "OpsWorks_20130218.StopInstance",
         }))
     }
@@ -90,6 +100,7 @@ impl Extension {
             Self::CheckServiceRole => check_service_role::run(call, input).await,
             Self::DescribeDecisions => describe_decisions::run(call, input).await,
             Self::DescribeHolds => holds::describe(call, input).await,
+            Self::PreviewScaling => preview::run(call, input).await,
             Self::PutHold => holds::put(call, input).await,
             Self::ReleaseHold => holds::release(call, input).await,
         }

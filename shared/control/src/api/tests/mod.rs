@@ -16,6 +16,7 @@ mod layers;
 mod load_balancers;
 mod matrix;
 mod permissions;
+mod preview;
 mod provisioning;
 mod references;
 mod registered;

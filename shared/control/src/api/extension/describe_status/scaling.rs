@@ -5,7 +5,7 @@ use strata_domain::load_based::{
     self, AlarmKind, AlarmState, AlarmView, Candidate, Configuration, Decision, Direction, HoldReason, Input, ScalingEvent, Unmet,
 };
 use strata_domain::model::{Instance, Layer, Stack};
-use strata_ports::keys::{self, LastStart};
+use strata_ports::keys;
 use strata_ports::{AlarmObservation, CloudError};
 
 use super::Records;
@@ -15,9 +15,11 @@ use crate::api::status::{AlarmStatus, ScalingStatus};
 use crate::records::Stored;
 
 /// Load-based scaling, and what keeps it from going on.
-pub(super) struct Scaling {
-    pub(super) status: ScalingStatus,
-    pub(super) blocked: Option<String>,
+pub(in crate::api::extension) struct Scaling {
+    pub(in crate::api::extension) status: ScalingStatus,
+    pub(in crate::api::extension) blocked: Option<String>,
+    /// The decision, unless the layer is switched off or its alarms cannot be read.
+    pub(in crate::api::extension) decision: Option<Decision>,
 }
 
 /// The last scaling event as load-scaling stores it.
@@ -29,7 +31,7 @@ struct LastEvent {
 }
 
 /// `None` for a layer that was never configured.
-pub(super) async fn of_layer(
+pub(in crate::api::extension) async fn of_layer(
     call: &Call<'_>,
     stack: &Stack,
     layer: &Layer,
@@ -40,14 +42,15 @@ pub(super) async fn of_layer(
     let configuration = stored.record;
     if !configuration.enable {
         let says = HoldReason::Disabled.to_string();
-        return Ok(Some(Scaling { status: ScalingStatus { enabled: false, says, alarms: Some(Vec::new()) }, blocked: None }));
+        let status = ScalingStatus { enabled: false, says, alarms: Some(Vec::new()) };
+        return Ok(Some(Scaling { status, blocked: None, decision: None }));
     }
     let views = match alarms(call, stack, layer, &configuration).await {
         Ok(views) => views,
         Err(error) => {
             let says = format!("scaling is blocked: the alarms cannot be read: {error}");
             let status = ScalingStatus { enabled: true, says: says.clone(), alarms: None };
-            return Ok(Some(Scaling { status, blocked: Some(says) }));
+            return Ok(Some(Scaling { status, blocked: Some(says), decision: None }));
         }
     };
     let last = call.find::<LastEvent>(&keys::scaling(&layer.id, "last-event")).await?;
@@ -59,9 +62,10 @@ pub(super) async fn of_layer(
     }
     let last_event = last.as_ref().map(|l| &l.record.event);
     let input = Input { config: &configuration, alarms: &views, members: &candidates, last_event };
-    let (says, blocked) = words(&load_based::decide(&input, call.now));
+    let decision = load_based::decide(&input, call.now);
+    let (says, blocked) = words(&decision);
     let status = ScalingStatus { enabled: true, says, alarms: Some(views.iter().map(alarm_status).collect()) };
-    Ok(Some(Scaling { status, blocked }))
+    Ok(Some(Scaling { status, blocked, decision: Some(decision) }))
 }
 
 fn words(decision: &Decision) -> (String, Option<String>) {
@@ -113,10 +117,8 @@ fn alarm_status(view: &AlarmView) -> AlarmStatus {
 }
 
 fn candidate(instance: &Instance, records: &Records, is_torn_down: bool, call: &Call<'_>) -> Candidate {
-    let key = keys::last_start(&instance.stack_id, &instance.id);
-    let start = records.starts.iter().find(|item| item.key == key).and_then(|item| item.decode::<LastStart>().ok());
-    let holds = records.holds.iter().any(|h| h.is_in_force(call.now) && h.covers(&instance.id, &instance.layer_ids));
-    let claims = records.claims.iter().any(|c| c.is_in_force(call.now) && c.instance_id == instance.id);
+    let start = records.last_start(instance);
+    let is_held = records.holds_on(instance, call.now).next().is_some() || records.is_claimed(instance, call.now);
     Candidate {
         id: instance.id.clone(),
         hostname: instance.hostname.clone(),
@@ -127,6 +129,6 @@ fn candidate(instance: &Instance, records: &Records, is_torn_down: bool, call: &
         started_at: start.map(|s| s.at),
         failed_starts: start.map_or(0, |s| s.failed_before),
         is_refused: false,
-        is_held: is_torn_down || holds || claims,
+        is_held: is_torn_down || is_held,
     }
 }

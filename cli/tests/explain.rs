@@ -1,4 +1,4 @@
-//! `strata hold`, `release`, `holds` and `why`, the built binary, against a served world.
+//! `strata hold`, `release`, `holds`, `why` and `preview`, the built binary, against a served world.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the answer")]
 
@@ -68,4 +68,33 @@ fn what_cannot_be_held_or_explained_is_refused_and_says_what_can() {
         assert!(exit == Some(code) && said.is_empty() && why.contains(says), "{arguments:?}: {exit:?} {said}{why}");
     }
     assert_eq!(told(&server, &["holds"]), json!({ "holds": [] }));
+}
+
+#[test]
+fn a_preview_tells_what_a_schedule_wants_and_does_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let (stack, layer, _) = layer(&server, &world(&[], folder.path()));
+    let (_, said, _) = tool(&server, &["preview"]);
+    assert!(said.contains("no layer has load- or time-based scaling"), "{said}");
+    let timer = server.call(
+        "CreateInstance",
+        json!({ "StackId": stack, "LayerIds": [layer], "InstanceType": "c5.large", "AutoScalingType": "timer" }),
+    );
+    let every_hour: Value = (0..24).map(|hour| (hour.to_string(), json!("on"))).collect::<serde_json::Map<_, _>>().into();
+    let days = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    let schedule: serde_json::Map<_, _> = days.iter().map(|day| ((*day).to_owned(), every_hour.clone())).collect();
+    // In a mode that forbids it, so that the world's own tick leaves it to be previewed.
+    tool(&server, &["freeze"]);
+    server.call("SetTimeBasedAutoScaling", json!({ "InstanceId": timer["InstanceId"], "AutoScalingSchedule": schedule }));
+    let (code, said, why) = tool(&server, &["preview", "shop/ecs-cluster"]);
+    assert!(
+        code == Some(0) && said.contains("mode frozen") && said.contains("start   ecs-cluster2: the schedule says on"),
+        "{said}{why}"
+    );
+    let before = told(&server, &["preview", "shop"]);
+    assert_eq!(before["layers"][0]["timers"][0]["act"], "start");
+    assert_eq!(server.status_of(timer["InstanceId"].as_str().unwrap())["Status"], "stopped");
+    let (code, _, why) = tool(&server, &["preview", "ecs-cluster2"]);
+    assert!(code == Some(2) && why.contains("expected a stack or a layer"), "{why}");
 }
