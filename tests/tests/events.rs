@@ -16,7 +16,9 @@ fn functions_of(file: &str) -> Vec<Function> {
         name if name.starts_with("alarm-") => vec![LoadScaling],
         "schedule-tick.json" => vec![InstanceLifecycle, LoadScaling, TimeScaling, SecurityUpdates, Teardown],
         "ec2-instance-state-change.json" | "ecs-container-instance-state-change.json" => vec![InstanceLifecycle, Teardown],
-        "ec2-spot-interruption-warning.json" | "ec2-rebalance-recommendation.json" => vec![InstanceLifecycle],
+        "ec2-spot-interruption-warning.json" | "ec2-rebalance-recommendation.json" | "aws-health-event.json" => {
+            vec![InstanceLifecycle]
+        }
         "ssm-command-status.json" | "ssm-command-invocation-status.json" => vec![SecurityUpdates],
         "sqs-hints.json" | "dynamodb-stream-keys.json" => vec![InstanceLifecycle],
         "function-url-request.json" => vec![Api],
@@ -43,7 +45,7 @@ fn every_event_file_is_taken_by_its_functions() {
             }
         }
     }
-    assert_eq!(files, 18);
+    assert_eq!(files, 19);
 }
 
 #[test]

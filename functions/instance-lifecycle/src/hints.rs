@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use strata_control::deployments::CommandRunner;
 use strata_control::reconciler::{Named, Reconciler};
+use strata_domain::Ec2InstanceId;
 use strata_domain::announced::Announced;
 use strata_domain::decision::DecisionRecord;
 use strata_ports::{HandlerError, Outcome};
@@ -26,8 +27,8 @@ pub(crate) async fn follow(
     for hint in hints {
         match one(reconciler, hint, woken_by, &mut outcome.decisions).await {
             Ok(found) => {
-                if let (HintKind::Command { .. }, Some((_, instance))) = (&hint.kind, &found) {
-                    queues.insert(instance.clone());
+                if let HintKind::Command { .. } = &hint.kind {
+                    queues.extend(found.iter().map(|(_, instance)| instance.clone()));
                 }
                 ids.extend(found);
                 followed.push(hint);
@@ -56,18 +57,21 @@ pub(crate) async fn follow(
     Ok(outcome)
 }
 
-/// Whose machine a hint is about; `None` if it is none of ours, or the hint names none.
+/// Whose machines a hint is about: none if they are none of ours, or the hint names none.
 async fn one(
     reconciler: &Reconciler,
     hint: &Hint,
     woken_by: &str,
     decisions: &mut Vec<DecisionRecord>,
-) -> Result<Option<Named>, HandlerError> {
+) -> Result<BTreeSet<Named>, HandlerError> {
     if let HintKind::Unreadable { problem } = &hint.kind {
         // Nobody can follow it, but people should see it: as a failed message it ends in the dead-letter queue.
         return Err(HandlerError::Api { action: "Parse", why: problem.clone() });
     }
-    let Some(machine) = hint.kind.instance() else { return Ok(None) };
+    if let HintKind::Scheduled { instances, .. } = &hint.kind {
+        return scheduled(reconciler, instances, woken_by, decisions).await;
+    }
+    let Some(machine) = hint.kind.instance() else { return Ok(BTreeSet::new()) };
     let owner = reconciler.owner_of(machine).await?;
     let notice = match &hint.kind {
         HintKind::SpotInterruption { .. } => Some(Announced::SpotInterruption),
@@ -77,7 +81,23 @@ async fn one(
     if let (Some(owner), Some(notice)) = (&owner, notice) {
         decisions.extend(reconciler.on_spot_notice(owner, machine, notice, woken_by).await?);
     }
-    Ok(owner)
+    Ok(owner.into_iter().collect())
+}
+
+/// What EC2 has scheduled is read afresh, for the stacks of the machines that AWS Health names.
+async fn scheduled(
+    reconciler: &Reconciler,
+    machines: &[Ec2InstanceId],
+    woken_by: &str,
+    decisions: &mut Vec<DecisionRecord>,
+) -> Result<BTreeSet<Named>, HandlerError> {
+    let mut stacks = BTreeSet::new();
+    for machine in machines {
+        stacks.extend(reconciler.owner_of(machine).await?.map(|(stack, _)| stack));
+    }
+    let (ids, told) = reconciler.on_scheduled(&stacks, woken_by).await?;
+    decisions.extend(told);
+    Ok(ids)
 }
 
 /// The message comes again by itself; a hint without one fails the event.

@@ -35,6 +35,7 @@ impl Store for NoStore {
 #[tokio::test]
 async fn every_event_is_followed_or_refused_by_a_typed_error() {
     let own = [
+        "aws-health-event",
         "sqs-hints",
         "ec2-instance-state-change",
         "ec2-rebalance-recommendation",

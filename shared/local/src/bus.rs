@@ -146,7 +146,7 @@ impl BusSettings {
 
     fn manner(&self, source: Source) -> Manner {
         match source {
-            Source::Ec2 | Source::Spot | Source::Ecs | Source::Ssm | Source::SsmUpdate => self.best_effort,
+            Source::Ec2 | Source::Spot | Source::Ecs | Source::Ssm | Source::SsmUpdate | Source::Health => self.best_effort,
             Source::CloudWatch => self.at_least_once,
         }
     }
@@ -155,7 +155,7 @@ impl BusSettings {
 /// Which functions an event goes to.
 fn targets(source: Source) -> &'static [Target] {
     match source {
-        Source::Ec2 | Source::Spot | Source::Ecs | Source::Ssm => &[Target::InstanceLifecycle],
+        Source::Ec2 | Source::Spot | Source::Ecs | Source::Ssm | Source::Health => &[Target::InstanceLifecycle],
         Source::SsmUpdate => &[Target::InstanceLifecycle, Target::SecurityUpdates],
         Source::CloudWatch => &[Target::LoadScaling],
     }

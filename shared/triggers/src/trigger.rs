@@ -119,6 +119,13 @@ pub enum HintKind {
         /// The instance.
         instance: Ec2InstanceId,
     },
+    /// AWS Health tells of something that EC2 has scheduled for machines.
+    Scheduled {
+        /// The machines; none where the event names none, or is about something else.
+        instances: Vec<Ec2InstanceId>,
+        /// Health's word for it, for example `AWS_EC2_PERSISTENT_INSTANCE_RETIREMENT_SCHEDULED`.
+        code: String,
+    },
     /// ECS changed a container instance.
     ContainerInstance {
         /// Its cluster.
@@ -312,6 +319,10 @@ impl HintKind {
             Self::Ec2State { instance, state } => format!("ec2 {instance} {state}"),
             Self::SpotInterruption { instance, action } => format!("spot interruption of {instance}: {action}"),
             Self::Rebalance { instance } => format!("rebalance recommendation for {instance}"),
+            Self::Scheduled { instances, code } => match instances.as_slice() {
+                [one] => format!("health {code} of {one}"),
+                many => format!("health {code} of {} machines", many.len()),
+            },
             Self::ContainerInstance { ec2_instance, agent_connected, status, .. } => {
                 format!("ecs {ec2_instance} {status}, agent {}", if *agent_connected { "connected" } else { "disconnected" })
             }
@@ -320,7 +331,7 @@ impl HintKind {
         }
     }
 
-    /// The EC2 instance that the hint is about, if it names one.
+    /// The EC2 instance that the hint is about, if it names one; what is scheduled may be about many.
     pub fn instance(&self) -> Option<&Ec2InstanceId> {
         match self {
             Self::Ec2State { instance, .. } | Self::SpotInterruption { instance, .. } | Self::Rebalance { instance } => {
@@ -328,7 +339,7 @@ impl HintKind {
             }
             Self::ContainerInstance { ec2_instance, .. } => Some(ec2_instance),
             Self::Command { instance, .. } => instance.as_ref(),
-            Self::Unreadable { .. } => None,
+            Self::Scheduled { .. } | Self::Unreadable { .. } => None,
         }
     }
 }

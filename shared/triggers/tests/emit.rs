@@ -146,6 +146,11 @@ fn instance_events_are_as_aws_sends_them() {
             "rebalance recommendation for i-0123456789abcdef0",
         ),
         (
+            "aws-health-event",
+            emit::scheduled_by_ec2(&envelope(), "AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED", INSTANCE, asked),
+            "health AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED of i-0123456789abcdef0",
+        ),
+        (
             "ecs-container-instance-state-change",
             container_instance(false),
             "ecs i-0123456789abcdef0 DRAINING, agent disconnected",
@@ -196,7 +201,7 @@ fn one_bad_message_does_not_spoil_a_batch() {
             r#"{"detail-type":"EC2 Instance State-change Notification","source":"aws.ec2","detail":{"instance-id":"i-1","state":7}}"#,
             "EC2 instance state event: field `detail.state` is a number, expected a string",
         ),
-        (tick.as_str(), "SQS event: field `Records[1].body` is tick, expected an event of EC2, ECS or SSM"),
+        (tick.as_str(), "SQS event: field `Records[1].body` is tick, expected an event of EC2, ECS, SSM or Health"),
     ] {
         let message = |message_id, body| QueuedMessage { message_id, body, receive_count: 1 };
         let emitted =

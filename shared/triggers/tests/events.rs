@@ -154,6 +154,14 @@ fn expected() -> Vec<(&'static str, Trigger, &'static str)> {
             hint(HintKind::Rebalance { instance: Ec2InstanceId::from(INSTANCE) }),
             "rebalance recommendation for i-0a1b2c3d4e5f60718",
         ),
+        (
+            "aws-health-event",
+            hint(HintKind::Scheduled {
+                instances: vec![Ec2InstanceId::from(INSTANCE)],
+                code: "AWS_EC2_PERSISTENT_INSTANCE_RETIREMENT_SCHEDULED".to_owned(),
+            }),
+            "health AWS_EC2_PERSISTENT_INSTANCE_RETIREMENT_SCHEDULED of i-0a1b2c3d4e5f60718",
+        ),
         ("ecs-container-instance-state-change", hint(container_instance()), "ecs i-0a1b2c3d4e5f60718 ACTIVE, agent connected"),
         ("ssm-command-status", Trigger::CommandStatus(command(None)), "command e8d3c0e4-71f7-4491-898f-c9b35bee5f3b Success"),
         (
@@ -174,6 +182,43 @@ fn each_file_means_what_it_says() {
         let read = read(name);
         assert_eq!(read, trigger, "{name}");
         assert_eq!(read.describe(), words, "{name}");
+    }
+}
+
+/// Health tells of every service, and of what is wrong as well as of what is planned; only what EC2 has scheduled for machines names any.
+#[test]
+fn a_health_event_names_machines_only_where_ec2_has_scheduled_something_for_them() {
+    let original: serde_json::Value = serde_json::from_slice(&file("aws-health-event")).unwrap();
+    let machines = |path: &str, value: serde_json::Value| {
+        let mut event = original.clone();
+        *event.pointer_mut(path).unwrap() = value;
+        parse(event.to_string().as_bytes()).map(|trigger| match trigger {
+            Trigger::Hints(hints) => match &hints[0].kind {
+                HintKind::Scheduled { instances, .. } => instances.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        })
+    };
+    let entities = |values: &[&str]| values.iter().map(|v| serde_json::json!({ "entityValue": v })).collect::<Vec<_>>().into();
+    let arn = "arn:aws:ec2:eu-central-1:123456789012:instance/i-2";
+    for (path, value, expected) in [
+        ("/detail/service", "RDS".into(), &[][..]),
+        ("/detail/eventTypeCategory", "issue".into(), &[]),
+        ("/detail/affectedEntities", serde_json::Value::Null, &[]),
+        ("/detail/affectedEntities", entities(&[]), &[]),
+        ("/detail/affectedEntities", entities(&["i-1", arn, "h-0123", "AWS_ACCOUNT"]), &["i-1", "i-2"]),
+    ] {
+        assert_eq!(machines(path, value).unwrap(), expected, "{path}");
+    }
+    for (path, value, field) in [
+        ("/source", serde_json::json!("my.health"), "source"),
+        ("/detail/eventTypeCode", serde_json::json!(7), "detail.eventTypeCode"),
+        ("/detail/affectedEntities", serde_json::json!("i-1"), "detail.affectedEntities"),
+        ("/detail/affectedEntities", serde_json::json!([{ "entityValue": 7 }]), "detail.affectedEntities[0].entityValue"),
+    ] {
+        let error = machines(path, value).unwrap_err().to_string();
+        assert!(error.contains("AWS Health event") && error.contains(field), "{error}");
     }
 }
 

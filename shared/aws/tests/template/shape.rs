@@ -183,6 +183,7 @@ fn each_event_goes_to_the_functions_that_follow_it() {
     let container = read(include_str!("../../../../events/ecs-container-instance-state-change.json"));
     let command = read(include_str!("../../../../events/ssm-command-status.json"));
     let invocation = read(include_str!("../../../../events/ssm-command-invocation-status.json"));
+    let health = read(include_str!("../../../../events/aws-health-event.json"));
     let but = |event: &Value, path: &str, value: &str| {
         let mut event = event.clone();
         *event.pointer_mut(path).unwrap_or_else(|| panic!("{path}")) = json!(value);
@@ -199,6 +200,9 @@ fn each_event_goes_to_the_functions_that_follow_it() {
         (but(&machine, "/detail/state", "terminated"), &["hints", "teardown"]),
         (read(include_str!("../../../../events/ec2-spot-interruption-warning.json")), &["hints"]),
         (read(include_str!("../../../../events/ec2-rebalance-recommendation.json")), &["hints"]),
+        (health.clone(), &["hints"]),
+        (but(&health, "/detail/service", "RDS"), &[]),
+        (but(&health, "/detail/eventTypeCategory", "issue"), &[]),
         (container.clone(), &["hints"]),
         (but(&container, "/detail/status", "INACTIVE"), &["hints", "teardown"]),
         (but(&container, "/detail/clusterArn", "arn:aws:ecs:eu-central-1:123456789012:cluster/other"), &[]),

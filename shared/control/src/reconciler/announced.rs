@@ -11,7 +11,7 @@ use strata_domain::load_based::Configuration;
 use strata_domain::mode::{ActionKind, permits};
 use strata_domain::model::Instance;
 use strata_domain::pages::PageKind;
-use strata_domain::{Ec2InstanceId, InitiatedBy, InstanceStatus, LayerId};
+use strata_domain::{Ec2InstanceId, InitiatedBy, InstanceStatus, LayerId, StackId};
 use strata_ports::store::Listing;
 use strata_ports::{Change, Expect, HandlerError, Told, journal, keys};
 
@@ -44,6 +44,25 @@ impl Reconciler {
         let Some(mut view) = StackView::read(&*self.ports.store, &id.0).await? else { return Ok(None) };
         let at = self.ports.clock.now();
         self.on_announced(&mut view, id, &Announcement { what, machine, at }, trigger).await
+    }
+
+    /// Looks at what EC2 has scheduled for the machines of these stacks, since AWS Health has told of something. Answers whom to look at next,
+    /// and what was told. The tick does the same for every stack with a cluster.
+    ///
+    /// # Errors
+    /// [`HandlerError`] when the store does not answer.
+    pub async fn on_scheduled(
+        &self,
+        stacks: &BTreeSet<StackId>,
+        trigger: &str,
+    ) -> Result<(BTreeSet<Named>, Vec<DecisionRecord>), HandlerError> {
+        let (mut ids, mut decisions) = (BTreeSet::new(), Vec::new());
+        for stack in stacks {
+            if let Some(mut view) = StackView::read(&*self.ports.store, stack).await? {
+                decisions.extend(self.follow_announcements(&mut view, &mut ids, trigger).await?);
+            }
+        }
+        Ok((ids, decisions))
     }
 
     /// Does what is due about an announcement: nothing yet, or a claim, and a stand-in.

@@ -11,7 +11,7 @@ fn emission(source: Source, n: usize) -> Emission {
     let envelope = Envelope { account: "123456789012", region: "us-east-1", at: at(0), id: &format!("event-{n}") };
     let body = match source {
         Source::CloudWatch | Source::SsmUpdate => format!("{{\"n\":{n}}}"),
-        Source::Ec2 | Source::Spot | Source::Ecs | Source::Ssm => {
+        Source::Ec2 | Source::Spot | Source::Ecs | Source::Ssm | Source::Health => {
             strata_triggers::emit::ec2_state_change(&envelope, &format!("i-{n}"), "running")
         }
     };
@@ -76,6 +76,7 @@ fn each_source_goes_where_it_belongs() {
         (Source::Ssm, vec![InstanceLifecycle]),
         (Source::SsmUpdate, vec![SecurityUpdates, InstanceLifecycle]),
         (Source::CloudWatch, vec![LoadScaling]),
+        (Source::Health, vec![InstanceLifecycle]),
     ] {
         let mut bus = Bus::new(1, Profile::None);
         bus.send(at(0), &emission(source, 0));

@@ -95,6 +95,19 @@ impl SimCloud {
     }
 }
 
+/// AWS Health's word for what EC2 schedules.
+fn health_code(what: Announced) -> &'static str {
+    match what {
+        Announced::InstanceStop => "AWS_EC2_INSTANCE_STOP_SCHEDULED",
+        Announced::InstanceRetirement => "AWS_EC2_PERSISTENT_INSTANCE_RETIREMENT_SCHEDULED",
+        Announced::InstanceReboot => "AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED",
+        Announced::SystemReboot => "AWS_EC2_SYSTEM_REBOOT_MAINTENANCE_SCHEDULED",
+        Announced::SystemMaintenance | Announced::SpotInterruption | Announced::Rebalance => {
+            "AWS_EC2_SYSTEM_MAINTENANCE_EVENT_SCHEDULED"
+        }
+    }
+}
+
 impl State {
     pub(super) fn on_inject(&mut self, injection: Injection) {
         match injection {
@@ -157,6 +170,7 @@ impl State {
                 if let Some(host) = self.ec2.hosts.get_mut(&no) {
                     host.scheduled = Some((*what, at));
                 }
+                self.tell(Source::Health, |e| emit::scheduled_by_ec2(e, health_code(*what), id.as_str(), at));
                 self.plan_at(at, Due::Scheduled(no));
             }
             Mishap::SpotInterruption | Mishap::Rebalance | Mishap::Scheduled(..) => {}

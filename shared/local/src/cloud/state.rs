@@ -39,6 +39,8 @@ pub enum Source {
     SsmUpdate,
     /// CloudWatch alarm state changes; at least once.
     CloudWatch,
+    /// AWS Health: what EC2 has scheduled; best effort.
+    Health,
 }
 
 impl Source {
@@ -51,6 +53,7 @@ impl Source {
             Self::Ssm => "ssm",
             Self::SsmUpdate => "ssm-update",
             Self::CloudWatch => "cloudwatch",
+            Self::Health => "health",
         }
     }
 }

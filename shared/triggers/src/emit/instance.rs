@@ -37,6 +37,65 @@ pub fn rebalance_recommendation(envelope: &Envelope<'_>, instance: &str) -> Stri
     envelope.event("EC2 Instance Rebalance Recommendation", "aws.ec2", &[arn], detail)
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HealthDetail<'a> {
+    event_arn: String,
+    service: &'static str,
+    event_type_code: &'a str,
+    event_type_category: &'static str,
+    event_scope_code: &'static str,
+    communication_id: &'a str,
+    start_time: String,
+    last_updated_time: String,
+    status_code: &'static str,
+    event_region: &'a str,
+    event_description: [Description; 1],
+    affected_entities: [AffectedEntity<'a>; 1],
+    page: &'static str,
+    total_pages: &'static str,
+    affected_account: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Description {
+    language: &'static str,
+    latest_description: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AffectedEntity<'a> {
+    entity_value: &'a str,
+    last_updated_time: String,
+    status: &'static str,
+}
+
+/// `AWS Health Event` about something that EC2 has scheduled for a machine at `starts`; `code` is Health's word for it.
+pub fn scheduled_by_ec2(envelope: &Envelope<'_>, code: &str, instance: &str, starts: Timestamp) -> String {
+    // Health writes its times as mail does.
+    let mail = |at: Timestamp| at.strftime("%a, %-d %b %Y %H:%M:%S GMT").to_string();
+    let detail = HealthDetail {
+        event_arn: format!("arn:aws:health:{}::event/EC2/{code}/{code}_{}", envelope.region, envelope.id),
+        service: "EC2",
+        event_type_code: code,
+        event_type_category: "scheduledChange",
+        event_scope_code: "ACCOUNT_SPECIFIC",
+        communication_id: envelope.id,
+        start_time: mail(starts),
+        last_updated_time: mail(envelope.at),
+        status_code: "upcoming",
+        event_region: envelope.region,
+        event_description: [Description { language: "en_US", latest_description: "EC2 has scheduled maintenance." }],
+        affected_entities: [AffectedEntity { entity_value: instance, last_updated_time: mail(envelope.at), status: "PENDING" }],
+        page: "1",
+        total_pages: "1",
+        affected_account: envelope.account,
+    };
+    envelope.event("AWS Health Event", "aws.health", &[instance.to_owned()], detail)
+}
+
 /// A container instance as ECS tells of it.
 #[derive(Clone, Copy, Debug)]
 pub struct ContainerInstanceChange<'a> {

@@ -10,7 +10,7 @@ mod request;
 pub use alarm::{AlarmChange, AlarmOf, MetricAlarm, PreviousState, alarm_direct, alarm_event_bridge, alarm_sns};
 pub use instance::{
     ContainerInstanceChange, command_invocation_status, command_status, container_instance_state_change, ec2_state_change,
-    rebalance_recommendation, spot_interruption,
+    rebalance_recommendation, scheduled_by_ec2, spot_interruption,
 };
 pub use queue::{QueuedMessage, dynamodb_keys, sqs_batch};
 pub use request::{campaign_request, scheduled, teardown_request};

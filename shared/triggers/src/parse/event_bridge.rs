@@ -36,6 +36,7 @@ pub(super) fn read(shape: &Shape<'_>) -> Result<Event, EventError> {
         "EC2 Instance State-change Notification" => ec2_state(shape),
         "EC2 Spot Instance Interruption Warning" => spot_interruption(shape),
         "EC2 Instance Rebalance Recommendation" => rebalance(shape),
+        "AWS Health Event" => health(shape),
         "ECS Container Instance State Change" => container_instance(shape),
         "EC2 Command Status-change Notification" => command("EC2 command status event", shape, false),
         "EC2 Command Invocation Status-change Notification" => command("EC2 command invocation status event", shape, true),
@@ -123,6 +124,53 @@ fn rebalance(shape: &Shape<'_>) -> Result<Event, EventError> {
     from(FORM, shape, &["aws.ec2"])?;
     let detail: Detail<'_> = member::object(FORM, "detail", shape.detail)?;
     Ok(Event::Hint(HintKind::Rebalance { instance: instance(FORM, &detail)? }))
+}
+
+/// The `detail` of AWS Health's event.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct HealthDetail<'a> {
+    #[serde(borrow)]
+    service: Raw<'a>,
+    #[serde(borrow)]
+    event_type_code: Raw<'a>,
+    #[serde(borrow)]
+    event_type_category: Raw<'a>,
+    #[serde(borrow)]
+    affected_entities: Raw<'a>,
+}
+
+/// One of the things that a Health event is about.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Entity<'a> {
+    #[serde(borrow)]
+    entity_value: Raw<'a>,
+}
+
+/// AWS Health's event: machines only where EC2 has scheduled something for them. An entity is named by its id, or by its ARN.
+fn health(shape: &Shape<'_>) -> Result<Event, EventError> {
+    const FORM: &str = "AWS Health event";
+    from(FORM, shape, &["aws.health"])?;
+    let detail: HealthDetail<'_> = member::object(FORM, "detail", shape.detail)?;
+    let code = member::name(FORM, "detail.eventTypeCode", detail.event_type_code)?.into_owned();
+    let service = member::name(FORM, "detail.service", detail.service)?;
+    let category = member::name(FORM, "detail.eventTypeCategory", detail.event_type_category)?;
+    if service != "EC2" || category != "scheduledChange" || detail.affected_entities.is_none() {
+        return Ok(Event::Hint(HintKind::Scheduled { instances: Vec::new(), code }));
+    }
+    let mut instances = Vec::new();
+    for (n, item) in member::list(FORM, "detail.affectedEntities", detail.affected_entities)?.into_iter().enumerate() {
+        let field = format!("detail.affectedEntities[{n}]");
+        let entity: Entity<'_> = member::object(FORM, &field, Some(item))?;
+        let value = member::name(FORM, &format!("{field}.entityValue"), entity.entity_value)?;
+        let id = value.rsplit('/').next().unwrap_or(&value);
+        // Dedicated hosts and other things of EC2's are none of ours.
+        if id.starts_with("i-") {
+            instances.push(Ec2InstanceId::new(id));
+        }
+    }
+    Ok(Event::Hint(HintKind::Scheduled { instances, code }))
 }
 
 fn container_instance(shape: &Shape<'_>) -> Result<Event, EventError> {

@@ -94,9 +94,11 @@ fn hint_of(path: &str, record: &Record<'_>) -> Result<HintKind, EventError> {
         event_bridge::Event::Command(c) => {
             Ok(HintKind::Command { command_id: c.command_id, instance: c.instance, status: c.status })
         }
-        event_bridge::Event::Other(other) => {
-            Err(wrong(SQS, &field, format!("is {}, expected an event of EC2, ECS or SSM", member::clip(&other.describe()))))
-        }
+        event_bridge::Event::Other(other) => Err(wrong(
+            SQS,
+            &field,
+            format!("is {}, expected an event of EC2, ECS, SSM or Health", member::clip(&other.describe())),
+        )),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 use strata_domain::Ec2InstanceId;
-use strata_ports::{CloudError, Compute, Ec2State, LaunchSpec, VolumeSpec};
+use strata_domain::announced::Announced;
+use strata_ports::{CloudError, Compute, Ec2State, LaunchSpec, ScheduledEvent, VolumeSpec};
 use strata_triggers::HintKind;
 
 use crate::cloud::testkit::{World, config};
@@ -292,6 +293,26 @@ async fn a_spot_interruption_warns_two_minutes_ahead() {
     assert_eq!(w.ec2(&id).await.unwrap().state, Ec2State::Running);
     w.pass(1).await;
     assert_eq!(w.ec2(&id).await.unwrap().state, Ec2State::ShuttingDown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ec2_schedules_is_told_by_health_and_by_the_descriptions_until_the_machine_is_restarted() {
+    let mut w = World::new(config());
+    let id = w.online("web1", "a").await;
+    w.told.clear();
+    let ahead = SignedDuration::from_hours(30);
+    let at = w.now().checked_add(ahead).unwrap();
+    w.cloud.inject(Victim::Ec2(id.clone()), Mishap::Scheduled(Announced::InstanceRetirement, ahead), w.now());
+    w.pass(60).await;
+    let code = "AWS_EC2_PERSISTENT_INSTANCE_RETIREMENT_SCHEDULED".to_owned();
+    assert_eq!(w.hints(), [HintKind::Scheduled { instances: vec![id.clone()], code }]);
+    let event = ScheduledEvent { host: id.clone(), what: Announced::InstanceRetirement, not_before: at };
+    assert_eq!(w.cloud.scheduled_events(&w.scope).await.unwrap(), [event]);
+    w.cloud.stop_instances(&w.scope, std::slice::from_ref(&id), false).await.unwrap();
+    w.pass(300).await;
+    w.cloud.start_instances(&w.scope, std::slice::from_ref(&id)).await.unwrap();
+    w.pass(300).await;
+    assert_eq!(w.cloud.scheduled_events(&w.scope).await.unwrap(), [], "another machine by now");
 }
 
 #[tokio::test(start_paused = true)]
