@@ -1,9 +1,12 @@
 //! UpdateLayer [ACT-69].
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use strata_domain::ecs_cluster::{EcsClusterError, check_security_groups};
 use strata_domain::model::{Layer, LayerType};
+use strata_domain::settings::Settings;
 use strata_ports::{Change, keys};
 
 use super::create_layer::custom_shortname;
@@ -53,6 +56,10 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     // Beside UpdateStack, which may just be switching the built-in groups off.
     let mut answer = Answer::done(vec![stored.put(&next), stack.check()]);
     answer.changes.extend(renamed(call, &stored.record, &next).await?);
+    for group in changed_target_groups(&stored.record, &next) {
+        // As AttachElasticLoadBalancer and its counterpart do: hosts that are online join or leave at once.
+        answer.changes.push(call.balancer_due(&stack.record, &next.id, &group).await?);
+    }
     if next.logs != stored.record.logs {
         answer.changes.push(call.configure_due_on(&next).await?);
     }
@@ -61,6 +68,14 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         load_based_index::rename_layer(call, &stack.record, (&stored.record, &next), &mut answer).await?;
     }
     Ok(answer)
+}
+
+/// The target groups that one of the two names and the other does not. Settings that cannot be read name none.
+fn changed_target_groups(before: &Layer, after: &Layer) -> BTreeSet<String> {
+    let groups = |layer: &Layer| -> BTreeSet<String> {
+        Settings::from_custom_json(layer.custom_json.as_deref()).unwrap_or_default().target_groups.into_iter().collect()
+    };
+    groups(before).symmetric_difference(&groups(after)).cloned().collect()
 }
 
 /// The cluster cannot be changed (ecs-cluster-layer.md, question 9); sending the present one is fine.

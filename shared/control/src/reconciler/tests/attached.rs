@@ -292,6 +292,34 @@ fn a_target_group_keeps_what_others_have_registered() {
     });
 }
 
+/// A target group that the settings name from now on has the hosts that are online already, and loses them when it is named no more.
+#[test]
+fn hosts_that_are_online_join_and_leave_a_target_group_as_the_layers_settings_name_it() {
+    in_house(quiet(), json!({}), async |house| {
+        let arns =
+            ["a", "b"].map(|n| format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{n}/0123456789abcdef"));
+        for arn in &arns {
+            let theirs = TargetGroup { targets: ["10.0.0.7".to_owned()].into(), ..TargetGroup::default() };
+            house.cloud.put_target_group(arn, theirs);
+        }
+        let instance = house.online("ebs").await;
+        let machine = house.machine(&instance).await;
+        for named in [&arns[..1], &arns[1..], &arns[..], &[]] {
+            let strata = json!({ "strata": { "target_groups": named } }).to_string();
+            house.call("UpdateLayer", json!({ "LayerId": house.layer, "CustomJson": strata })).await;
+            house.minutes(2).await;
+            for arn in &arns {
+                let has_host = house.cloud.targets_of(arn).contains(&machine);
+                assert_eq!(has_host, named.contains(arn), "{arn} of {named:?}");
+                assert!(house.cloud.targets_of(arn).contains(&"10.0.0.7".to_owned()), "what others have registered stays");
+            }
+        }
+        house.minutes(2).await;
+        assert!(house.store.list(&Listing::of(keys::BALANCERS_DUE_PK, "")).await.unwrap().is_empty(), "nothing is due any more");
+        assert_eq!(house.record(&instance).await.unwrap().status, InstanceStatus::Online);
+    });
+}
+
 #[test]
 fn a_load_balancer_that_is_gone_is_a_service_error_and_keeps_no_host_from_service_or_busy() {
     in_house(quiet(), json!({}), async |house| {
