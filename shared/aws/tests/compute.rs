@@ -9,7 +9,7 @@ use strata_aws::Base;
 use strata_aws::compute::{Ec2Compute, USES};
 use strata_domain::model::{BlockDeviceMapping, EbsBlockDevice};
 use strata_ports::contract::cloud::{compute_contract_of, launch};
-use strata_ports::{Compute, LaunchSpec, VolumeSpec};
+use strata_ports::{Compute, LaunchSpec, StatusChecks, VolumeSpec};
 
 const ZONE: &str = "us-east-1a";
 
@@ -52,7 +52,7 @@ async fn each_method_calls_what_its_table_says() {
     let host = compute.run_instance(&scope, &spec).await.unwrap();
     support::check_uses(&base, USES, "run_instance");
     let ids = [host.id];
-    compute.describe_instances(&scope, &ids).await.unwrap();
+    compute.describe_instances(&scope, &ids, StatusChecks::Asked).await.unwrap();
     support::check_uses(&base, USES, "describe_instances");
     compute.find_by_record(&scope, &[spec.instance_id]).await.unwrap();
     support::check_uses(&base, USES, "find_by_record");

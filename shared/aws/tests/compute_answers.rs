@@ -9,7 +9,7 @@ use strata_aws::compute::{Ec2Compute, USES};
 use strata_domain::Ec2InstanceId;
 use strata_domain::announced::Announced;
 use strata_ports::contract::cloud::launch;
-use strata_ports::{CloudError, Compute, Ec2State, LaunchSpec, ScheduledEvent};
+use strata_ports::{CloudError, Compute, Ec2State, LaunchSpec, ScheduledEvent, StatusChecks};
 use support::canned::{Answer, Call, Canned, assumed, ec2, ec2_error};
 
 /// A machine in a state, with tags.
@@ -294,9 +294,12 @@ async fn a_machine_that_status_checks_do_not_know_yet_is_described_all_the_same(
         other => panic!("{other}"),
     });
     let found = Ec2Compute::new(&canned.base());
-    let found = found.describe_instances(&support::scope(), &ids(&["i-old", "i-new", "i-off"])).await.unwrap();
-    let shown: Vec<_> = found.iter().map(|h| (h.id.as_str(), h.impaired)).collect();
-    assert_eq!(shown, [("i-old", true), ("i-new", false), ("i-off", false)]);
+    let ids = ids(&["i-old", "i-new", "i-off"]);
+    for (checks, old_is_impaired) in [(StatusChecks::Asked, true), (StatusChecks::Skipped, false)] {
+        let found = found.describe_instances(&support::scope(), &ids, checks).await.unwrap();
+        let shown: Vec<_> = found.iter().map(|h| (h.id.as_str(), h.impaired)).collect();
+        assert_eq!(shown, [("i-old", old_is_impaired), ("i-new", false), ("i-off", false)], "{checks:?}");
+    }
 }
 
 #[tokio::test]
@@ -322,6 +325,9 @@ async fn a_state_that_nobody_knows_is_an_error_and_not_an_absence() {
         "DescribeInstances" => described(&machine("i-1", "dreaming", &[])),
         other => panic!("{other}"),
     });
-    let error = Ec2Compute::new(&canned.base()).describe_instances(&support::scope(), &ids(&["i-1"])).await.unwrap_err();
+    let error = Ec2Compute::new(&canned.base())
+        .describe_instances(&support::scope(), &ids(&["i-1"]), StatusChecks::Asked)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("i-1"), "{error}");
 }

@@ -132,7 +132,10 @@ async fn with_sts(answer: Answer) -> CloudError {
         other => panic!("{other} went out without credentials"),
     });
     let compute = Ec2Compute::new(&canned.base());
-    compute.describe_instances(&support::scope(), &["i-1".into()]).await.expect_err("there are no credentials")
+    compute
+        .describe_instances(&support::scope(), &["i-1".into()], strata_ports::StatusChecks::Asked)
+        .await
+        .expect_err("there are no credentials")
 }
 
 #[tokio::test]

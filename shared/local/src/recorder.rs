@@ -15,7 +15,7 @@ use strata_ports::{
     CommandRequest, CommandResult, Commands, CommitError, Compute, ContainerInstance, ContainerInstanceState, Containers,
     Ec2Instance, EcsService, EcsTask, EventOut, Events, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory,
     Item, ItemResult, Key, LaunchSpec, LoadBalancerView, LoadBalancers, ModeScope, Modes, Objects, Pager, Ping, Ports, RoleCheck,
-    ScheduledEvent, SecurityGroupView, StackScope, Store, StoreError, VolumeView, VpcView,
+    ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, Store, StoreError, VolumeView, VpcView,
 };
 
 /// Methods by port, as the traits spell both.
@@ -103,7 +103,8 @@ recorded!(Compute {
     stop_instances(scope: &StackScope, ids: &[Ec2InstanceId], force: bool) -> Each<Ec2InstanceId>;
     terminate_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
     reboot_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
-    describe_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
+    describe_instances(scope: &StackScope, ids: &[Ec2InstanceId], checks: StatusChecks)
+        -> Result<Vec<Ec2Instance>, CloudError>;
     find_by_record(scope: &StackScope, records: &[InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
     describe_exceptions(scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError>;
     scheduled_events(scope: &StackScope) -> Result<Vec<ScheduledEvent>, CloudError>;

@@ -154,6 +154,15 @@ pub struct Ec2Instance {
     pub volumes: Vec<(String, String)>,
 }
 
+/// Whether EC2's status checks are asked for beside the states: a call more for each hundred machines that run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusChecks {
+    /// They are.
+    Asked,
+    /// They are not: of machines that are on their way, only the state counts.
+    Skipped,
+}
+
 /// Something that EC2 has scheduled for a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduledEvent {
@@ -210,8 +219,14 @@ pub trait Compute: Send + Sync {
         scope: &StackScope,
         ids: &[Ec2InstanceId],
     ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
-    /// Describes these; ids that EC2 does not know (any more) are simply missing from the answer.
-    async fn describe_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
+    /// Describes these; ids that EC2 does not know (any more) are simply missing from the answer. Without the status checks none shows as
+    /// impaired.
+    async fn describe_instances(
+        &self,
+        scope: &StackScope,
+        ids: &[Ec2InstanceId],
+        checks: StatusChecks,
+    ) -> Result<Vec<Ec2Instance>, CloudError>;
     /// Finds, by tag, the instances of these records that are not terminated.
     async fn find_by_record(&self, scope: &StackScope, records: &[InstanceId]) -> Result<Vec<Ec2Instance>, CloudError>;
     /// Exception-filtered: this stack's tagged instances that are impaired, or in another state than `running`, and were not stopped

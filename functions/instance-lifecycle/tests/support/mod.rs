@@ -77,7 +77,12 @@ impl Compute for Silent {
     async fn reboot_instances(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Batch<Ec2InstanceId> {
         silent()
     }
-    async fn describe_instances(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Result<Vec<Ec2Instance>, CloudError> {
+    async fn describe_instances(
+        &self,
+        _: &StackScope,
+        _: &[Ec2InstanceId],
+        _: StatusChecks,
+    ) -> Result<Vec<Ec2Instance>, CloudError> {
         silent()
     }
     async fn find_by_record(&self, _: &StackScope, _: &[InstanceId]) -> Result<Vec<Ec2Instance>, CloudError> {

@@ -130,6 +130,11 @@ pub(super) async fn with_status(client: &Client, found: &[Instance]) -> Result<V
     views(found, &impaired_among(client, &running).await?)
 }
 
+/// The machines without them: none shows as impaired.
+pub(super) fn without_status(found: &[Instance]) -> Result<Vec<Ec2Instance>, CloudError> {
+    views(found, &BTreeSet::new())
+}
+
 async fn impaired_among(client: &Client, ids: &[&str]) -> Result<BTreeSet<String>, CloudError> {
     let mut impaired = BTreeSet::new();
     for chunk in ids.chunks(PER_STATUS_CALL) {

@@ -20,7 +20,9 @@ use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::AttributeValue;
 use strata_domain::{Ec2InstanceId, InstanceId};
-use strata_ports::{CloudError, Compute, Ec2Instance, Ec2State, ItemResult, LaunchSpec, ScheduledEvent, StackScope};
+use strata_ports::{
+    CloudError, Compute, Ec2Instance, Ec2State, ItemResult, LaunchSpec, ScheduledEvent, StackScope, StatusChecks,
+};
 
 use crate::error::{Effect, sort};
 use crate::per_stack::PerStack;
@@ -282,9 +284,18 @@ impl Compute for Ec2Compute {
         Ok(results)
     }
 
-    async fn describe_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<Ec2Instance>, CloudError> {
+    async fn describe_instances(
+        &self,
+        scope: &StackScope,
+        ids: &[Ec2InstanceId],
+        checks: StatusChecks,
+    ) -> Result<Vec<Ec2Instance>, CloudError> {
         let client = self.clients.client(scope);
-        describe::with_status(&client, &describe::by_id(&client, ids).await?).await
+        let found = describe::by_id(&client, ids).await?;
+        match checks {
+            StatusChecks::Asked => describe::with_status(&client, &found).await,
+            StatusChecks::Skipped => describe::without_status(&found),
+        }
     }
 
     async fn find_by_record(&self, scope: &StackScope, records: &[InstanceId]) -> Result<Vec<Ec2Instance>, CloudError> {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use strata_domain::decision::{DecisionRecord, Verdict};
-use strata_domain::lifecycle::{Action, Observed, Step, next};
+use strata_domain::lifecycle::{Action, Observed, Step, next, only_waits};
 use strata_domain::mode::{ActionKind, Mode, permits};
 use strata_domain::model::Instance;
 use strata_domain::{DecisionId, InstanceId, InstanceStatus, StackId};
+use strata_ports::store::Listing;
 use strata_ports::{CommitError, HandlerError, keys};
 use strata_telemetry::carrying_out;
 
@@ -17,16 +18,22 @@ use super::outage::Outages;
 use super::telling::{Teller, Words, listed};
 use super::view::StackView;
 use super::write::{Write, commit_all};
-use super::{Named, Reconciler};
+use super::{Named, Reconciler, Source, Woken};
 use crate::records::Stored;
+
+/// With more instances on their way than this, stops are left to the tick: each costs two of EC2's calls, of which it lets 50 through at once
+/// and then five a second.
+const CROWD: usize = 100;
 
 /// One invocation.
 pub(super) struct Run<'a> {
     pub(super) reconciler: &'a Reconciler,
-    trigger: &'a str,
+    woken: Woken<'a>,
     open: BTreeSet<Named>,
     views: BTreeMap<StackId, StackView>,
     seen: BTreeMap<InstanceId, Observed>,
+    /// Whom this invocation has read before.
+    met: BTreeSet<InstanceId>,
     /// What was done already: the same action for the same instance is not repeated within an invocation.
     done: BTreeSet<(InstanceId, Action)>,
     pub(super) decisions: Vec<DecisionRecord>,
@@ -39,16 +46,17 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(
         reconciler: &'a Reconciler,
-        trigger: &'a str,
+        woken: Woken<'a>,
         open: BTreeSet<Named>,
         waiting: BTreeSet<InstanceId>,
     ) -> Self {
         Self {
             reconciler,
-            trigger,
+            woken,
             open,
             views: BTreeMap::new(),
             seen: BTreeMap::new(),
+            met: BTreeSet::new(),
             done: BTreeSet::new(),
             decisions: Vec::new(),
             waiting,
@@ -78,7 +86,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn teller(&self, now: Timestamp) -> Teller<'a> {
-        Teller { ids: &*self.reconciler.ports.ids, now, trigger: self.trigger }
+        Teller { ids: &*self.reconciler.ports.ids, now, trigger: self.woken.by }
     }
 
     fn close(&mut self, record: &Instance) {
@@ -123,8 +131,9 @@ impl<'a> Run<'a> {
 
     /// One step for each of these instances of a stack. Answers whether the view must be read again.
     async fn round_of(&mut self, view: &mut StackView, ids: &[InstanceId]) -> Result<bool, HandlerError> {
-        let records = self.read(&view.stack.id, ids).await;
+        let mut records = self.read(&view.stack.id, ids).await;
         let now = self.now();
+        self.leave_waiting(view, &mut records);
         let unseen: Vec<&Instance> = records.iter().map(|r| &r.record).filter(|r| !self.seen.contains_key(&r.id)).collect();
         let looked = observe(&self.reconciler.ports, view, &unseen, now).await;
         self.seen.extend(looked);
@@ -161,6 +170,37 @@ impl<'a> Run<'a> {
             self.act(view, action, items, now).await?;
         }
         Ok(is_stale)
+    }
+
+    /// Of records that were just written, those that only wait for the world are not looked at: once, at their first look in this invocation.
+    fn leave_waiting(&mut self, view: &StackView, records: &mut Vec<Stored<Instance>>) {
+        if self.woken.of != Source::Table {
+            return;
+        }
+        records.retain(|Stored { record, .. }| {
+            let waits = self.met.insert(record.id.clone()) && only_waits(record, view.claim_on(&record.id).is_some());
+            if waits {
+                self.open.remove(&(record.stack_id.clone(), record.id.clone()));
+            }
+            !waits
+        });
+    }
+
+    /// While many are on their way, machines are stopped and terminated by the tick alone, which names all that are ready in few calls: as
+    /// their drains end one by one, a call for each would be more than EC2's bucket holds. A failed host does not wait.
+    async fn paced(&mut self, action: Action, items: Vec<Stored<Instance>>) -> Result<Vec<Stored<Instance>>, HandlerError> {
+        let is_down = matches!(action, Action::PowerOff { .. } | Action::Terminate);
+        if !is_down || self.woken.of == Source::Tick || !self.is_crowded().await? {
+            return Ok(items);
+        }
+        let (now, later): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.record.healing);
+        later.iter().for_each(|item| self.close(&item.record));
+        Ok(now)
+    }
+
+    async fn is_crowded(&self) -> Result<bool, HandlerError> {
+        let listing = Listing { limit: Some(CROWD.saturating_add(1)), ..Listing::of(keys::BUSY_PK, "") };
+        Ok(self.reconciler.ports.store.list(&listing).await?.len() > CROWD)
     }
 
     /// Reads the records; one that cannot be read now does not keep the others from going on.
@@ -271,7 +311,8 @@ impl<'a> Run<'a> {
         items: Vec<Stored<Instance>>,
         now: Timestamp,
     ) -> Result<(), HandlerError> {
-        let mut items = self.permitted(view, action, items, now).await?;
+        let items = self.permitted(view, action, items, now).await?;
+        let mut items = self.paced(action, items).await?;
         if action == Action::Launch {
             let ids: Vec<InstanceId> = items.iter().map(|item| item.record.id.clone()).collect();
             let left = self.left_to_others(&ids).await?;

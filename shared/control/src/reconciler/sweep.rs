@@ -12,7 +12,7 @@ use strata_ports::store::Listing;
 use strata_ports::{Change, Expect, HandlerError, StoreError, keys};
 
 use super::view::{StackView, scope_of};
-use super::{Named, Reconciler, named, outage, round, shortage};
+use super::{Named, Reconciler, Source, Woken, named, outage, round, shortage};
 use crate::records::cloning::sweep_unfinished;
 
 /// How long a stopped record without a machine is still swept: a lost launch may turn up.
@@ -51,7 +51,7 @@ impl Reconciler {
         failed = failed.or(awake.err());
         let (balanced, ended) = (self.balance(trigger).await, self.end_holds(trigger).await);
         let ids: Vec<Named> = ids.into_iter().collect();
-        decisions.extend(self.go(&ids, self.stranded().await?, trigger).await?);
+        decisions.extend(self.go(&ids, self.stranded().await?, Woken { by: trigger, of: Source::Tick }).await?);
         for told in [balanced, ended] {
             match told {
                 Ok(told) => decisions.extend(told),

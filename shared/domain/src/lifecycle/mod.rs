@@ -89,6 +89,33 @@ pub fn is_busy(record: &Instance, claimed: bool) -> bool {
     (record.status == InstanceStatus::Online && has_work_in_service) || capacity::is_to_retry(record)
 }
 
+/// Whether a record that was just written gives lifecycle nothing to do until the world changes or time passes: it is in a status that only
+/// lifecycle itself writes, after it has gone on as far as it went. `claimed`: a claim stands on it.
+pub fn only_waits(record: &Instance, claimed: bool) -> bool {
+    match record.status {
+        InstanceStatus::Pending
+        | InstanceStatus::Booting
+        | InstanceStatus::RunningSetup
+        | InstanceStatus::ShuttingDown
+        | InstanceStatus::Terminated => true,
+        InstanceStatus::Online => !is_busy(record, claimed),
+        InstanceStatus::Requested
+        | InstanceStatus::SetupFailed
+        | InstanceStatus::StartFailed
+        | InstanceStatus::Rebooting
+        | InstanceStatus::ConnectionLost
+        | InstanceStatus::Stopping
+        | InstanceStatus::Terminating
+        | InstanceStatus::StopFailed
+        | InstanceStatus::Stopped
+        | InstanceStatus::Registering
+        | InstanceStatus::Registered
+        | InstanceStatus::Assigning
+        | InstanceStatus::Unassigning
+        | InstanceStatus::Deregistering => false,
+    }
+}
+
 /// The record after the Shutdown event was sent.
 pub fn on_shutdown_sent(record: &Instance, command: SsmCommandId) -> Instance {
     Instance { shutdown_command: Some(command), ..record.clone() }

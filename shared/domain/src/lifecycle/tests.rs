@@ -778,6 +778,22 @@ fn lifecycle_has_work_for_what_moves_is_lost_or_is_claimed() {
     assert!(is_busy(&Instance { agent_silent_since: Some(at(1)), ..online_record() }, false));
 }
 
+/// What somebody else writes must be followed at once; what lifecycle writes itself waits for the world.
+#[test]
+fn only_what_lifecycle_alone_writes_needs_no_look_because_it_was_written() {
+    let by_the_api =
+        ["requested", "rebooting", "stopping", "terminating", "registering", "assigning", "unassigning", "deregistering"];
+    for status in by_the_api.map(|text| InstanceStatus::parse(text).unwrap()) {
+        assert!(!only_waits(&record(status), false), "{status}");
+    }
+    let waiting = InstanceStatus::ALL.into_iter().filter(|status| only_waits(&record(*status), false));
+    let expected = ["pending", "booting", "running_setup", "online", "shutting_down", "terminated"];
+    assert_eq!(waiting.map(InstanceStatus::as_str).collect::<Vec<_>>(), expected);
+    assert!(!only_waits(&online_record(), true), "a claim is to be followed");
+    let due = Instance { attached: Attached { due: true, ..Attached::default() }, ..online_record() };
+    assert!(!only_waits(&due, false), "so is what the API has attached");
+}
+
 mod registered {
     use super::*;
 

@@ -7,7 +7,7 @@ use strata_domain::tags::Tags;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, StackId};
 use strata_ports::{
     Clock, CommandKind, CommandRequest, CommandResult, Commands, Compute, ContainerInstance, Containers, Ec2Instance, LaunchSpec,
-    StackScope,
+    StackScope, StatusChecks,
 };
 use strata_triggers::{HintKind, Trigger, parse};
 
@@ -186,7 +186,7 @@ impl World {
     }
 
     pub(super) async fn ec2(&self, id: &Ec2InstanceId) -> Option<Ec2Instance> {
-        self.cloud.describe_instances(&self.scope, std::slice::from_ref(id)).await.unwrap().pop()
+        self.cloud.describe_instances(&self.scope, std::slice::from_ref(id), StatusChecks::Asked).await.unwrap().pop()
     }
 
     pub(super) async fn container(&self, host: &Ec2InstanceId) -> Option<ContainerInstance> {

@@ -13,7 +13,8 @@ use strata_ports::store::Listing;
 use strata_ports::{
     AlarmObservation, AlarmSpec, Alarms, Change, CloudError, ClusterView, CommandRequest, CommandResult, Commands, CommitError,
     Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, EcsService, EcsTask, EventOut, Events, Item,
-    ItemResult, Key, LaunchSpec, ModeScope, Modes, Objects, Pager, Ping, Ports, ScheduledEvent, StackScope, Store, StoreError,
+    ItemResult, Key, LaunchSpec, ModeScope, Modes, Objects, Pager, Ping, Ports, ScheduledEvent, StackScope, StatusChecks, Store,
+    StoreError,
 };
 
 use super::{Fault, Faulty, Kind, Moment};
@@ -91,8 +92,13 @@ impl Compute for Wrapped<dyn Compute> {
         self.faulty.run("ec2:RebootInstances", Kind::Writes, self.inner.reboot_instances(scope, ids)).await
     }
 
-    async fn describe_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<Ec2Instance>, CloudError> {
-        self.faulty.run("ec2:DescribeInstances", Kind::Reads, self.inner.describe_instances(scope, ids)).await
+    async fn describe_instances(
+        &self,
+        scope: &StackScope,
+        ids: &[Ec2InstanceId],
+        checks: StatusChecks,
+    ) -> Result<Vec<Ec2Instance>, CloudError> {
+        self.faulty.run("ec2:DescribeInstances", Kind::Reads, self.inner.describe_instances(scope, ids, checks)).await
     }
 
     async fn find_by_record(&self, scope: &StackScope, records: &[InstanceId]) -> Result<Vec<Ec2Instance>, CloudError> {

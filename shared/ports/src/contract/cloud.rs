@@ -7,7 +7,7 @@ use std::pin::Pin;
 use strata_domain::tags::Tags;
 use strata_domain::{InstanceId, LayerId};
 
-use crate::{AlarmSpec, Alarms, CloudError, Compute, Ec2Instance, Ec2State, LaunchSpec, StackScope, VolumeSpec};
+use crate::{AlarmSpec, Alarms, CloudError, Compute, Ec2Instance, Ec2State, LaunchSpec, StackScope, StatusChecks, VolumeSpec};
 
 /// Lets the world go on until nothing is under way.
 pub type Settle<'a> = &'a (dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> + Sync);
@@ -40,7 +40,8 @@ pub fn launch(record: &str, zone: &str) -> LaunchSpec {
 }
 
 async fn state(compute: &dyn Compute, scope: &StackScope, host: &Ec2Instance) -> Option<Ec2State> {
-    let found = compute.describe_instances(scope, std::slice::from_ref(&host.id)).await.expect("describe answers");
+    let found =
+        compute.describe_instances(scope, std::slice::from_ref(&host.id), StatusChecks::Asked).await.expect("describe answers");
     found.first().map(|i| i.state)
 }
 
@@ -81,7 +82,10 @@ pub async fn compute_contract_of(compute: &dyn Compute, scope: &StackScope, spec
     settle().await;
     let exceptions = async || compute.describe_exceptions(scope).await.expect("exceptions are described");
     assert!(exceptions().await.is_empty(), "what runs well is no exception");
-    let described = compute.describe_instances(scope, std::slice::from_ref(&host.id)).await.expect("describe answers");
+    let scheduled = compute.scheduled_events(scope).await.expect("what is scheduled is told");
+    assert!(scheduled.iter().all(|event| event.host != host.id), "nothing is scheduled for a new machine: {scheduled:?}");
+    let described =
+        compute.describe_instances(scope, std::slice::from_ref(&host.id), StatusChecks::Asked).await.expect("describe answers");
     let volumes = described[0].volumes.clone();
     assert_eq!(volumes.iter().map(|(_, mount)| mount.as_str()).collect::<Vec<_>>(), ["/data", "/logs"], "volumes are named");
     assert_eq!(described[0].instance_id.as_ref(), Some(&spec.instance_id));
@@ -104,7 +108,7 @@ pub async fn compute_contract_of(compute: &dyn Compute, scope: &StackScope, spec
     assert!(matches!(reboot[0].result, Err(CloudError::Wrong { .. })), "what is stopped cannot be rebooted");
     for _ in 0..2 {
         compute.set_instance_type(scope, &host.id, "c6i.large").await.expect("a stopped one takes another type");
-        let described = compute.describe_instances(scope, ids).await.expect("describe answers");
+        let described = compute.describe_instances(scope, ids, StatusChecks::Skipped).await.expect("describe answers");
         assert_eq!(described[0].instance_type, "c6i.large");
     }
     let nobody = strata_domain::Ec2InstanceId::from("i-0123456789abcdef0");
@@ -125,7 +129,10 @@ pub async fn compute_contract_of(compute: &dyn Compute, scope: &StackScope, spec
     assert!(early.iter().all(|r| matches!(r.result, Err(CloudError::RetryLater { .. }))), "an attached volume is for later");
 
     let unknown = strata_domain::Ec2InstanceId::from("i-0123456789abcdef0");
-    let found = compute.describe_instances(scope, &[unknown.clone(), host.id.clone()]).await.expect("unknown ids are no error");
+    let found = compute
+        .describe_instances(scope, &[unknown.clone(), host.id.clone()], StatusChecks::Asked)
+        .await
+        .expect("unknown ids are no error");
     assert_eq!(found.len(), 1, "unknown ids are left out");
     let mixed = compute.stop_instances(scope, &[unknown, host.id.clone()], true).await.expect("one bad id never spoils a batch");
     assert_eq!(mixed.iter().filter(|r| r.result.is_ok()).count(), 1, "each item has its own result");

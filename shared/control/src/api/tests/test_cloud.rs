@@ -135,7 +135,12 @@ impl Compute for TestCloud {
     async fn reboot_instances(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
         unused()
     }
-    async fn describe_instances(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Result<Vec<Ec2Instance>, CloudError> {
+    async fn describe_instances(
+        &self,
+        _: &StackScope,
+        _: &[Ec2InstanceId],
+        _: StatusChecks,
+    ) -> Result<Vec<Ec2Instance>, CloudError> {
         unused()
     }
     async fn find_by_record(&self, _: &StackScope, _: &[InstanceId]) -> Result<Vec<Ec2Instance>, CloudError> {

@@ -12,7 +12,7 @@ use strata_ports::{
     AddressView, AlarmObservation, AlarmSpec, Alarms, Attachments, Clock, CloudError, ClusterView, CommandKind, CommandRequest,
     CommandResult, CommandStatus, Commands, Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance,
     Ec2State, EcsService, EcsTask, EventOut, Events, HostView, ImageView, Inventory, ItemResult, LaunchSpec, ModeScope, Modes,
-    Pager, Ping, ScheduledEvent, SecurityGroupView, StackScope, VolumeSpec, VolumeView, VpcView,
+    Pager, Ping, ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, VolumeSpec, VolumeView, VpcView,
 };
 
 use crate::records::samples;
@@ -229,9 +229,15 @@ impl Compute for Cloud {
     ) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
         self.each("RebootInstances", ids, |_, _| {})
     }
-    async fn describe_instances(&self, _: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<Ec2Instance>, CloudError> {
+    async fn describe_instances(
+        &self,
+        _: &StackScope,
+        ids: &[Ec2InstanceId],
+        checks: StatusChecks,
+    ) -> Result<Vec<Ec2Instance>, CloudError> {
         self.call("DescribeInstances")?;
-        Ok(self.state().hosts.iter().map(|h| h.ec2.clone()).filter(|h| ids.contains(&h.id)).collect())
+        let shown = |h: &Host| Ec2Instance { impaired: h.ec2.impaired && checks == StatusChecks::Asked, ..h.ec2.clone() };
+        Ok(self.state().hosts.iter().filter(|h| ids.contains(&h.ec2.id)).map(shown).collect())
     }
     async fn find_by_record(&self, _: &StackScope, records: &[InstanceId]) -> Result<Vec<Ec2Instance>, CloudError> {
         self.call("DescribeInstancesByTag")?;

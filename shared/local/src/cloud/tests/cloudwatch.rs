@@ -150,6 +150,6 @@ async fn calls_take_their_latency_of_virtual_time() {
     let before = w.now();
     w.cloud.describe_exceptions(&w.scope).await.unwrap();
     assert_eq!(w.now().duration_since(before).as_millis(), 40);
-    Compute::describe_instances(&*w.cloud, &w.scope, &[]).await.unwrap();
+    Compute::describe_instances(&*w.cloud, &w.scope, &[], strata_ports::StatusChecks::Asked).await.unwrap();
     assert_eq!(w.now().duration_since(before).as_millis(), 40, "nothing to ask costs nothing");
 }
