@@ -1,5 +1,7 @@
 //! Commands on instances: which of an instance's commands is sent next, which never is, and how one ends [CMD-19, 20, 33..35].
 
+pub mod keeping;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::InstanceStatus;

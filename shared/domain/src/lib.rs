@@ -29,6 +29,7 @@ pub mod secret;
 pub mod security_groups;
 pub mod service_role;
 pub mod settings;
+pub mod snapshot;
 pub mod start_retries;
 pub mod status;
 pub mod tags;

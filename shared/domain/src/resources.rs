@@ -5,6 +5,7 @@
 //! that tie and untie give all the records that change.
 
 mod error;
+pub mod on_host;
 #[cfg(test)]
 mod tests;
 

@@ -28,6 +28,9 @@ pub struct Settings {
     /// ARNs of target groups that the layer's online hosts are registered with, by instance id. Only the layer's own hosts are ever taken out of
     /// them, so a group may be shared with ECS and others. Each once, at most 8. Default: none.
     pub target_groups: Vec<String>,
+    /// Whether its online hosts list all online instances of the stack in `/etc/hosts`, and are told by a Configure run whenever one comes or
+    /// goes [INST-63]. Default false, since that is a command on each of them.
+    pub hosts_file: bool,
 }
 
 /// So many target groups: each costs calls whenever a host comes or goes.

@@ -1,13 +1,16 @@
 //! SSM: commands on hosts, how long they take and what they come to.
 //!
 //! Parameters that mean something here: Setup's `cluster` (an ARN; without one the host joins none) and `install_updates` (`true`:
-//! updates first), Update's `allow_reboot` (`false`: none even if needed). Others are accepted and ignored.
+//! updates first) and `volumes` (a list as the document reads it: each must be attached), Update's `allow_reboot` (`false`: none even if
+//! needed). Others are accepted and ignored.
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use strata_domain::{ClusterArn, SsmCommandId};
+use strata_domain::{ClusterArn, Ec2InstanceId, SsmCommandId};
 use strata_ports::commands::log_folder;
 use strata_ports::{CloudError, CommandKind, CommandRequest, CommandResult, CommandStatus, Ec2State};
 use strata_triggers::emit;
@@ -197,8 +200,10 @@ impl State {
         let fails = rng::chance(&mut self.streams.ssm, self.config.ssm.setup_fail_per_mille);
         let Some(command) = self.ssm.commands.get(&no) else { return };
         let cluster = command.parameter("cluster").map(ClusterArn::from);
+        let missing = command.parameter("volumes").and_then(|list| self.not_attached(&command.request.host, list));
         let done = match cluster {
             _ if fails => Err("E: the package manager could not reach its repository".to_owned()),
+            _ if missing.is_some() => Err(missing.unwrap_or_default()),
             None => Ok("set up, no cluster".to_owned()),
             Some(cluster) => self.join_cluster(host, &cluster),
         };
@@ -206,6 +211,21 @@ impl State {
             Ok(line) => self.set_command(no, CommandStatus::Success, Some(0), &format!("{line}{}", self.hooks())),
             Err(line) => self.set_command(no, CommandStatus::Failed, Some(1), &line),
         }
+    }
+
+    /// What Setup says of the first volume that it is told to mount and that is not attached to its host [EBS-29].
+    fn not_attached(&self, host: &Ec2InstanceId, list: &str) -> Option<String> {
+        if list == "none" {
+            return None;
+        }
+        let decoded = BASE64_STANDARD.decode(list).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let Some(lines) = decoded.as_deref().and_then(|text| text.strip_prefix("strata-volumes 1\n")) else {
+            return Some("the list of volumes is in no known form; nothing was mounted".to_owned());
+        };
+        let here = self.volumes_of(host);
+        let mut wanted = lines.lines().filter_map(|line| line.split(' ').next());
+        let missing = wanted.find(|id| !here.iter().any(|volume| volume.id == *id))?;
+        Some(format!("the volume {missing} did not appear within 300 s"))
     }
 
     /// The ECS agent is restarted: one that was stuck is connected again, one whose network is gone is not. Without its container instance it

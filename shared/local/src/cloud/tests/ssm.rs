@@ -84,6 +84,44 @@ async fn setup_fails_by_chance_or_for_want_of_the_cluster_and_registers_nothing(
     }
 }
 
+/// [EBS-29]: the documents' own tests say how; here a volume that is not at the machine is the one that never appears.
+#[tokio::test(start_paused = true)]
+async fn ebs_29_setup_fails_for_want_of_a_volume_that_it_is_told_to_mount() {
+    use base64::Engine;
+    let mut w = World::new(config());
+    let volume = strata_ports::VolumeSpec {
+        mount_point: "/data".to_owned(),
+        size: 10,
+        volume_type: "gp3".to_owned(),
+        iops: None,
+        encrypted: true,
+        device: "/dev/sdi".to_owned(),
+    };
+    let spec = strata_ports::LaunchSpec { volumes: vec![volume], ..w.spec("web1", "a") };
+    let host = w.cloud.run_instance(&w.scope, &spec).await.unwrap();
+    w.pass(80).await;
+    let own = host.volumes[0].0.clone();
+    let list = |ids: &[&str]| {
+        let lines: String = ids.iter().map(|id| format!("{id} /dev/sdi /{id}\n")).collect();
+        base64::prelude::BASE64_STANDARD.encode(format!("strata-volumes 1\n{lines}"))
+    };
+    let missing = "the volume vol-other did not appear within 300 s";
+    for (nonce, volumes, line) in [
+        ("a", list(&[&own]), None),
+        ("b", list(&[&own, "vol-other"]), Some(missing)),
+        ("c", "none".to_owned(), None),
+        ("d", "bm8=".to_owned(), Some("the list of volumes is in no known form; nothing was mounted")),
+    ] {
+        let mut request = w.command(CommandKind::Setup, &host.id, nonce);
+        request.parameters.push(("volumes".to_owned(), volumes));
+        let command = w.send(&request).await;
+        w.pass(101).await;
+        let result = w.result(&command).await;
+        assert_eq!(result.status, if line.is_some() { CommandStatus::Failed } else { CommandStatus::Success }, "{result:?}");
+        assert_eq!(line.unwrap_or(&result.last_line), result.last_line);
+    }
+}
+
 /// [ECS-64] step 5, [ECS-67].
 #[tokio::test(start_paused = true)]
 async fn ecs_67_setup_leaves_an_agent_in_the_right_cluster_alone_and_fails_on_one_in_another() {
