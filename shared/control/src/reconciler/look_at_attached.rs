@@ -23,6 +23,8 @@ fn needs(record: &Instance, is_claimed: bool) -> AttachedNeeds {
     AttachedNeeds {
         balancers: is_due
             || (record.status == S::Online && is_claimed)
+            // A Setup that was asked for; on the way up none has it yet.
+            || (record.status == S::RunningSetup && record.has_been_online)
             || matches!(record.status, S::Stopping | S::Terminating | S::Terminated | S::Unassigning | S::Deregistering),
         address: record.elastic_ip.is_some() && (is_due || matches!(record.status, S::Booting | S::RunningSetup)),
         volumes: record.status == S::Booting && !record.volumes.is_empty(),

@@ -192,6 +192,10 @@ pub(super) fn running_setup(x: &Look<'_>) -> Step {
     if x.record.setup_command.is_none() && x.now < deadline {
         return Step::act(Action::SendSetup, "Setup is due");
     }
+    // A Setup that was asked for takes a host out of service; an ELB that does not obey makes it no failure [INST-42].
+    if attached::is_registered(x) && x.now < deadline {
+        return Step::act(Action::LeaveBalancers, "it is set up again, and out of service meanwhile");
+    }
     let in_time = |why: &str| match x.now < deadline {
         true => Step::wait(deadline, why),
         false => fail(x.record, InstanceStatus::SetupFailed, format!("{why} after {}", spoken(x.rules.setup_timeout))),

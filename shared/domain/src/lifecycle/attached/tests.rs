@@ -41,6 +41,22 @@ mod load_balancers {
         check_with(&joined, &well_with(120, balancers(false, true, false)), &BALANCED(), 121, "settled");
     }
 
+    /// [INST-42]
+    #[test]
+    fn inst_42_a_setup_that_was_asked_for_leaves_the_load_balancers_and_comes_back() {
+        let setup = Instance { status: InstanceStatus::RunningSetup, setup_command: Some("setup".into()), ..online_record() };
+        let seen = |b, run| Observed { setup: Some(run), ..well_with(0, b) };
+        let registered = balancers(false, true, false);
+        check_with(&setup, &seen(registered, RunSeen::Running), &BALANCED(), 1, "act LeaveBalancers");
+        check_with(&setup, &seen(registered, RunSeen::Running), &Rules::default(), 1, "wait");
+        check_with(&setup, &seen(balancers(true, false, true), RunSeen::Running), &BALANCED(), 2, "wait");
+        check_with(&setup, &seen(balancers(true, false, false), RunSeen::Success), &BALANCED(), 3, "move online");
+        // One that ELB does not let go is no failure of its Setup.
+        check_with(&setup, &seen(registered, RunSeen::Success), &BALANCED(), 1199, "act LeaveBalancers");
+        check_with(&setup, &seen(registered, RunSeen::Success), &BALANCED(), 1200, "move online");
+        check_with(&setup, &seen(BalancersSeen::Unknown, RunSeen::Success), &BALANCED(), 3, "move online");
+    }
+
     /// [ELB-9]
     #[test]
     fn elb_9_a_host_that_somebody_took_out_stays_out_until_it_is_due_again() {
