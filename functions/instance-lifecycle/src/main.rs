@@ -12,6 +12,7 @@ use strata_aws::inventory::Ec2Inventory;
 use strata_aws::lambda::{run, telling};
 use strata_aws::load_balancers::ElbLoadBalancers;
 use strata_aws::modes::SsmModes;
+use strata_aws::objects::S3Objects;
 use strata_aws::pager::SnsPager;
 use strata_aws::store::DynamoStore;
 use strata_aws::{Base, SettingsError};
@@ -38,7 +39,7 @@ fn wire(base: &Base) -> Result<Deps, SettingsError> {
         pager: Arc::new(SnsPager::new(base)?),
         events: Arc::new(EventBridgeEvents::new(base)),
         modes: Arc::new(SsmModes::new(base)),
-        objects: Arc::new(Absent),
+        objects: Arc::new(S3Objects::new(base)?),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
     }))

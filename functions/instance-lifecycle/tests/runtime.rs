@@ -26,5 +26,5 @@ fn the_binary_answers_its_own_event_and_refuses_a_foreign_one() {
 #[test]
 fn a_bad_deployment_is_told_in_one_line_fails_the_invocation_and_changes_nothing() {
     let event = include_bytes!("../../../events/schedule-tick.json");
-    Deployed { binary: BINARY, event, needs: &["STRATA_TOPIC_ARN"] }.check();
+    Deployed { binary: BINARY, event, needs: &["STRATA_BUCKET", "STRATA_TOPIC_ARN"] }.check();
 }

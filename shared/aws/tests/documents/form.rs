@@ -39,6 +39,8 @@ fn what_documents_share_is_the_same_in_all_of_them() {
     let of = |name: &str, what: &str| part(&script(name), what).to_owned();
     for (what, names) in [
         ("run once", &["configure", "reconnect", "recipes", "shutdown", "update", "users"][..]),
+        ("snapshot", &["configure", "recipes", "shutdown"]),
+        ("hosts", &["configure"]),
         ("hooks", &["configure", "recipes", "shutdown"]),
         ("packages", &["configure", "recipes", "update"]),
         ("logs", &["configure"]),
@@ -89,16 +91,19 @@ fn what_is_sent_is_declared() {
         "users_revision",
         "stack_id",
         "instance_metrics",
+        "volumes",
         "logs",
+        "snapshot",
+        "hosts_file",
     ];
     let sent: [(&str, &[&str]); 7] = [
         ("reconnect", &["hostname", "cluster", "clear_agent_state"]),
         ("setup", &setup),
-        ("shutdown", &["hostname"]),
-        ("configure", &["hostname", "logs"]),
-        ("recipes", &["hostname", "command", "recipes", "packages"]),
+        ("shutdown", &["hostname", "instance_id", "snapshot"]),
+        ("configure", &["hostname", "instance_id", "logs", "snapshot", "hosts_file"]),
+        ("recipes", &["hostname", "instance_id", "command", "recipes", "packages", "snapshot"]),
         ("users", &["hostname", "users", "users_revision"]),
-        ("update", &["allow_reboot"]),
+        ("update", &["allow_reboot", "upgrade_os_to"]),
     ];
     for (document, names) in sent {
         let declared: Vec<String> = parameters(document).into_iter().map(|(name, _)| name).collect();

@@ -79,6 +79,10 @@ impl Host {
             "userdel",
             "usermod",
             "visudo",
+            "blkid",
+            "findmnt",
+            "mkfs.xfs",
+            "mount",
         ] {
             host.program(name, "");
         }

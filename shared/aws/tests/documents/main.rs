@@ -11,5 +11,7 @@ mod once;
 mod recipes;
 mod reconnect;
 mod setup;
+mod snapshot;
 mod update;
 mod users;
+mod volumes;

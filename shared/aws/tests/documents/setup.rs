@@ -89,6 +89,61 @@ fn an_agent_that_never_answers_fails_setup_after_three_hundred_looks() {
     assert_eq!(host.calls("sleep 1").len(), 299);
 }
 
+/// [INST-11] [LIFE-1]: what is built in comes first, then what is the owner's. Our choice: the agent joins its cluster after the Setup hooks, so
+/// that a host is ready before tasks come.
+#[test]
+fn inst_11_setup_goes_by_updates_cookbooks_setup_agent_and_deploy() {
+    let host = Host::new(AL2023);
+    with_agent(&host, "shop");
+    for event in ["cookbooks", "setup", "deploy"] {
+        host.hook(event, &format!("echo 'hook {event}' >>\"$STRATA_ROOT/calls\""));
+    }
+    let given = |nonce| [("Nonce", nonce), ("Hostname", "web1"), ("InstallUpdates", "true"), ("Cluster", CLUSTER)];
+    let steps = || {
+        let calls = host.read("calls");
+        let told = ["dnf -y upgrade", "hostnamectl", "hook", "systemctl restart"];
+        let of = |call: &str| told.iter().any(|beginning| call.starts_with(beginning)).then(|| call.to_owned());
+        calls.lines().filter_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(host.run("setup", &given("1")).0, 0);
+    let first = [
+        "dnf -y upgrade --releasever=latest",
+        "hostnamectl set-hostname web1",
+        "hook cookbooks",
+        "hook setup",
+        "systemctl restart --no-block ecs",
+        "hook deploy",
+    ];
+    assert_eq!(steps(), first);
+    // A restart: the machine has its cookbooks, and its agent has gone down with it.
+    fs::remove_file(host.path("calls")).unwrap();
+    fs::remove_file(host.path("up")).unwrap();
+    assert_eq!(host.run("setup", &given("2")).0, 0);
+    assert_eq!(steps(), first.into_iter().filter(|step| *step != "hook cookbooks").collect::<Vec<_>>());
+}
+
+#[test]
+fn cookbooks_that_could_not_be_fetched_are_fetched_by_the_next_setup() {
+    let host = Host::new(AL2023);
+    host.hook("cookbooks", "exit 3");
+    let (code, said) = host.run("setup", &[("Nonce", "1")]);
+    assert!(code == 1 && said.contains("ended with exit code 3"), "{said}");
+    host.hook("cookbooks", "echo fetched >>\"$STRATA_ROOT/ran\"");
+    for nonce in ["2", "3"] {
+        assert_eq!(host.run("setup", &[("Nonce", nonce)]).0, 0);
+    }
+    assert_eq!(host.read("ran"), "fetched\n");
+}
+
+/// [LIFE-1]: for Configure and Shutdown.
+#[test]
+fn life_1_what_is_built_in_into_an_event_comes_before_its_hooks() {
+    let host = Host::new(AL2023);
+    host.hook("shutdown", "echo 'hook shutdown' >>\"$STRATA_ROOT/calls\"");
+    assert_eq!(host.run("shutdown", &[("Nonce", "1")]).0, 0);
+    assert_eq!(host.read("calls"), "systemctl disable --now strata-metrics.timer\nhook shutdown\n");
+}
+
 #[test]
 fn hooks_run_at_their_event_and_a_failed_one_fails_it() {
     let host = Host::new(AL2023);

@@ -163,6 +163,17 @@ fn machines_write_logs_of_commands_and_read_none() {
     );
 }
 
+/// [CWL-5], the template's profile: one of the user's own is the user's to widen.
+#[test]
+fn cwl_5_machines_may_ship_logs_into_whatever_group_their_layer_names() {
+    let role = &resources(&[])["InstanceRole"];
+    let ask = |action: &str, group: &str| allows(role, &Question::new(action, arn("logs", &format!("log-group:{group}"))));
+    for action in ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"] {
+        assert!(ask(action, "/shop/web/access"), "{action}");
+    }
+    assert!(!ask("logs:DeleteLogGroup", "/shop/web/access") && !ask("logs:GetLogEvents", "/shop/web/access"));
+}
+
 #[test]
 fn only_our_documents_run_and_only_on_our_machines() {
     const OURS: [&str; 7] = [

@@ -1,11 +1,12 @@
 //! The Configure event: a run on each online host of a stack that has a hook for it [LIFE].
 //!
 //! Our choice: causes are gathered until the tick, which makes one run of all of them; and a run is only made where the host has said, in
-//! the last line of its latest run, that it has a hook. So a thousand hosts that come up are not a million commands.
+//! the last line of its latest run, that it has a hook, or its layer asks for a hosts file [INST-63]. So a thousand hosts that come up are not a million commands.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strata_domain::model::Instance;
+use strata_domain::model::{Instance, Layer};
+use strata_domain::settings::Settings;
 use strata_domain::{CommandId, InstanceId, InstanceStatus, LayerId, StackId};
 use strata_ports::store::{Listing, MAX_CHANGES};
 use strata_ports::{Change, HandlerError, Item, keys};
@@ -46,13 +47,15 @@ impl CommandRunner {
         Ok(())
     }
 
-    /// The instances that a stack's causes are about: members of layers whose logs have changed, and for any other cause those with a hook.
+    /// The instances that a stack's causes are about: members of layers whose logs have changed, and for any other cause those with a hook or a
+    /// hosts file.
     async fn targets(&self, stack: &StackId, due: &[Item]) -> Result<BTreeSet<InstanceId>, HandlerError> {
         let layer = |item: &Item| item.key.sk.split_once('#')?.1.strip_prefix(keys::CONFIGURE_DUE_LAYER).map(LayerId::from);
-        let layers: BTreeSet<LayerId> = due.iter().filter_map(layer).collect();
+        let mut layers: BTreeSet<LayerId> = due.iter().filter_map(layer).collect();
         let mut targets = BTreeSet::new();
         if due.iter().any(|item| layer(item).is_none()) {
             targets.extend(self.with_hook(stack).await?);
+            layers.extend(self.with_hosts_file(stack).await?);
         }
         if !layers.is_empty() {
             for item in self.ports.store.list(&Listing::of(keys::stack_pk(stack), keys::INSTANCE)).await? {
@@ -63,6 +66,18 @@ impl CommandRunner {
             }
         }
         Ok(targets)
+    }
+
+    /// The layers of a stack that ask for a hosts file [INST-63].
+    async fn with_hosts_file(&self, stack: &StackId) -> Result<Vec<LayerId>, HandlerError> {
+        let mut found = Vec::new();
+        for item in self.ports.store.list(&Listing::of(keys::stack_pk(stack), keys::LAYER)).await? {
+            let layer: Layer = item.decode()?;
+            if Settings::from_custom_json(layer.custom_json.as_deref()).is_ok_and(|settings| settings.hosts_file) {
+                found.push(layer.id);
+            }
+        }
+        Ok(found)
     }
 
     /// The instances of a stack that have said that they have a hook.

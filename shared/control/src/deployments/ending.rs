@@ -52,6 +52,7 @@ impl StackRun<'_> {
         if let Some(instance) = instance {
             changes.extend(self.hooks_change(&done, instance, &changes).await?);
         }
+        changes.extend(self.old_commands_changes(&done, &command.key).await?);
         changes.extend(told_of_users.changes());
         changes.extend(told.changes());
         if !committed(self.ports.store.commit(changes).await)? {

@@ -7,8 +7,10 @@
 
 mod configure;
 mod ending;
+mod keeping;
 mod queue;
 mod request;
+pub(crate) mod snapshot;
 #[cfg(test)]
 mod tests;
 pub(crate) mod users;
@@ -76,11 +78,21 @@ impl CommandRunner {
             }
             open.insert((owner.stack_id, id));
         }
+        // What has ended first: a host that has just come online has said in the last line of its Setup that it has a hook, and the Configure
+        // of its own coming is for it as well [LIFE-2].
+        let pending = self.pending("").await?;
+        let known: BTreeSet<CommandId> = pending.iter().map(|one| one.command_id.clone()).collect();
+        let mut decisions = self.run(pending, open, trigger).await?;
         for made in [self.sync_users().await, self.retry_users().await, self.configure().await] {
             failed = failed.or(made.err());
         }
-        let pending = self.pending("").await?;
-        let decisions = self.run(pending, open, trigger).await?;
+        let mut pending = self.pending("").await?;
+        let is_new = |one: &Pending| !known.contains(&one.command_id);
+        let with_new: BTreeSet<InstanceId> =
+            pending.iter().filter(|one| is_new(one)).map(|one| one.pointer.instance_id.clone()).collect();
+        // A host's commands are one queue.
+        pending.retain(|one| with_new.contains(&one.pointer.instance_id));
+        decisions.extend(self.run(pending, BTreeSet::new(), trigger).await?);
         failed.map_or(Ok(decisions), Err)
     }
 

@@ -9,11 +9,13 @@ use strata_domain::model::Instance;
 use strata_domain::{DeploymentId, InstanceId, InstanceStatus, SsmCommandId};
 use strata_ports::{CloudError, CommandResult, CommandStatus, HandlerError, Ports, StoreError, keys};
 
-use super::request::request;
+use super::request::{News, request};
+use super::snapshot::Snapshots;
 use super::users::UsersList;
 use super::{Pending, rewritten};
 use crate::reconciler::round::committed;
 use crate::reconciler::view::StackView;
+use crate::reconciler::volumes::mounts_of;
 use crate::records::{Command, Deployment, Stored, busy_changes, configure_due_change};
 use crate::status_change::move_status;
 
@@ -30,6 +32,7 @@ pub(super) struct StackRun<'a> {
     /// Deployments of which a command has ended.
     pub(super) ended: BTreeSet<DeploymentId>,
     deployments: BTreeMap<DeploymentId, Option<Deployment>>,
+    snapshots: Snapshots,
     /// SSM wants to be left alone for now.
     is_throttled: bool,
     failed: Option<HandlerError>,
@@ -37,7 +40,15 @@ pub(super) struct StackRun<'a> {
 
 impl<'a> StackRun<'a> {
     pub(super) fn new(ports: &'a Ports, view: StackView) -> Self {
-        Self { ports, view, ended: BTreeSet::new(), deployments: BTreeMap::new(), is_throttled: false, failed: None }
+        Self {
+            ports,
+            view,
+            ended: BTreeSet::new(),
+            deployments: BTreeMap::new(),
+            snapshots: Snapshots::default(),
+            is_throttled: false,
+            failed: None,
+        }
     }
 
     pub(super) fn into_ended(self) -> Result<BTreeSet<DeploymentId>, HandlerError> {
@@ -141,12 +152,23 @@ impl<'a> StackRun<'a> {
             return Ok(false);
         }
         let deployment = self.deployment_of(&entry.command.record).await?;
-        let users = self.users_for(&entry.command.record, now).await?;
-        if users.as_ref().is_some_and(|users| !users.fits()) {
+        let mut news = self.news_for(&entry.command.record, &instance.record, now).await?;
+        if news.users.as_ref().is_some_and(|users| !users.fits()) {
             let why = "the stack has more users with SSH access than a command can carry";
             return self.finish(entry, End::Failed, None, Some(instance), Some(why)).await;
         }
-        let run = (&entry.command.record, deployment.as_ref(), users.as_ref());
+        let command = &entry.command.record;
+        if takes_snapshot(&command.command_type) && instance.record.ec2_instance_id.is_some() {
+            let of = (&*command.command_type, deployment.as_ref(), &*command.nonce());
+            news.snapshot = match self.snapshots.parameter(self.ports, &self.view, &instance.record, of).await {
+                Ok(snapshot) => snapshot,
+                Err(error) => {
+                    tracing::warn!(command.id = %command.id, error = %error, "a command waits for its snapshot of the stack");
+                    return Ok(false);
+                }
+            };
+        }
+        let run = (command, deployment.as_ref(), &news);
         let Some(request) = request(&self.view, &instance.record, run) else {
             let why = "there is no machine that a command could reach";
             return self.finish(entry, End::Skipped, None, Some(instance), Some(why)).await;
@@ -205,12 +227,17 @@ impl<'a> StackRun<'a> {
         Ok(())
     }
 
-    /// Who is to be told to the host: read anew for each command. A change after that makes a command of its own, which waits for this one.
-    async fn users_for(&self, command: &Command, now: Timestamp) -> Result<Option<UsersList>, StoreError> {
-        match command.command_type.as_str() {
-            SYNC_USERS | "setup" => Ok(Some(UsersList::read(&*self.ports.store, &self.view.stack.id, now).await?)),
-            _ => Ok(None),
-        }
+    /// What is to be told to the host: read anew for each command. A change of users after that makes a command of its own, which waits for
+    /// this one; volumes change while the host is stopped only.
+    async fn news_for(&self, command: &Command, instance: &Instance, now: Timestamp) -> Result<News, StoreError> {
+        let store = &*self.ports.store;
+        let (users, volumes) = match command.command_type.as_str() {
+            "setup" => (true, Some(mounts_of(store, instance).await?)),
+            SYNC_USERS => (true, None),
+            _ => (false, None),
+        };
+        let users = if users { Some(UsersList::read(store, &self.view.stack.id, now).await?) } else { None };
+        Ok(News { users, volumes, snapshot: None })
     }
 
     async fn deployment_of(&mut self, command: &Command) -> Result<Option<Deployment>, StoreError> {
@@ -223,6 +250,11 @@ impl<'a> StackRun<'a> {
         self.deployments.insert(id.clone(), found.clone());
         Ok(found)
     }
+}
+
+/// Whether a command's run may come to a script of the host's owner.
+fn takes_snapshot(command_type: &str) -> bool {
+    !matches!(command_type, SYNC_USERS | "update_dependencies" | "install_dependencies")
 }
 
 fn queued<'a>(command: &'a Command, result: Option<&CommandResult>) -> Queued<'a> {

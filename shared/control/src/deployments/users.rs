@@ -9,7 +9,7 @@ use strata_domain::decision::{Severity, Verdict};
 use strata_domain::model::{Instance, UserProfile};
 use strata_domain::pages::PageKind;
 use strata_domain::permissions::Permission;
-use strata_domain::users::{list_of, on_hosts};
+use strata_domain::users::{HostUser, list_of, on_hosts};
 use strata_domain::{CommandId, InstanceId, StackId};
 use strata_ports::store::Listing;
 use strata_ports::{Change, Expect, HandlerError, Item, Key, Store, StoreError, Told, keys};
@@ -43,15 +43,7 @@ impl UsersList {
     /// # Errors
     /// [`StoreError`]: nothing is known; a host must not be told of fewer users than there are.
     pub(crate) async fn read(store: &dyn Store, stack: &StackId, now: Timestamp) -> Result<Self, StoreError> {
-        let mut users = Vec::new();
-        for item in store.list(&Listing::of(keys::stack_pk(stack), keys::PERMISSION)).await? {
-            let permission: Permission = item.decode()?;
-            if !permission.allow_ssh {
-                continue;
-            }
-            let Some(item) = store.get(&keys::user(&permission.iam_user_arn)).await? else { continue };
-            users.extend(on_hosts(&item.decode::<UserProfile>()?, &permission));
-        }
+        let users = host_users(store, stack).await?;
         Ok(Self { text: BASE64_STANDARD.encode(list_of(&users)), revision: now.as_millisecond() })
     }
 
@@ -67,6 +59,23 @@ impl UsersList {
         }
         vec![("users".to_owned(), self.text.clone()), ("users_revision".to_owned(), self.revision.to_string())]
     }
+}
+
+/// Who has SSH access to a stack now.
+///
+/// # Errors
+/// [`StoreError`]: nothing is known.
+pub(super) async fn host_users(store: &dyn Store, stack: &StackId) -> Result<Vec<HostUser>, StoreError> {
+    let mut users = Vec::new();
+    for item in store.list(&Listing::of(keys::stack_pk(stack), keys::PERMISSION)).await? {
+        let permission: Permission = item.decode()?;
+        if !permission.allow_ssh {
+            continue;
+        }
+        let Some(item) = store.get(&keys::user(&permission.iam_user_arn)).await? else { continue };
+        users.extend(on_hosts(&item.decode::<UserProfile>()?, &permission));
+    }
+    Ok(users)
 }
 
 /// A host whose users are not in step, at `keys::users_behind`.

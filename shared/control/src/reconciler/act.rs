@@ -14,11 +14,13 @@ use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId}
 use strata_ports::{Change, CloudError, CommandRequest, CommitError, ContainerInstanceState, Expect, ItemResult, Ports, keys};
 
 use super::Config;
-use super::launch::{launch_spec, reconnect_request, setup_request, shutdown_request};
+use super::balancers::unread;
+use super::launch::{SetupNews, launch_spec, reconnect_request, setup_nonce, setup_request, shutdown_nonce, shutdown_request};
 use super::observe::host;
 use super::view::StackView;
-use super::volumes::devices_of;
+use super::volumes::{devices_of, mounts_of};
 use super::write::Write;
+use crate::deployments::snapshot::Snapshots;
 use crate::deployments::users::UsersList;
 use crate::records::Stored;
 
@@ -142,6 +144,7 @@ impl Actor<'_> {
     async fn one_by_one(&self, action: Action, items: &[Stored<Instance>]) -> Vec<Next> {
         let mut next = Vec::with_capacity(items.len());
         let mut is_throttled = false;
+        let mut snapshots = Snapshots::default();
         let users = match action {
             Action::SendSetup => match UsersList::read(&*self.ports.store, &self.view.stack.id, self.now).await {
                 Ok(users) => Some(users),
@@ -157,8 +160,8 @@ impl Actor<'_> {
             }
             let result = match action {
                 Action::SetType => self.set_type(item).await,
-                Action::SendSetup => self.send_setup(item, users.as_ref()).await,
-                Action::SendShutdown => self.send_shutdown(item).await,
+                Action::SendSetup => self.send_setup(item, users.as_ref(), &mut snapshots).await,
+                Action::SendShutdown => self.send_shutdown(item, &mut snapshots).await,
                 Action::RestartAgent => self.restart_agent(item).await,
                 Action::StopTasks { daemon } => self.stop_tasks(item, daemon).await,
                 Action::Deregister => self.deregister(item).await,
@@ -376,13 +379,24 @@ impl Actor<'_> {
         }
     }
 
-    async fn send_setup(&self, item: &Stored<Instance>, users: Option<&UsersList>) -> Result<Next, CloudError> {
-        let command = self.send(setup_request(self.view, &item.record, users, self.config)).await?;
+    async fn send_setup(
+        &self,
+        item: &Stored<Instance>,
+        users: Option<&UsersList>,
+        snapshots: &mut Snapshots,
+    ) -> Result<Next, CloudError> {
+        let volumes = mounts_of(&*self.ports.store, &item.record).await.map_err(unread)?;
+        let run = ("setup", None, &*setup_nonce(&item.record));
+        let snapshot = snapshots.parameter(self.ports, self.view, &item.record, run).await?;
+        let told = SetupNews { users, volumes, snapshot };
+        let command = self.send(setup_request(self.view, &item.record, &told, self.config)).await?;
         Ok(write_step(item, on_setup_sent(&item.record, command), true))
     }
 
-    async fn send_shutdown(&self, item: &Stored<Instance>) -> Result<Next, CloudError> {
-        let command = self.send(shutdown_request(self.view, &item.record)).await?;
+    async fn send_shutdown(&self, item: &Stored<Instance>, snapshots: &mut Snapshots) -> Result<Next, CloudError> {
+        let run = ("shutdown", None, &*shutdown_nonce(&item.record));
+        let snapshot = snapshots.parameter(self.ports, self.view, &item.record, run).await?;
+        let command = self.send(shutdown_request(self.view, &item.record, snapshot)).await?;
         let after = on_shutdown_sent(&item.record, command);
         Ok(Next::Write { write: Box::new(Write::note(item, after, "the Shutdown event is sent")), rest: true })
     }

@@ -37,7 +37,7 @@ impl Synced {
 }
 
 /// A store that does not answer now does at the next look.
-pub(super) fn unread(error: StoreError) -> CloudError {
+pub(crate) fn unread(error: StoreError) -> CloudError {
     CloudError::RetryLater { action: "store", why: error.to_string() }
 }
 

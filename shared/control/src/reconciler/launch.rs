@@ -74,9 +74,13 @@ pub(super) fn launch_spec(
     })
 }
 
-/// One volume for each configuration of its layers [EBS-16], under a device name of its own.
+/// One volume for each configuration of its layers [EBS-16], under a device name of its own. An instance that has been in service has had its
+/// volumes: what is added to its layers later is for others [EBS-17].
 fn volumes_of_layers(view: &StackView, record: &Instance, mut taken: Vec<String>) -> Result<Vec<VolumeSpec>, CloudError> {
     let mut volumes = Vec::new();
+    if record.volumes_noted_of.is_some() {
+        return Ok(volumes);
+    }
     let wanted = view.layers_of(record).flat_map(|layer| &layer.volume_configurations);
     // A volume that the record has already keeps its place and its data [EBS-19].
     for volume in wanted.filter(|wanted| !record.volumes.iter().any(|known| known.mount_point == wanted.mount_point)) {
@@ -104,16 +108,16 @@ fn volumes_of_layers(view: &StackView, record: &Instance, mut taken: Vec<String>
 pub(super) fn setup_request(
     view: &StackView,
     record: &Instance,
-    users: Option<&UsersList>,
+    told: &SetupNews<'_>,
     config: &Config,
 ) -> Option<CommandRequest> {
     // A machine that runs already is not updated [REG-8], and its ECS agent stays where it is [ECS-67].
     let is_booting = !matches!(record.status, InstanceStatus::Registering | InstanceStatus::Assigning);
     Some(CommandRequest {
-        nonce: format!("setup-{}", record.launch_token()),
+        nonce: setup_nonce(record),
         kind: CommandKind::Setup,
         host: record.ec2_instance_id.clone()?,
-        parameters: setup_parameters(view, record, users, is_booting),
+        parameters: setup_parameters(view, record, told, is_booting),
         timeout_seconds: u32::try_from(config.setup_timeout.as_secs()).unwrap_or(u32::MAX),
     })
 }
@@ -126,11 +130,26 @@ pub(crate) fn logs_of(view: &StackView, record: &Instance) -> (String, String) {
     ("logs".to_owned(), encoded.unwrap_or_else(|| "none".to_owned()))
 }
 
+/// What is read anew for each Setup run.
+pub(crate) struct SetupNews<'a> {
+    /// Who has SSH access [SSH-10]; without it users stay as they are.
+    pub(crate) users: Option<&'a UsersList>,
+    /// What the host mounts, as [`mounts_of`](super::volumes::mounts_of) gives it.
+    pub(crate) volumes: String,
+    /// The stack as scripts see it, as [`Snapshots`](crate::deployments::snapshot::Snapshots) give it.
+    pub(crate) snapshot: Option<String>,
+}
+
+/// Whether the host lists the stack's online instances, as Setup and Configure are told [INST-63].
+pub(crate) fn hosts_file_of(view: &StackView, record: &Instance) -> (String, String) {
+    ("hosts_file".to_owned(), view.has_hosts_file(record).to_string())
+}
+
 /// What Setup is told. Only one that is part of a boot installs updates [SEC-6] and clears what the ECS agent remembers.
 pub(crate) fn setup_parameters(
     view: &StackView,
     record: &Instance,
-    users: Option<&UsersList>,
+    told: &SetupNews<'_>,
     is_booting: bool,
 ) -> Vec<(String, String)> {
     let installs_updates =
@@ -145,8 +164,11 @@ pub(crate) fn setup_parameters(
         ("layer_ids".to_owned(), record.layer_ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(",")),
     ];
     parameters.push(logs_of(view, record));
+    parameters.push(hosts_file_of(view, record));
+    parameters.push(("volumes".to_owned(), told.volumes.clone()));
+    parameters.extend(told.snapshot.clone().map(|snapshot| ("snapshot".to_owned(), snapshot)));
     // Changes while it was down [SSH-10].
-    parameters.extend(users.map(UsersList::parameters).unwrap_or_default());
+    parameters.extend(told.users.map(UsersList::parameters).unwrap_or_default());
     if let Some(cluster) = view.cluster_of(record) {
         parameters.push(("cluster".to_owned(), cluster.to_string()));
         // Every start follows a deregistration, so the agent's old checkpoint must go [ECS-124]; a reboot runs no Setup.
@@ -169,14 +191,31 @@ pub(super) fn reconnect_request(view: &StackView, record: &Instance, is_register
     })
 }
 
+/// What every run of scripts is told: whom it is about, and of the stack around it.
+pub(crate) fn for_scripts(record: &Instance, snapshot: Option<String>) -> Vec<(String, String)> {
+    let own = [("hostname", record.hostname.clone()), ("instance_id", record.id.to_string())];
+    let own = own.into_iter().chain(snapshot.map(|snapshot| ("snapshot", snapshot)));
+    own.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The nonce of a Setup run of a start.
+pub(super) fn setup_nonce(record: &Instance) -> String {
+    format!("setup-{}", record.launch_token())
+}
+
+/// The nonce of the Shutdown event of a stop.
+pub(super) fn shutdown_nonce(record: &Instance) -> String {
+    format!("shutdown-{}-{}", record.id, record.status_sequence)
+}
+
 /// The Shutdown event of a stop.
-pub(super) fn shutdown_request(view: &StackView, record: &Instance) -> Option<CommandRequest> {
+pub(super) fn shutdown_request(view: &StackView, record: &Instance, snapshot: Option<String>) -> Option<CommandRequest> {
     let timeout = view.layers_of(record).map(|layer| layer.shutdown.execution_timeout_seconds).max();
     Some(CommandRequest {
-        nonce: format!("shutdown-{}-{}", record.id, record.status_sequence),
+        nonce: shutdown_nonce(record),
         kind: CommandKind::Shutdown,
         host: record.ec2_instance_id.clone()?,
-        parameters: vec![("hostname".to_owned(), record.hostname.clone())],
+        parameters: for_scripts(record, snapshot),
         timeout_seconds: timeout.unwrap_or(120),
     })
 }

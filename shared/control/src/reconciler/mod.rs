@@ -9,7 +9,7 @@ mod act;
 mod announced;
 mod attach;
 mod backlog;
-mod balancers;
+pub(crate) mod balancers;
 mod hold_ends;
 pub(crate) mod launch;
 mod look_at_attached;
@@ -23,7 +23,7 @@ pub(crate) mod telling;
 #[cfg(test)]
 mod tests;
 pub(crate) mod view;
-mod volumes;
+pub(crate) mod volumes;
 pub(crate) mod write;
 
 use jiff::SignedDuration;

@@ -58,6 +58,15 @@ impl StackView {
         Ok(Some(Self { stack, scope, layers, claims, holds, balancers, modes: BTreeMap::new() }))
     }
 
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.layers.values().map(|(layer, _)| layer)
+    }
+
+    /// Layers and the names of their classic load balancers.
+    pub(crate) fn classic_balancers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.balancers.iter().map(|(layer, name)| (layer.as_str(), name.as_str()))
+    }
+
     pub(crate) fn layers_of<'a>(&'a self, record: &'a Instance) -> impl Iterator<Item = &'a Layer> {
         record.layer_ids.iter().filter_map(|id| self.layers.get(id)).map(|(layer, _)| layer)
     }
@@ -82,6 +91,11 @@ impl StackView {
     pub(crate) fn instance_metrics(&self, record: &Instance) -> InstanceMetrics {
         let of_layers = record.layer_ids.iter().filter_map(|id| self.layers.get(id));
         of_layers.map(|(_, settings)| settings.instance_metrics).max().unwrap_or_default()
+    }
+
+    /// Whether one of its layers asks for a hosts file [INST-63].
+    pub(crate) fn has_hosts_file(&self, record: &Instance) -> bool {
+        self.settings_of(record).any(|settings| settings.hosts_file)
     }
 
     /// The cluster whose container instance it is: that of its ECS layer.

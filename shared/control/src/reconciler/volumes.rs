@@ -1,9 +1,12 @@
 //! What a step does to an instance's volumes, in the records of the stack's volumes: those that its launch made are registered in the
 //! very commit in which the instance's record names them [EBS-16], so none is ever known to one side alone.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use strata_domain::VolumeId;
 use strata_domain::block_devices::taken_devices;
 use strata_domain::model::{ElasticIp, Instance, RegisteredVolume, VolumeConfiguration, VolumeFacts};
+use strata_domain::resources::on_host::{NOTHING_TO_MOUNT, mount_of, mounts_list};
 use strata_domain::resources::{disassociated, name_of_made_volume, next_device, untied};
 
 use strata_ports::{Change, Expect, Store, StoreError, keys};
@@ -97,6 +100,19 @@ pub(super) async fn address_changes(
         }
     }
     Ok(changes)
+}
+
+/// What the instance's host mounts, as Setup is told: base64 of the list, or `none` [EBS-29].
+///
+/// # Errors
+/// [`StoreError`]: nothing is known; a host must not be told of fewer volumes than there are.
+pub(crate) async fn mounts_of(store: &dyn Store, instance: &Instance) -> Result<String, StoreError> {
+    let mut mounts = Vec::new();
+    for tied in &instance.volumes {
+        let device = find_volume(store, &tied.ec2_volume_id).await?.and_then(|volume| volume.record.device);
+        mounts.extend(mount_of(tied, device.as_deref()));
+    }
+    Ok(mounts_list(mounts).map_or_else(|| NOTHING_TO_MOUNT.to_owned(), |list| BASE64_STANDARD.encode(list)))
 }
 
 /// The device names that an instance's volumes and block devices have. The first volume of a launch gets the first one that is left, the

@@ -3,6 +3,8 @@
 mod boot;
 mod configure;
 mod crashes;
+mod service;
+mod snapshot;
 mod users;
 mod world;
 

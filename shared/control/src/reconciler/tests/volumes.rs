@@ -1,5 +1,7 @@
 //! The volumes that launches make, in the records.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use strata_domain::model::{BlockDeviceMapping, EbsBlockDevice, Layer, RegisteredVolume, VolumeConfiguration};
 
 use super::*;
@@ -115,6 +117,67 @@ async fn ebs_19_a_new_launch_makes_no_volume_where_the_record_has_one() {
     world.run(8).await;
     assert_eq!((world.status(0).await, world.cloud.state().hosts.len()), (InstanceStatus::Online, 2));
     assert_eq!(world.volumes().await, before);
+}
+
+impl World {
+    /// What the Setup run of the first instance's `launch`th start was told to mount.
+    fn told_to_mount(&self, launch: u32) -> String {
+        let state = self.cloud.state();
+        let (request, _) = &state.commands[&format!("setup-{}-{launch}", self.ids[0].1)];
+        let given = |name: &str| request.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+        match given("volumes").unwrap().as_str() {
+            "none" => "none".to_owned(),
+            list => String::from_utf8(BASE64_STANDARD.decode(list).unwrap()).unwrap(),
+        }
+    }
+
+    async fn restart(&self, as_new: bool) {
+        let down = if as_new { InstanceStatus::Terminating } else { InstanceStatus::Stopping };
+        let kind = if as_new { RootDeviceType::InstanceStore } else { RootDeviceType::Ebs };
+        self.ask(0, down, |r| r.root_device_type = kind).await;
+        self.run(6).await;
+        self.ask_start(0).await;
+        self.run(8).await;
+        assert_eq!(self.status(0).await, InstanceStatus::Online);
+    }
+}
+
+/// [EBS-29], what Setup is told: at the first start, and at each later one.
+#[tokio::test]
+async fn ebs_29_setup_is_told_at_every_start_what_to_mount() {
+    let world = with_volumes().await;
+    let expected = "strata-volumes 1\nvol-1-0 /dev/sdi /data\nvol-1-1 /dev/sdj /logs\n";
+    assert_eq!(world.told_to_mount(1), expected);
+    world.restart(false).await;
+    assert_eq!(world.told_to_mount(2), expected);
+    let bare = World::new(1).await;
+    bare.start_first().await;
+    assert_eq!(bare.told_to_mount(1), "none");
+}
+
+/// [EBS-17] [EBS-18] [INST-71]
+#[tokio::test]
+async fn ebs_17_what_is_added_to_or_taken_from_a_layer_later_changes_nothing_for_who_is_there() {
+    for as_new in [false, true] {
+        let world = with_volumes().await;
+        let before = world.volumes().await;
+        let mut layer = samples::layer();
+        let key = keys::layer(&layer.stack_id, &layer.id);
+        layer.volume_configurations.push(VolumeConfiguration {
+            mount_point: "/more".to_owned(),
+            number_of_disks: 1,
+            size: 20,
+            volume_type: "gp2".to_owned(),
+            iops: None,
+            encrypted: false,
+        });
+        // The two of its first start are no longer in there.
+        world.commit(vec![Change::put(key, &layer, Expect::Version(2))]).await;
+        world.restart(as_new).await;
+        assert_eq!(world.volumes().await, before, "{as_new}");
+        assert_eq!(world.told_to_mount(2), world.told_to_mount(1));
+        assert_eq!(world.cloud.state().hosts.len(), if as_new { 2 } else { 1 });
+    }
 }
 
 /// [EBS-14] [EBS-30]: the launch is handed block devices and volumes, each volume under the device name that its record gets.
