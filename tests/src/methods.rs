@@ -104,6 +104,7 @@ impl Walk {
         self.start_that_fails(&stack, &layer).await;
         self.scaling(&stack, &layer).await;
         self.machine_of_ones_own(&stack).await;
+        self.machine_of_the_template(&layer).await;
         self.call("DescribeStackProvisioningParameters", json!({ "StackId": stack })).await;
         self.ask("Strata_20261126.DescribeStatus", json!({})).await;
         self.recorders.iter().map(|(function, recorder)| (*function, recorder.methods())).collect()
@@ -221,6 +222,15 @@ impl Walk {
         self.until(&instance, "registered").await;
         self.call("AssignInstance", json!({ "InstanceId": instance, "LayerIds": [layer] })).await;
         self.until(&instance, "online").await;
+    }
+
+    /// A machine that somebody launches with Strata's template and without Strata, adopted.
+    async fn machine_of_the_template(&self, layer: &str) {
+        let json = json!({ "strata": { "launch": { "adopt_break_glass": true } } }).to_string();
+        self.call("UpdateLayer", json!({ "LayerId": layer, "CustomJson": json })).await;
+        let template = self.cloud.launch_templates().into_keys().next().expect("the layer has one");
+        self.cloud.launch_from_template(&template, "subnet-00000000", "us-east-1a").expect("the template is there");
+        self.minutes(25).await;
     }
 
     /// Ticks until the instance has a status, for at most two hours.

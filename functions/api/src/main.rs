@@ -34,6 +34,7 @@ fn wire(base: &Base) -> Result<Deps, SettingsError> {
         store: telling(base, DynamoStore::new(base)?),
         compute: Arc::new(Ec2Compute::new(base)),
         attachments: Arc::new(Absent),
+        upkeep: Arc::new(Absent),
         containers: Arc::new(EcsContainers::new(base)),
         inventory: Arc::new(Ec2Inventory::new(base)),
         load_balancers: Arc::new(ElbLoadBalancers::new(base)),

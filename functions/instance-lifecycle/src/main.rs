@@ -15,6 +15,7 @@ use strata_aws::modes::SsmModes;
 use strata_aws::objects::S3Objects;
 use strata_aws::pager::SnsPager;
 use strata_aws::store::DynamoStore;
+use strata_aws::upkeep::Ec2Upkeep;
 use strata_aws::{Base, SettingsError};
 use strata_domain::decision::Function;
 use strata_instance_lifecycle::{Deps, handle};
@@ -30,6 +31,7 @@ fn wire(base: &Base) -> Result<Deps, SettingsError> {
         store: telling(base, DynamoStore::new(base)?),
         compute: Arc::new(Ec2Compute::new(base)),
         attachments: Arc::new(Ec2Attachments::new(base)),
+        upkeep: Arc::new(Ec2Upkeep::new(base)),
         containers: Arc::new(EcsContainers::new(base)),
         inventory: Arc::new(Ec2Inventory::new(base)),
         load_balancers: Arc::new(ElbLoadBalancers::new(base)),

@@ -53,6 +53,8 @@ pub mod opsworks;
 pub mod pager;
 #[cfg(feature = "dynamodb")]
 pub mod store;
+#[cfg(feature = "ec2")]
+pub mod upkeep;
 
 pub use base::Base;
 pub use calls::{CallLog, SeenCall};

@@ -56,6 +56,11 @@ pub const DEPENDENT: &[Dependent] = &[
         source: "EC2 User Guide, \"Grant permission to tag Amazon EC2 resources during creation\"",
     },
     Dependent {
+        of: "ec2:CreateLaunchTemplate",
+        also: "ec2:CreateTags",
+        source: "EC2 User Guide, \"Grant permission to tag Amazon EC2 resources during creation\"",
+    },
+    Dependent {
         of: "ec2:RunInstances",
         also: "iam:PassRole",
         source: "IAM User Guide, \"Grant a user permissions to pass a role to an AWS service\": a launch with an instance profile passes its role",

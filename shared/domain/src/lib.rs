@@ -7,6 +7,7 @@ pub mod announced;
 pub mod arns;
 pub mod auto_healing;
 pub mod block_devices;
+pub mod break_glass;
 pub mod claims;
 pub mod commands;
 pub mod decision;

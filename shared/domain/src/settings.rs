@@ -64,11 +64,14 @@ pub struct LaunchSettings {
     pub imdsv1: bool,
     /// Whether root volumes are encrypted. Default true.
     pub encrypt_root: bool,
+    /// Whether machines that somebody launches from the layer's launch template become registered instances of the layer; else they are left
+    /// alone. Default false.
+    pub adopt_break_glass: bool,
 }
 
 impl Default for LaunchSettings {
     fn default() -> Self {
-        Self { fallback_instance_types: Vec::new(), imdsv1: false, encrypt_root: true }
+        Self { fallback_instance_types: Vec::new(), imdsv1: false, encrypt_root: true, adopt_break_glass: false }
     }
 }
 
@@ -288,6 +291,7 @@ mod tests {
             (r#"{"strata":{"healing":1}}"#, "healing"),
             (r#"{"strata":{"launch":{"imdsv1":"yes"}}}"#, "launch.imdsv1"),
             (r#"{"strata":{"launch":{"imds":true}}}"#, "launch.imds"),
+            (r#"{"strata":{"launch":{"adopt_break_glass":"later"}}}"#, "launch.adopt_break_glass"),
             (r#"{"strata":{"target_groups":["web"]}}"#, "target_groups"),
             (r#"{"strata":{"target_groups":["arn:aws:elasticloadbalancing:r:1:loadbalancer/app/web/1"]}}"#, "target_groups"),
             (

@@ -5,6 +5,7 @@
 mod attaching;
 mod crash;
 mod reading;
+mod upkeep;
 mod wrappers;
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use jiff::SignedDuration;
 use strata_domain::decision::Page;
 use strata_domain::mode::Mode;
-use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, ServiceArn, SsmCommandId, TaskArn};
+use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, LayerId, ServiceArn, SsmCommandId, TaskArn};
 use strata_ports::store::Listing;
 use strata_ports::{
     AddressView, AlarmObservation, AlarmSpec, Alarms, Attachments, BalancerHosts, Change, CloudError, ClusterView,
     CommandRequest, CommandResult, Commands, CommitError, Compute, ContainerInstance, ContainerInstanceState, Containers,
     Ec2Instance, EcsService, EcsTask, EventOut, Events, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory,
     Item, ItemResult, Key, LaunchSpec, LoadBalancerView, LoadBalancers, ModeScope, Modes, Objects, Pager, Ping, Ports, RoleCheck,
-    ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, Store, StoreError, VolumeView, VpcView,
+    ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, Store, StoreError, TemplateSpec, Upkeep, VolumeView, VpcView,
 };
 
 /// Methods by port, as the traits spell both.
@@ -32,6 +32,7 @@ impl Recorder {
             store: Arc::new(self.over(ports.store)),
             compute: Arc::new(self.over(ports.compute)),
             attachments: Arc::new(self.over(ports.attachments)),
+            upkeep: Arc::new(self.over(ports.upkeep)),
             containers: Arc::new(self.over(ports.containers)),
             inventory: Arc::new(self.over(ports.inventory)),
             load_balancers: Arc::new(self.over(ports.load_balancers)),
@@ -111,6 +112,12 @@ recorded!(Compute {
     find_unnoted(scope: &StackScope) -> Result<Vec<Ec2Instance>, CloudError>;
     note_running(scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<(), CloudError>;
     delete_volumes(scope: &StackScope, ec2_volume_ids: &[String]) -> Each<String>;
+});
+
+recorded!(Upkeep {
+    put_template(scope: &StackScope, spec: &TemplateSpec) -> Result<(), CloudError>;
+    delete_template(scope: &StackScope, name: &str) -> Result<(), CloudError>;
+    break_glass_hosts(scope: &StackScope) -> Result<Vec<(Ec2InstanceId, LayerId)>, CloudError>;
 });
 
 recorded!(Containers {

@@ -6,11 +6,13 @@ use jiff::SignedDuration;
 use strata_domain::StackId;
 use strata_local::cloud::{CloudConfig, ServiceSpec, SimCloud};
 use strata_local::{VirtualClock, virtual_runtime};
+use strata_ports::contract::cloud::launch;
 use strata_ports::contract::pager::Delivered;
 use strata_ports::contract::{
     alarms_contract, compute_contract, host_contract, modes_contract, objects_contract, pager_contract, services_contract,
+    templates_contract,
 };
-use strata_ports::{Clock, StackScope};
+use strata_ports::{Clock, StackScope, TemplateSpec};
 
 #[test]
 fn the_simulated_cloud_keeps_the_contracts_of_its_ports() {
@@ -37,6 +39,19 @@ fn the_simulated_cloud_keeps_the_contracts_of_its_ports() {
         services_contract(&*cloud, &scope, &cluster, &service, &settle).await;
         alarms_contract(&*cloud, &scope).await;
 
+        cloud.add_launch_template("theirs");
+        let template = TemplateSpec {
+            name: "strata-contract".to_owned(),
+            layer_id: "layer".into(),
+            machine: launch("break-glass", ""),
+            user_data: "#!/bin/bash\n".to_owned(),
+            fingerprint: "a1".to_owned(),
+        };
+        templates_contract(&*cloud, &scope, &template, "theirs", async |name: &str| {
+            let found = cloud.launch_templates().remove(name)?;
+            Some((found.spec.map(|spec| spec.fingerprint).unwrap_or_default(), found.versions))
+        })
+        .await;
         cloud.serve_objects_at("http://127.0.0.1:4280/");
         let fetch = |url: String| -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
             let cloud = cloud.clone();

@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::SignedDuration;
 use strata_domain::decision::Page;
-use strata_domain::{ClusterArn, Ec2InstanceId};
+use strata_domain::{ClusterArn, Ec2InstanceId, LayerId};
 
 use crate::alarms::{AlarmObservation, AlarmSpec};
 use crate::identity::{IamDecision, InstanceIdentity, RoleCheck};
 use crate::{
     Alarms, Attachments, BalancerHosts, CloudError, Identity, ItemResult, LoadBalancerView, LoadBalancers, Objects, Pager,
-    StackScope,
+    StackScope, TemplateSpec, Upkeep,
 };
 
 /// Refuses every call. One that is made nevertheless says that the function was wired wrongly.
@@ -91,6 +91,19 @@ impl Attachments for Absent {
     }
     async fn release_address(&self, _: &StackScope, _: &str) -> Result<(), CloudError> {
         refused("ec2:ReleaseAddress")
+    }
+}
+
+#[async_trait]
+impl Upkeep for Absent {
+    async fn put_template(&self, _: &StackScope, _: &TemplateSpec) -> Result<(), CloudError> {
+        refused("ec2:CreateLaunchTemplate")
+    }
+    async fn delete_template(&self, _: &StackScope, _: &str) -> Result<(), CloudError> {
+        refused("ec2:DeleteLaunchTemplate")
+    }
+    async fn break_glass_hosts(&self, _: &StackScope) -> Result<Vec<(Ec2InstanceId, LayerId)>, CloudError> {
+        refused("ec2:DescribeInstances")
     }
 }
 

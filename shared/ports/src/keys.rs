@@ -388,6 +388,12 @@ pub fn shortage(stack: &StackId, layer: &LayerId, zone: &str) -> Key {
 }
 /// Sort key prefix of [`shortage`] among the incidents.
 pub const SHORTAGE: &str = "incident#shortage#";
+/// Launch templates for break-glass: a partition of its own, so that one is found when its stack is gone.
+pub const LAUNCH_TEMPLATES_PK: &str = "launch-templates";
+/// A layer's.
+pub fn launch_template(layer: &LayerId) -> Key {
+    Key::new(LAUNCH_TEMPLATES_PK, layer.as_str())
+}
 /// When lifecycle last looked at every record that is not stopped.
 pub fn full_sweep() -> Key {
     Key::new("sweep", "full")

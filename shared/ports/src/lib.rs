@@ -27,6 +27,7 @@ pub mod objects;
 pub mod ports;
 pub mod store;
 pub mod tell;
+pub mod upkeep;
 
 pub use absent::Absent;
 pub use alarms::{AlarmObservation, AlarmSpec, AlarmState, Alarms};
@@ -47,3 +48,4 @@ pub use objects::Objects;
 pub use ports::Ports;
 pub use store::{Change, CommitError, Expect, Item, Store, StoreError};
 pub use tell::{EventOut, Events, Pager, Told};
+pub use upkeep::{TemplateSpec, Upkeep};

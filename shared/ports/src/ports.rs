@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     Alarms, Attachments, Clock, Commands, Compute, Containers, Events, Identity, Ids, Inventory, LoadBalancers, Modes, Objects,
-    Pager, Store,
+    Pager, Store, Upkeep,
 };
 
 /// Every port. Cheap to clone.
@@ -16,6 +16,8 @@ pub struct Ports {
     pub compute: Arc<dyn Compute>,
     /// EC2's volumes and addresses.
     pub attachments: Arc<dyn Attachments>,
+    /// Launch templates.
+    pub upkeep: Arc<dyn Upkeep>,
     /// ECS.
     pub containers: Arc<dyn Containers>,
     /// What the account has.

@@ -1,5 +1,5 @@
-//! The end of a run as text, one fact a line, so that two runs can be compared: machines, volumes, addresses, container instances,
-//! services, every record of the store, and what was told. Ids that a run makes and times are told apart by nobody.
+//! The end of a run as text, one fact a line, so that two runs can be compared: machines, volumes, addresses, launch templates,
+//! container instances, services, every record of the store, and what was told. Ids that a run makes and times are told apart by nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +33,7 @@ async fn cloud_lines(world: &World) -> Vec<String> {
     lines.extend(view.containers.iter().map(|container| format!("{container:?}")));
     lines.extend(view.services.iter().map(|service| format!("{service:?}")));
     lines.extend(view.volumes.iter().map(|(id, host)| format!("volume {id} of {host:?}")));
+    lines.extend(world.cloud.launch_templates().iter().map(|(name, template)| format!("template {name} {:?}", template.spec)));
     let ips = world.cloud.address_ips();
     lines.extend(
         world

@@ -99,6 +99,17 @@ pub const ALL: &[Operation] = &[
         prepare: |w| Box::pin(assigned(w)),
         run: |w| Box::pin(of_registered(w, "DeregisterInstance")),
     },
+    Operation {
+        name: "break-glass template renewed",
+        prepare: |w| Box::pin(online(w, &[2])),
+        run: |w| Box::pin(renew_template(w)),
+    },
+    Operation {
+        name: "break-glass template removed",
+        prepare: |w| Box::pin(without_instances(w)),
+        run: |w| Box::pin(remove_template(w)),
+    },
+    Operation { name: "break-glass host adopted", prepare: |w| Box::pin(with_break_glass(w)), run: |w| Box::pin(adopted(w)) },
     Operation { name: "deregister, created", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(deregister(w)) },
 ];
 
@@ -240,6 +251,45 @@ async fn until_described(world: &World, id: &str, status: &str) -> Result<(), St
         None => false,
     };
     world.until(&format!("the registered instance is {status}"), has_it).await
+}
+
+async fn renew_template(world: &World) -> Result<(), String> {
+    let profile = "arn:aws:iam::123456789012:instance-profile/other";
+    world.call("UpdateLayer", json!({ "LayerId": world.layer(), "CustomInstanceProfileArn": profile })).await?;
+    let names_it = async |w: &World| {
+        let template = w.cloud.launch_templates().into_values().find_map(|template| template.spec);
+        template.is_some_and(|spec| spec.machine.instance_profile_arn == profile)
+    };
+    world.until("the template names the new profile", names_it).await
+}
+
+async fn without_instances(world: &World) -> Result<(), String> {
+    world.minute().await;
+    for host in 1..=3 {
+        world.ask("DeleteInstance", host).await?;
+        world.until("the record is gone", async |w: &World| w.record(host).await.is_none()).await?;
+    }
+    world.settle().await
+}
+
+async fn remove_template(world: &World) -> Result<(), String> {
+    world.call("DeleteLayer", json!({ "LayerId": world.layer() })).await?;
+    world.until("its template is gone", async |w: &World| w.cloud.launch_templates().is_empty()).await
+}
+
+/// Somebody has launched a machine from the layer's template, which has joined the cluster by itself.
+async fn with_break_glass(world: &World) -> Result<(), String> {
+    online(world, &[2]).await?;
+    let name = world.cloud.launch_templates().into_keys().next().ok_or("there is no template")?;
+    world.cloud.launch_from_template(&name, "subnet-00000000", "us-east-1a").ok_or("nothing was launched")?;
+    world.settle().await
+}
+
+async fn adopted(world: &World) -> Result<(), String> {
+    let json = r#"{"strata":{"launch":{"adopt_break_glass":true}}}"#;
+    world.call("UpdateLayer", json!({ "LayerId": world.layer(), "CustomJson": json })).await?;
+    let is_online = async |w: &World| w.registered().await.is_some_and(|record| record.status == Online);
+    world.until("the machine is an instance of the layer", is_online).await
 }
 
 async fn assigned(world: &World) -> Result<(), String> {

@@ -239,6 +239,11 @@ impl World {
         self.pass(SignedDuration::from_mins(1)).await;
     }
 
+    /// Five minutes go by in which nothing of Strata's runs.
+    pub async fn alone(&self) {
+        self.pass(SignedDuration::from_mins(5)).await;
+    }
+
     /// Time goes by. Whatever the cloud and the store's change feed tell is lost: ticks alone bring everything forward.
     async fn pass(&self, time: SignedDuration) {
         self.clock.sleep(time).await;

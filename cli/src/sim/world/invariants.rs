@@ -20,6 +20,8 @@ const LONGEST_WAY: SignedDuration = SignedDuration::from_mins(75);
 /// A container instance may be DRAINING without a reason in the store for so long: a call took effect, its commit is repeated. The same goes for
 /// what is left behind.
 const LONGEST_UNOWNED_DRAIN: SignedDuration = SignedDuration::from_mins(20);
+/// The launch template of a layer that is gone is deleted by a full sweep, every 15 minutes, and some of them may fail.
+const LONGEST_LEFT_TEMPLATE: SignedDuration = SignedDuration::from_mins(50);
 /// The whole fleet is looked at this often; the cheap questions are asked every minute.
 const FLEET_EVERY_MINUTES: i64 = 5;
 
@@ -170,7 +172,7 @@ impl Invariants {
         self.draining_since = still;
     }
 
-    /// W-10: nothing is left behind in a load balancer, among the addresses that were allocated, or among the volumes.
+    /// W-10: nothing is left behind in a load balancer, among the addresses that were allocated, the volumes, or the launch templates.
     async fn attached(
         &mut self,
         world: &World,
@@ -186,24 +188,33 @@ impl Invariants {
             .collect();
         for (balancer, hosts) in world.cloud.balanced_hosts() {
             for host in hosts.iter().filter(|host| !in_use.contains(host.as_str())) {
-                left.insert(format!("{host} in {balancer}"), "a load balancer has it, and it is no instance's machine in use");
+                left.insert(
+                    format!("{host} in {balancer}"),
+                    ("a load balancer has it, and it is no instance's machine in use", LONGEST_UNOWNED_DRAIN),
+                );
             }
         }
         for ip in world.cloud.allocated_addresses().into_keys() {
             if world.store.get(&keys::registered_address(&ip)).await?.is_none() {
-                left.insert(ip, "the address was allocated and is registered with no stack");
+                left.insert(ip, ("the address was allocated and is registered with no stack", LONGEST_UNOWNED_DRAIN));
             }
         }
         for volume in look.view.volumes.keys() {
             if world.store.get(&keys::registered_volume(volume)).await?.is_none() {
-                left.insert(volume.clone(), "the volume was made and is registered with no stack");
+                left.insert(volume.clone(), ("the volume was made and is registered with no stack", LONGEST_UNOWNED_DRAIN));
+            }
+        }
+        for (name, template) in world.cloud.launch_templates() {
+            let Some((spec, stack)) = template.spec.zip(template.stack_id) else { continue };
+            if world.store.get(&keys::layer(&stack, &spec.layer_id)).await?.is_none() {
+                left.insert(name, ("the launch template's layer is gone", LONGEST_LEFT_TEMPLATE));
             }
         }
         self.checked += 1;
         let before = std::mem::take(&mut self.left_since);
-        for (about, what) in left {
+        for (about, (what, longest)) in left {
             let since = before.get(&about).copied().unwrap_or(look.now);
-            if look.now.duration_since(since) > LONGEST_UNOWNED_DRAIN {
+            if look.now.duration_since(since) > longest {
                 found.push(("W-10 nothing is left behind", about.clone(), format!("{about}: {what}")));
             }
             self.left_since.insert(about, since);

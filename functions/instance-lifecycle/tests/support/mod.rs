@@ -28,6 +28,7 @@ pub(crate) fn ports(store: Arc<dyn Store>) -> Ports {
         containers: silent.clone(),
         inventory: account.clone(),
         load_balancers: account.clone(),
+        upkeep: account.clone(),
         identity: account.clone(),
         commands: silent.clone(),
         alarms: silent.clone(),

@@ -34,14 +34,14 @@ pub fn parameter(os: &str) -> Option<&'static str> {
 
 /// An image as far as a launch must know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Image {
+pub(crate) struct Image {
     pub(super) id: String,
     /// `None`: its root device is an instance store.
     pub(super) root: Option<RootVolume>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RootVolume {
+pub(crate) struct RootVolume {
     pub(super) device: String,
     /// GiB, where the image says so.
     pub(super) size: Option<i32>,
@@ -49,7 +49,7 @@ pub(super) struct RootVolume {
 
 /// Images by region and Os or id, each looked up once until a launch from it fails.
 #[derive(Clone)]
-pub(super) struct Images {
+pub(crate) struct Images {
     ssm: OwnSsm,
     known: Arc<Mutex<BTreeMap<(String, String), Image>>>,
 }
@@ -59,7 +59,7 @@ fn key(scope: &StackScope, spec: &LaunchSpec) -> (String, String) {
 }
 
 impl Images {
-    pub(super) fn new(base: &Base) -> Self {
+    pub(crate) fn new(base: &Base) -> Self {
         Self { ssm: OwnSsm::new(base), known: Arc::default() }
     }
 
@@ -68,7 +68,7 @@ impl Images {
     }
 
     /// The image for a launch.
-    pub(super) async fn find(&self, ec2: &Client, scope: &StackScope, spec: &LaunchSpec) -> Result<Image, CloudError> {
+    pub(crate) async fn find(&self, ec2: &Client, scope: &StackScope, spec: &LaunchSpec) -> Result<Image, CloudError> {
         if let Some(known) = self.known().get(&key(scope, spec)) {
             return Ok(known.clone());
         }

@@ -77,7 +77,7 @@ fn profile(spec: &LaunchSpec) -> Option<IamInstanceProfileSpecification> {
 }
 
 /// Version 2 of the metadata service is required, unless the layer's settings let version 1 be.
-fn metadata(spec: &LaunchSpec) -> InstanceMetadataOptionsRequest {
+pub(super) fn metadata(spec: &LaunchSpec) -> InstanceMetadataOptionsRequest {
     InstanceMetadataOptionsRequest::builder()
         .http_endpoint(InstanceMetadataEndpointState::Enabled)
         .http_tokens(if spec.imdsv1 { HttpTokensState::Optional } else { HttpTokensState::Required })
@@ -85,7 +85,7 @@ fn metadata(spec: &LaunchSpec) -> InstanceMetadataOptionsRequest {
         .build()
 }
 
-fn block_devices(spec: &LaunchSpec, image: &Image) -> Vec<BlockDeviceMapping> {
+pub(super) fn block_devices(spec: &LaunchSpec, image: &Image) -> Vec<BlockDeviceMapping> {
     let root_name = image.root.as_ref().map(|root| root.device.as_str());
     let is_root = |mapping: &&model::BlockDeviceMapping| {
         mapping.device_name == ROOT_DEVICE || Some(mapping.device_name.as_str()) == root_name

@@ -11,6 +11,7 @@ mod groups;
 pub mod images;
 mod launch;
 pub mod tags;
+pub(crate) mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
 

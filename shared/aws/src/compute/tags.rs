@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::Tag;
+use strata_domain::LayerId;
 use strata_domain::resources::name_of_made_volume;
 use strata_ports::{LaunchSpec, StackScope, VolumeSpec};
 
@@ -16,6 +17,8 @@ pub const INSTANCE: &str = "strata:instance";
 pub const TOKEN: &str = "strata:token";
 /// `on` while we want the machine to run, `off` from our stop or termination until the next note that it is in service.
 pub const POWER: &str = "strata:power";
+/// On a launch template, and on the machines that people launch from it: the layer that it stands for.
+pub const BREAK_GLASS: &str = "strata:break-glass";
 /// Where the launch's volumes are mounted, see [`volume_notes`].
 const VOLUMES: &str = "strata:volumes";
 /// EC2's most for one resource.
@@ -36,6 +39,17 @@ pub(super) fn of_instance(installation: &str, scope: &StackScope, spec: &LaunchS
     tags.insert(TOKEN.to_owned(), spec.token.clone());
     tags.insert(POWER.to_owned(), "on".to_owned());
     tags.extend(volume_notes(&spec.volumes));
+    with_names(tags, spec)
+}
+
+/// The tags of a machine that somebody launches from a layer's template: it is ours to command, and no record's.
+pub(super) fn of_break_glass(installation: &str, layer: &LayerId, spec: &LaunchSpec) -> Vec<Tag> {
+    let own = [(INSTALLATION, installation), (BREAK_GLASS, layer.as_str())];
+    with_names(own.map(|(key, value)| (key.to_owned(), value.to_owned())).into(), spec)
+}
+
+/// `tags`, with those of [TAG-9] and as many of the user's as EC2 has room for.
+fn with_names(mut tags: BTreeMap<String, String>, spec: &LaunchSpec) -> Vec<Tag> {
     tags.insert("Name".to_owned(), format!("{} - {}", spec.stack_name, spec.hostname));
     tags.insert("opsworks:stack".to_owned(), spec.stack_name.clone());
     tags.insert("opsworks:instance".to_owned(), spec.hostname.clone());
@@ -106,7 +120,7 @@ pub(super) fn noted_volumes(tags: &[Tag]) -> Vec<(String, String)> {
 }
 
 /// The value of a tag.
-pub(super) fn value<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
+pub(crate) fn value<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
     tags.iter().find(|tag| tag.key() == Some(key)).and_then(Tag::value)
 }
 

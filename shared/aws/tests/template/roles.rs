@@ -80,7 +80,7 @@ fn roles_have_no_policies_but_those_that_are_compared() {
 }
 
 /// Actions that IAM does not let be bound to a resource (Service Authorization Reference), or that need more than one kind.
-const ON_ANYTHING: [&str; 22] = [
+const ON_ANYTHING: [&str; 24] = [
     "cloudwatch:DescribeAlarms", // composite alarms are asked for on everything
     "dynamodb:ListStreams",
     "ec2:DescribeAddresses",
@@ -88,6 +88,8 @@ const ON_ANYTHING: [&str; 22] = [
     "ec2:DescribeInstanceStatus",
     "ec2:DescribeInstances",
     "ec2:DescribeKeyPairs",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:DescribeLaunchTemplates",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeVolumes",

@@ -20,6 +20,7 @@ pub(crate) const TABLES: &[(&str, &[Uses])] = &[
     ("Objects", strata_aws::objects::USES),
     ("Pager", strata_aws::pager::USES),
     ("Store", strata_aws::store::USES),
+    ("Upkeep", strata_aws::upkeep::USES),
 ];
 
 /// The functions and the logical ids of the roles that are made for them.

@@ -226,7 +226,7 @@ impl Reconciler {
 }
 
 /// The alert of a service error of the whole stack [EVT-7] [SVE-5].
-fn alert(error: &ServiceError) -> EventOut {
+pub(super) fn alert(error: &ServiceError) -> EventOut {
     EventOut {
         id: error.id.to_string(),
         detail_type: "OpsWorks Alert".to_owned(),

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use strata_domain::InstanceStatus;
+use strata_domain::break_glass::{self, Typical};
 use strata_domain::lifecycle::type_to_ask;
 use strata_domain::log_streams::agent_configuration;
 use strata_domain::model::Instance;
 use strata_domain::resources::{MAX_VOLUMES, next_device};
 use strata_domain::security_groups;
 use strata_domain::tags::{Tags, effective};
+use strata_domain::{InstanceId, InstanceStatus, LayerId};
 use strata_ports::{CloudError, CommandKind, CommandRequest, LaunchSpec, VolumeSpec};
 
 use super::Config;
@@ -29,14 +30,8 @@ pub(super) fn launch_spec(
     taken: Vec<String>,
     built_in: &BTreeMap<String, String>,
 ) -> Result<LaunchSpec, CloudError> {
-    let groups = security_groups::of_instance(view.stack.use_opsworks_security_groups, view.layers_of(record));
     let volumes = volumes_of_layers(view, record, taken)?;
-    // The ECS layer's profile is what the ECS agent needs [ECS-40].
-    let own_profile = |with_cluster: bool| {
-        view.layers_of(record)
-            .filter(move |layer| layer.cluster.is_some() == with_cluster)
-            .find_map(|layer| layer.custom_instance_profile_arn.clone())
-    };
+    let layers = OfLayers::of(view, &record.layer_ids, built_in);
     Ok(LaunchSpec {
         token: record.launch_token(),
         instance_id: record.id.clone(),
@@ -47,31 +42,92 @@ pub(super) fn launch_spec(
         subnet_id: record.subnet_id.clone(),
         os: record.os.clone(),
         ami_id: record.ami_id.clone(),
-        instance_profile_arn: own_profile(true)
-            .or_else(|| own_profile(false))
-            .unwrap_or_else(|| view.stack.default_instance_profile_arn.clone()),
+        instance_profile_arn: layers.instance_profile_arn,
         // An address type is assigned if any layer asks for it [ECS-55].
         associate_public_ip: view.layers_of(record).any(|layer| layer.auto_assign_public_ips),
         volumes,
-        security_group_ids: view
-            .layers_of(record)
-            .flat_map(|layer| layer.custom_security_group_ids.iter().cloned())
-            .chain(groups.iter().filter_map(|name| built_in.get(*name).cloned()))
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect(),
+        security_group_ids: layers.security_group_ids,
         key_name: record.ssh_key_name.clone(),
         ebs_optimized: record.ebs_optimized,
         tenancy: record.tenancy.clone(),
         block_devices: record.block_device_mappings.clone(),
-        layers: view.layers_of(record).map(|layer| (layer.shortname.clone(), layer.name.clone())).collect(),
-        tags: view.layers_of(record).fold(Tags::new(), |mut tags, layer| {
-            tags.extend(effective(&view.stack.tags, &layer.tags));
-            tags
-        }),
-        imdsv1: view.settings_of(record).any(|settings| settings.launch.imdsv1),
-        plain_root: view.settings_of(record).any(|settings| !settings.launch.encrypt_root),
+        layers: layers.names,
+        tags: layers.tags,
+        imdsv1: layers.imdsv1,
+        plain_root: layers.plain_root,
     })
+}
+
+/// What a machine takes from stack and layers, whether it is launched for a record or by a template.
+struct OfLayers {
+    instance_profile_arn: String,
+    security_group_ids: Vec<String>,
+    names: Vec<(String, String)>,
+    tags: Tags,
+    imdsv1: bool,
+    plain_root: bool,
+}
+
+impl OfLayers {
+    fn of(view: &StackView, ids: &[LayerId], built_in: &BTreeMap<String, String>) -> Self {
+        let layers = || view.layers_named(ids).map(|(layer, _)| layer);
+        // The ECS layer's profile is what the ECS agent needs [ECS-40].
+        let own_profile = |with_cluster: bool| {
+            layers()
+                .filter(move |layer| layer.cluster.is_some() == with_cluster)
+                .find_map(|layer| layer.custom_instance_profile_arn.clone())
+        };
+        let default_profile = || view.stack.default_instance_profile_arn.clone();
+        let groups = security_groups::of_instance(view.stack.use_opsworks_security_groups, layers());
+        let groups = groups.iter().filter_map(|name| built_in.get(*name).cloned());
+        let own_groups = layers().flat_map(|layer| layer.custom_security_group_ids.iter().cloned());
+        let mut tags = Tags::new();
+        layers().for_each(|layer| tags.extend(effective(&view.stack.tags, &layer.tags)));
+        Self {
+            instance_profile_arn: own_profile(true).or_else(|| own_profile(false)).unwrap_or_else(default_profile),
+            security_group_ids: own_groups.chain(groups).collect::<BTreeSet<_>>().into_iter().collect(),
+            names: layers().map(|layer| (layer.shortname.clone(), layer.name.clone())).collect(),
+            tags,
+            imdsv1: view.layers_named(ids).any(|(_, settings)| settings.launch.imdsv1),
+            plain_root: view.layers_named(ids).any(|(_, settings)| !settings.launch.encrypt_root),
+        }
+    }
+}
+
+/// A machine of the layer as its launch template asks for it.
+///
+/// Our choice: without the layer's volumes, which outlive their machine and which only Setup mounts; and without a public address of its own
+/// asking, which can be said only beside a subnet: there the subnet's default holds.
+pub(super) fn machine_of_layer(
+    view: &StackView,
+    layer: &LayerId,
+    typical: &Typical,
+    built_in: &BTreeMap<String, String>,
+) -> LaunchSpec {
+    let layers = OfLayers::of(view, std::slice::from_ref(layer), built_in);
+    LaunchSpec {
+        token: String::new(),
+        instance_id: InstanceId::from(""),
+        hostname: break_glass::HOSTNAME.to_owned(),
+        stack_name: view.stack.name.clone(),
+        instance_type: typical.instance_type.clone(),
+        availability_zone: String::new(),
+        subnet_id: String::new(),
+        os: typical.os.clone(),
+        ami_id: typical.ami_id.clone(),
+        instance_profile_arn: layers.instance_profile_arn,
+        associate_public_ip: false,
+        volumes: Vec::new(),
+        security_group_ids: layers.security_group_ids,
+        key_name: typical.key_name.clone(),
+        ebs_optimized: typical.ebs_optimized,
+        tenancy: typical.tenancy.clone(),
+        block_devices: Vec::new(),
+        layers: layers.names,
+        tags: layers.tags,
+        imdsv1: layers.imdsv1,
+        plain_root: layers.plain_root,
+    }
 }
 
 /// One volume for each configuration of its layers [EBS-16], under a device name of its own. An instance that has been in service has had its

@@ -6,6 +6,7 @@
 //! run side by side: calls are idempotent, record writes conditional.
 
 mod act;
+mod adoption;
 mod announced;
 mod attach;
 mod backlog;
@@ -20,6 +21,7 @@ pub(crate) mod round;
 mod shortage;
 mod sweep;
 pub(crate) mod telling;
+mod templates;
 #[cfg(test)]
 mod tests;
 pub(crate) mod view;

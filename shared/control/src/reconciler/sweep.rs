@@ -43,7 +43,8 @@ impl Reconciler {
         let awake = match self.is_full_sweep_due().await {
             Ok(true) => {
                 let cloned = sweep_unfinished(store, self.ports.clock.now()).await.map_err(HandlerError::from);
-                self.all_awake(&mut ids).await.map_err(HandlerError::from).and(cloned)
+                let templates = self.keep_templates(trigger).await.map(|told| decisions.extend(told));
+                self.all_awake(&mut ids).await.map_err(HandlerError::from).and(cloned).and(templates)
             }
             Ok(false) => Ok(()),
             Err(error) => Err(error),
@@ -82,6 +83,7 @@ impl Reconciler {
         for container in containers {
             ids.extend(self.owner_of(&container.ec2_instance_id).await?);
         }
+        self.keep_template(&mut view, cluster, false).await?;
         self.follow_announcements(&mut view, ids, trigger).await
     }
 

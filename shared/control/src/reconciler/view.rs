@@ -71,6 +71,17 @@ impl StackView {
         record.layer_ids.iter().filter_map(|id| self.layers.get(id)).map(|(layer, _)| layer)
     }
 
+    /// Those of these layers that are there, with their `"strata"` settings.
+    pub(super) fn layers_named<'a>(&'a self, ids: &'a [LayerId]) -> impl Iterator<Item = (&'a Layer, &'a Settings)> {
+        ids.iter().filter_map(|id| self.layers.get(id)).map(|(layer, settings)| (layer, settings))
+    }
+
+    /// The layer that stands for a cluster.
+    pub(super) fn layer_with_cluster(&self, cluster: &ClusterArn) -> Option<(&Layer, &Settings)> {
+        let found = self.layers.values().find(|(layer, _)| layer.cluster.as_ref() == Some(cluster))?;
+        Some((&found.0, &found.1))
+    }
+
     /// The `"strata"` settings of its layers.
     pub(super) fn settings_of<'a>(&'a self, record: &'a Instance) -> impl Iterator<Item = &'a Settings> {
         record.layer_ids.iter().filter_map(|id| self.layers.get(id)).map(|(_, settings)| settings)

@@ -5,6 +5,8 @@ pub mod busy;
 pub mod cloning;
 pub mod deployment;
 pub mod due;
+pub mod launch_template;
+mod registered;
 pub mod removal;
 pub mod resource;
 #[cfg(test)]
@@ -18,6 +20,8 @@ pub use deployment::{
     expand_deployment, is_expanded,
 };
 pub use due::configure_due_change;
+pub use launch_template::LaunchTemplate;
+pub(crate) use registered::{candidate, registered};
 pub use removal::{deregistration_changes, removal_changes};
 pub use resource::{
     Fate, address_owner_change, deregister_address_changes, deregister_volume_changes, find_address, find_volume,

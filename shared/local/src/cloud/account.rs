@@ -15,6 +15,7 @@ use super::attachments::Allocation;
 use super::ec2::{Host, HostNo};
 use super::load_balancers::{AccountLoadBalancer, TargetGroup};
 use super::state::State;
+use super::upkeep::LaunchTemplate;
 
 /// The default VPC's id.
 pub const DEFAULT_VPC: &str = "vpc-default";
@@ -119,6 +120,9 @@ pub(super) struct Account {
     /// By ARN.
     #[serde(default)]
     pub(super) target_groups: BTreeMap<String, TargetGroup>,
+    /// By name.
+    #[serde(default)]
+    pub(super) launch_templates: BTreeMap<String, LaunchTemplate>,
     /// By ARN. Whoever has no policy here is allowed everything, unless `closed`.
     pub(super) policies: BTreeMap<String, Policy>,
     /// Whoever has no policy is allowed nothing.

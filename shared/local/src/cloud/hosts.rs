@@ -1,6 +1,7 @@
 //! What runs on hosts: the OS, which boots, hangs and reboots, and the agents, which come and go with it.
 
 use jiff::Timestamp;
+use strata_domain::ClusterArn;
 use strata_ports::Ec2State;
 
 use super::ec2::{Host, HostNo, SsmAgent};
@@ -18,6 +19,14 @@ impl Host {
                 Some(after(since, passed - passed.rem_euclid(ping_ms.max(1))))
             }
         }
+    }
+}
+
+impl Host {
+    /// The cluster that the user data of a layer's template joins; it is run once.
+    fn first_boot_joins(&self) -> Option<ClusterArn> {
+        let own = self.own.as_ref().filter(|own| own.break_glass.is_some())?;
+        own.cluster.clone().filter(|_| self.container.is_none() && self.epoch == 1)
     }
 }
 
@@ -45,6 +54,7 @@ impl State {
         let rebooted = std::mem::take(&mut host.awaiting_reboot);
         let waiting = std::mem::take(&mut host.undelivered);
         let has_container = host.container.is_some();
+        let joins = host.first_boot_joins();
         self.ec2.reindex(no);
         for command in rebooted {
             self.plan(0, Due::CommandDone(command));
@@ -55,6 +65,9 @@ impl State {
         if has_container {
             let ms = self.config.ecs.agent_connect.draw(&mut self.streams.ecs);
             self.plan(ms, Due::AgentBack(no, epoch));
+        }
+        if let Some(cluster) = joins.and_then(|arn| self.ecs.by_arn.get(&arn).copied()) {
+            self.register(no, cluster);
         }
     }
 

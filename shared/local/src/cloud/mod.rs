@@ -32,6 +32,7 @@ mod telling;
 mod testkit;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod world_view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,6 +53,7 @@ pub use objects::LINK_FOLDER;
 pub use own_hosts::OwnHost;
 pub use state::{Emission, Source};
 pub(crate) use state::{after, fresh_uuid};
+pub use upkeep::LaunchTemplate;
 pub use world_view::{ContainerView, HostView, ServiceView, WorldView};
 
 use crate::VirtualClock;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use strata_domain::tags::Tags;
-use strata_domain::{ClusterArn, Ec2InstanceId};
+use strata_domain::{ClusterArn, Ec2InstanceId, LayerId};
 use strata_ports::inventory::Platform;
 use strata_ports::{Ec2State, LaunchSpec};
 
@@ -41,6 +41,9 @@ pub struct OwnHost {
     pub platform: Option<Platform>,
     /// The cluster that its ECS agent is in already.
     pub cluster: Option<ClusterArn>,
+    /// The layer from whose launch template somebody has launched it; its first boot joins the cluster.
+    #[serde(default)]
+    pub break_glass: Option<LayerId>,
 }
 
 impl Default for OwnHost {
@@ -60,6 +63,7 @@ impl Default for OwnHost {
             installation: None,
             platform: Some(Platform { name: "Amazon Linux".to_owned(), version: "2023".to_owned() }),
             cluster: None,
+            break_glass: None,
         }
     }
 }

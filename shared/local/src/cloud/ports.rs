@@ -13,6 +13,7 @@ impl SimCloud {
             store,
             compute: self.clone(),
             attachments: self.clone(),
+            upkeep: self.clone(),
             containers: self.clone(),
             inventory: self.clone(),
             load_balancers: self.clone(),

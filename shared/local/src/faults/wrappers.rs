@@ -30,6 +30,7 @@ pub(super) fn wrap(faulty: &Arc<Faulty>, ports: Ports) -> Ports {
         store: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.store }),
         compute: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.compute }),
         attachments: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.attachments }),
+        upkeep: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.upkeep }),
         containers: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.containers }),
         inventory: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.inventory }),
         load_balancers: Arc::new(Wrapped { faulty: faulty.clone(), inner: ports.load_balancers }),

@@ -11,6 +11,7 @@ pub mod modes;
 pub mod objects;
 pub mod pager;
 pub mod store;
+pub mod upkeep;
 
 pub use account::{inventory_contract, load_balancers_contract};
 pub use attachments::{attachments_contract, balanced_hosts_contract};
@@ -22,3 +23,4 @@ pub use modes::modes_contract;
 pub use objects::objects_contract;
 pub use pager::pager_contract;
 pub use store::{add_one, store_contract};
+pub use upkeep::templates_contract;

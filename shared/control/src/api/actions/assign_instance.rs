@@ -8,14 +8,13 @@ use strata_domain::model::{Instance, Layer, LayerType, Stack};
 use strata_domain::registration::{RegistrationError, ReportedOs, check_candidate, check_ecs_os};
 
 use super::create_instance::check_layers;
-use super::register_instance::candidate;
 use super::start_instance::refusal;
 use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, non_empty, required};
 use crate::api::resources::adopt_attached;
 use crate::api::transaction::Answer;
-use crate::records::{Stored, busy_changes};
+use crate::records::{Stored, busy_changes, candidate};
 use crate::status_change::move_status;
 
 /// Puts a registered instance into layers; created instances get theirs when they are created.

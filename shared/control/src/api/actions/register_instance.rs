@@ -2,11 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strata_domain::instance_actions::Origin;
-use strata_domain::model::{Attached, Care, Instance, Registration, RootDeviceType, Stack};
-use strata_domain::registration::{Candidate, ReportedOs, check_candidate};
-use strata_domain::{Ec2InstanceId, InstanceId, InstanceStatus, ScalingType, hostnames};
-use strata_ports::compute::Ec2State;
+use strata_domain::model::{Instance, Registration, Stack};
+use strata_domain::registration::{ReportedOs, check_candidate};
+use strata_domain::{Ec2InstanceId, InstanceId, hostnames};
 use strata_ports::{Change, Expect, HostView, keys};
 
 use super::create_instance::{check_hostname, hostname_taken};
@@ -16,7 +14,7 @@ use crate::api::checks;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
-use crate::records::{Stored, busy_changes};
+use crate::records::{Stored, busy_changes, candidate, registered};
 
 /// What host names are suggested from: a registered instance is in no layer.
 const SHORTNAME: &str = "registered";
@@ -151,21 +149,6 @@ async fn machine(call: &Call<'_>, stack: &Stack, document: &str, signature: &str
     Ok(Machine { host, reported_os, index })
 }
 
-/// A machine as the rules see it.
-pub(super) fn candidate(host: &HostView) -> Candidate<'_> {
-    Candidate {
-        id: host.id.as_str(),
-        is_running: host.state == Ec2State::Running,
-        state: host.state.as_str(),
-        vpc_id: &host.vpc_id,
-        architecture: &host.architecture,
-        is_spot: host.is_spot,
-        auto_scaling_group: host.auto_scaling_group.as_deref(),
-        installation: host.installation.as_deref(),
-        platform: host.platform.as_ref().map(|p| (p.name.as_str(), p.version.as_str())),
-    }
-}
-
 /// The condition on the machine's index under which it is no instance yet. An entry whose record is gone or has another machine is left
 /// over.
 async fn nobodys(call: &Call<'_>, host: &Ec2InstanceId) -> Result<Expect, ApiError> {
@@ -183,65 +166,17 @@ async fn nobodys(call: &Call<'_>, host: &Ec2InstanceId) -> Result<Expect, ApiErr
 /// The record. Of an EC2 instance EC2 is believed, not the agent.
 fn build(call: &Call<'_>, stack: &Stack, m: Members, machine: Option<Machine>, hostname: String) -> Instance {
     let (host, reported_os) = machine.map(|machine| (machine.host, machine.reported_os)).unzip();
-    let root = host.as_ref().filter(|h| h.root_device_type == RootDeviceType::InstanceStore.as_str());
-    let of_host = |get: fn(&HostView) -> &String| host.as_ref().map(get).cloned();
-    let given_unless_ec2 = |given: Option<String>| if host.is_some() { None } else { given };
-    Instance {
-        id: InstanceId::from(call.ports.ids.uuid()),
-        stack_id: stack.id.clone(),
-        origin: if host.is_some() { Origin::RegisteredEc2 } else { Origin::OnPremises },
-        registration: Some(Registration {
-            registered_by: call.principal.arn.clone(),
-            rsa_public_key: m.rsa_public_key,
-            rsa_public_key_fingerprint: m.rsa_public_key_fingerprint,
-            reported_os,
-        }),
-        layer_ids: Vec::new(),
-        hostname,
-        instance_type: of_host(|h| &h.instance_type).unwrap_or_default(),
-        os: "Custom".to_owned(),
-        // A restart of an instance-store one launches the same image [REG-5].
-        ami_id: host.as_ref().and_then(|h| h.image_id.clone()),
-        subnet_id: of_host(|h| &h.subnet_id).unwrap_or_default(),
-        availability_zone: of_host(|h| &h.zone).unwrap_or_default(),
-        root_device_type: if root.is_some() { RootDeviceType::InstanceStore } else { RootDeviceType::Ebs },
-        scaling: ScalingType::AlwaysOn,
-        virtualization_type: "hvm".to_owned(),
-        architecture: of_host(|h| &h.architecture).unwrap_or_else(|| "x86_64".to_owned()),
-        ssh_key_name: host.as_ref().and_then(|h| h.key_name.clone()),
-        install_updates_on_boot: true,
-        ebs_optimized: false,
-        agent_version: "INHERIT".to_owned(),
-        tenancy: None,
-        created_at: call.now,
-        status: InstanceStatus::Registering,
-        status_since: call.now,
-        status_sequence: 0,
-        initiated_by: None,
-        launch_number: 0,
-        started_at: None,
-        shortage: strata_domain::model::Shortage::default(),
-        online_since: None,
-        has_been_online: false,
-        ec2_instance_id: host.as_ref().map(|h| h.id.clone()),
-        container_instance_arn: None,
-        private_ip: host.as_ref().and_then(|h| h.private_ip.clone()).or_else(|| given_unless_ec2(m.private_ip)),
-        public_ip: host.as_ref().and_then(|h| h.public_ip.clone()).or_else(|| given_unless_ec2(m.public_ip)),
-        volumes: Vec::new(),
-        // What is attached joins the stack when it is assigned [RES-12].
-        volumes_noted_of: host.as_ref().map(|h| h.id.clone()),
-        elastic_ip: None,
-        attached: Attached::default(),
-        block_device_mappings: Vec::new(),
-        setup_command: None,
-        shutdown_command: None,
-        agent_silent_since: None,
-        drained_for: None,
-        out_of_service_since: None,
-        healing: false,
-        heals: Vec::new(),
-        care: Care::default(),
-        delete: None,
-        last_service_error_id: None,
+    let registration = Registration {
+        registered_by: call.principal.arn.clone(),
+        rsa_public_key: m.rsa_public_key,
+        rsa_public_key_fingerprint: m.rsa_public_key_fingerprint,
+        reported_os,
+    };
+    let is_on_ec2 = host.is_some();
+    let ids = (InstanceId::from(call.ports.ids.uuid()), stack.id.clone());
+    let mut record = registered(ids, hostname, host, registration, call.now);
+    if !is_on_ec2 {
+        (record.private_ip, record.public_ip) = (m.private_ip, m.public_ip);
     }
+    record
 }

@@ -102,6 +102,7 @@ impl TestApi {
             containers: cloud.clone(),
             inventory: account.clone(),
             load_balancers: account.clone(),
+            upkeep: account.clone(),
             identity: account.clone(),
             commands: cloud.clone(),
             alarms: cloud.clone(),

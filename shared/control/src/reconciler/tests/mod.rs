@@ -11,6 +11,7 @@ mod freeze;
 mod groups;
 mod hold_ends;
 mod quiet;
+mod templates;
 mod volumes;
 
 use std::sync::Arc;
@@ -37,6 +38,8 @@ use fake::Cloud;
 /// A stack with one ECS layer and `n` stopped, never started instances.
 struct World {
     cloud: Arc<Cloud>,
+    /// What the account has beside machines.
+    account: Arc<SimCloud>,
     store: Arc<MemoryStore>,
     reconciler: Reconciler,
     ids: Vec<Named>,
@@ -57,6 +60,7 @@ impl World {
             containers: cloud.clone(),
             inventory: cloud.clone(),
             load_balancers: account.clone(),
+            upkeep: account.clone(),
             identity: account.clone(),
             commands: cloud.clone(),
             alarms: cloud.clone(),
@@ -81,7 +85,7 @@ impl World {
             changes.push(Change::put(keys::instance(&stack.id, &record.id), &record, Expect::Absent));
             ids.push((stack.id.clone(), record.id));
         }
-        let world = Self { cloud, store, reconciler: Reconciler::new(ports, Config::default()), ids };
+        let world = Self { cloud, account, store, reconciler: Reconciler::new(ports, Config::default()), ids };
         world.commit(changes).await;
         world
     }

@@ -1,0 +1,23 @@
+//! The wrapper of what is kept in step with layers.
+
+use async_trait::async_trait;
+use strata_domain::{Ec2InstanceId, LayerId};
+use strata_ports::{CloudError, StackScope, TemplateSpec, Upkeep};
+
+use super::Kind;
+use super::wrappers::Wrapped;
+
+#[async_trait]
+impl Upkeep for Wrapped<dyn Upkeep> {
+    async fn put_template(&self, scope: &StackScope, spec: &TemplateSpec) -> Result<(), CloudError> {
+        self.faulty.run("ec2:CreateLaunchTemplateVersion", Kind::Writes, self.inner.put_template(scope, spec)).await
+    }
+
+    async fn delete_template(&self, scope: &StackScope, name: &str) -> Result<(), CloudError> {
+        self.faulty.run("ec2:DeleteLaunchTemplate", Kind::Writes, self.inner.delete_template(scope, name)).await
+    }
+
+    async fn break_glass_hosts(&self, scope: &StackScope) -> Result<Vec<(Ec2InstanceId, LayerId)>, CloudError> {
+        self.faulty.run("ec2:DescribeInstances", Kind::Reads, self.inner.break_glass_hosts(scope)).await
+    }
+}
