@@ -93,11 +93,9 @@ pub fn is_busy(record: &Instance, claimed: bool) -> bool {
 /// lifecycle itself writes, after it has gone on as far as it went. `claimed`: a claim stands on it.
 pub fn only_waits(record: &Instance, claimed: bool) -> bool {
     match record.status {
-        InstanceStatus::Pending
-        | InstanceStatus::Booting
-        | InstanceStatus::RunningSetup
-        | InstanceStatus::ShuttingDown
-        | InstanceStatus::Terminated => true,
+        InstanceStatus::Pending | InstanceStatus::Booting | InstanceStatus::ShuttingDown | InstanceStatus::Terminated => true,
+        // A Setup that was asked for of a host in service is written by others, and takes it off its load balancers [INST-42].
+        InstanceStatus::RunningSetup => !record.has_been_online,
         InstanceStatus::Online => !is_busy(record, claimed),
         InstanceStatus::Requested
         | InstanceStatus::SetupFailed

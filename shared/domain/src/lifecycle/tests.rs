@@ -790,6 +790,8 @@ fn only_what_lifecycle_alone_writes_needs_no_look_because_it_was_written() {
     let expected = ["pending", "booting", "running_setup", "online", "shutting_down", "terminated"];
     assert_eq!(waiting.map(InstanceStatus::as_str).collect::<Vec<_>>(), expected);
     assert!(!only_waits(&online_record(), true), "a claim is to be followed");
+    let asked_for = Instance { status: InstanceStatus::RunningSetup, ..online_record() };
+    assert!(!only_waits(&asked_for, false), "a Setup that somebody asked for takes its host out of service");
     let due = Instance { attached: Attached { due: true, ..Attached::default() }, ..online_record() };
     assert!(!only_waits(&due, false), "so is what the API has attached");
 }
