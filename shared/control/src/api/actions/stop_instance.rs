@@ -6,12 +6,13 @@ use strata_domain::holds::{Hold, HoldKind, HoldTarget};
 use strata_domain::instance_actions::{Allowed, InstanceAction, allowed};
 use strata_domain::model::{Instance, RootDeviceType, Stack};
 use strata_domain::{InstanceStatus, ScalingType};
-use strata_ports::{Change, Expect, keys};
+use strata_ports::{Change, Expect, Told, keys};
 
 use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
 use crate::api::transaction::Answer;
+use crate::reconciler::write::close_incident;
 use crate::records::{Stored, busy_changes, configure_due_change, removal_changes};
 use crate::status_change::move_status;
 
@@ -34,9 +35,22 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let is_forced = m.force == Some(true) && stored.record.root_device_type == RootDeviceType::Ebs;
     match allowed(InstanceAction::Stop, stored.record.status, stored.record.origin) {
         // Force on an EBS-backed one: only our record goes, the EC2 instance is the user's to terminate [INST-25].
-        Allowed::Yes if is_forced => Ok(Answer::done(removal_changes(call.store(), &stored).await?)),
+        Allowed::Yes if is_forced => forced(call, &stored).await,
         Allowed::Yes | Allowed::NoEffect | Allowed::Refused(_) => piece(call, &stack, &stored).await,
     }
+}
+
+/// The record goes at once, with what is open about it: whoever was in service has left it [LIFE-2], and nobody is left to end its page.
+async fn forced(call: &Call<'_>, stored: &Stored<Instance>) -> Result<Answer, ApiError> {
+    let gone = Instance { status: InstanceStatus::Stopped, ..stored.record.clone() };
+    let mut changes = removal_changes(call.store(), stored).await?;
+    changes.extend(configure_due_change(call.store(), &stored.record, &gone, call.now).await?);
+    let mut told = Told::default();
+    let incident = keys::incident(&gone.stack_id, gone.id.as_str());
+    let what = format!("{} was stopped by force; its machine is its owner's now", gone.hostname);
+    close_incident(call.store(), &incident, call.now, &what, &mut told, &mut changes).await?;
+    changes.extend(told.changes());
+    Ok(Answer::done(changes))
 }
 
 /// One instance's stop. Touches only the instance's own records.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use strata_domain::InstanceStatus;
 use strata_domain::holds::{Hold, HoldKind};
 use strata_local::cloud::Policy;
-use strata_ports::keys;
+use strata_ports::{Change, Expect, keys};
 
 use super::TestApi;
 use super::support::{ACCOUNT, CONTROLLERS, USER, text};
@@ -192,6 +192,27 @@ async fn inst_25_force_drops_an_ebs_backed_record_and_does_nothing_more_to_an_in
     }
     app.call("DescribeInstances", json!({ "InstanceIds": [ebs] })).await.not_found();
     assert_eq!(app.described(&store).await["Status"], "terminating");
+}
+
+/// [INST-25] [LIFE-2]: the others are told that it has left, and a page about it ends, since nobody is left to end it.
+#[tokio::test]
+async fn inst_25_a_forced_stop_makes_configure_due_and_resolves_the_hosts_page() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let id = app.instance(&stack, &layer, json!({})).await;
+    app.settle(&id, InstanceStatus::Online).await;
+    let key = keys::incident(&stack.as_str().into(), &id);
+    let page = json!({
+        "incident": "stop_failed/1", "resolved": false, "severity": "warning", "kind": "stop-failed", "stack": "shop", "layer": "web",
+        "host": "web1", "what": "web1 is stop_failed", "why": "?", "did": "?", "next": "?", "decision": "d", "at": "2026-01-01T00:00:00Z",
+    });
+    app.commit(vec![Change::put(key.clone(), &json!({ "page": page }), Expect::Absent)]).await;
+    app.call("StopInstance", json!({ "InstanceId": id, "Force": true })).await.good();
+    assert!(app.item(&keys::configure_due_by(&stack.as_str().into(), &id.as_str().into())).await.is_some());
+    assert!(app.item(&key).await.is_none());
+    let told: Vec<Value> = app.store.all().iter().filter_map(|item| item.decode::<Value>().ok()).collect();
+    let is_end = |value: &&Value| value["resolved"] == true || value["page"]["resolved"] == true;
+    assert_eq!(told.iter().filter(is_end).count(), 1, "one message that ends it");
 }
 
 /// [INST-30]
