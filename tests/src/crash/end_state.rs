@@ -1,5 +1,6 @@
 //! The end of a run as text, one fact a line, so that two runs can be compared: machines, volumes, addresses, launch templates,
-//! container instances, services, every record of the store, and what was told. Ids that a run makes and times are told apart by nobody.
+//! container instances, services, members of load balancers and target groups, security groups, every record of the store, and what was
+//! told. Ids that a run makes and times are told apart by nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,13 +36,15 @@ async fn cloud_lines(world: &World) -> Vec<String> {
     lines.extend(view.volumes.iter().map(|(id, host)| format!("volume {id} of {host:?}")));
     lines.extend(world.cloud.launch_templates().iter().map(|(name, template)| format!("template {name} {:?}", template.spec)));
     let ips = world.cloud.address_ips();
-    lines.extend(
-        world
-            .cloud
-            .balanced_hosts()
-            .into_iter()
-            .flat_map(|(balancer, hosts)| hosts.into_iter().map(move |host| format!("load balancer {balancer} has {host}"))),
-    );
+    for (balancer, hosts) in world.cloud.balanced_hosts() {
+        lines.extend(hosts.into_iter().map(|host| format!("load balancer {balancer} has {host}")));
+    }
+    for (arn, targets) in world.cloud.target_groups() {
+        lines.extend(targets.into_iter().map(|target| format!("target group {arn} has {target}")));
+    }
+    for (vpc, groups) in world.cloud.built_in_groups() {
+        lines.extend(groups.into_iter().map(|group| format!("security group {group} of {vpc}")));
+    }
     lines.extend(world.cloud.addresses(&world.scope(), &ips).await.into_iter().flatten().map(|address| format!("{address:?}")));
     lines
 }
