@@ -34,6 +34,7 @@ fn event(id: &str, detail_type: &str) -> EventOut {
     }
 }
 
+/// [EVT-1]: EventBridge's own envelope around what is told.
 #[tokio::test]
 #[ignore = "wants a server: cargo xtask wire"]
 async fn more_events_than_one_call_takes_arrive_by_the_rule_that_names_them() {
@@ -49,6 +50,9 @@ async fn more_events_than_one_call_takes_arrive_by_the_rule_that_names_them() {
     assert_eq!((&one["source"], &one["detail-type"]), (&json!("opsworks"), &json!("OpsWorks Instance State Change")));
     assert_eq!((&one["resources"], &one["detail"]["status"]), (&json!(events[0].resources), &json!("online")));
     assert_eq!(one["time"], "2026-08-01T12:00:00Z");
+    for member in ["version", "id", "account", "region"] {
+        assert!(one[member].is_string(), "{member}: {one}");
+    }
 }
 
 #[tokio::test]

@@ -86,6 +86,54 @@ mod tests {
         assert!(move_status(&mut instance, InstanceStatus::Pending, now, &stack).is_none());
     }
 
+    /// [EVT-1] [EVT-2] [EVT-3]: whatever is told is one of four kinds, about instances by their ARN, in words with hyphens.
+    #[test]
+    fn evt_1_there_are_four_kinds_of_event() {
+        use strata_domain::ScalingType;
+
+        use crate::reconciler::telling::Teller;
+        use crate::records::{Command, Deployment, DeploymentState, Target, command_event, deployment_event};
+        let (stack, mut instance) = (samples::stack(), samples::instance());
+        let now = at("2026-01-01T00:00:00Z");
+        instance.scaling = ScalingType::AlwaysOn;
+        let target = Target { instance_id: instance.id.clone(), command_id: "c".into(), skipped: false };
+        let deployment = Deployment {
+            id: "d".into(),
+            stack_id: stack.id.clone(),
+            command: "configure".to_owned(),
+            args: Default::default(),
+            comment: None,
+            custom_json: None,
+            iam_user_arn: None,
+            targets: vec![target],
+            created_at: now,
+            completed_at: None,
+            status: DeploymentState::Running,
+        };
+        let ids = strata_local::SeededIds::new(1, "test");
+        let teller = Teller { ids: &ids, now, trigger: "test" };
+        let events = [
+            move_status(&mut instance, InstanceStatus::Requested, now, &stack).unwrap(),
+            command_event(&stack, &Command::of_service("c".into(), &instance, "setup", now)),
+            deployment_event(&stack, &deployment, DeploymentState::Running),
+            teller.service_error(&mut instance, "InstanceStart", "EC2 refused it.").1,
+        ];
+        let kinds = events.each_ref().map(|event| event.detail_type.as_str());
+        assert_eq!(
+            kinds,
+            ["Instance State Change", "Command State Change", "Deployment State Change", "Alert"]
+                .map(|k| format!("OpsWorks {k}"))
+        );
+        let arn = format!("arn:aws:opsworks:eu-west-1:123456789012:instance/{}", instance.id);
+        for event in &events {
+            let of_instance = event.detail_type != "OpsWorks Alert";
+            assert_eq!(event.resources, if of_instance { vec![arn.clone()] } else { vec![] }, "{}", event.detail_type);
+            for key in event.detail.as_object().unwrap().keys() {
+                assert!(!key.contains('_') || key == "initiated_by", "{}: {key}", event.detail_type);
+            }
+        }
+    }
+
     /// [EVT-13]
     #[test]
     fn evt_13_event_ids_are_stable_and_count_per_instance() {

@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(late, Step::Finish(End::Successful), "what did end in time is not called late");
     }
 
-    /// [CMD-33]
+    /// [CMD-33] [LIFE-3]: of a burst the newest runs, and what is older and not begun is superseded.
     #[test]
     fn cmd_33_of_many_configures_only_the_last_runs_and_what_a_person_asked_for_is_run() {
         let own = Queued { by_service: true, ..queued("configure") };

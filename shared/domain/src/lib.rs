@@ -28,6 +28,7 @@ pub mod registration;
 pub mod resources;
 pub mod secret;
 pub mod security_groups;
+pub mod service_errors;
 pub mod service_role;
 pub mod settings;
 pub mod snapshot;

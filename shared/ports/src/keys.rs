@@ -398,6 +398,10 @@ pub fn launch_template(layer: &LayerId) -> Key {
 pub fn full_sweep() -> Key {
     Key::new("sweep", "full")
 }
+/// When service errors whose time is over were last looked for: a timestamp [SVE-5].
+pub fn error_sweep() -> Key {
+    Key::new("sweep", "errors")
+}
 /// Load-scaling's partition for a layer: `last-event`, `intent`.
 pub fn scaling(layer: &LayerId, what: &str) -> Key {
     Key::new(format!("scaling#{layer}"), what)

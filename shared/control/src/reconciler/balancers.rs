@@ -10,14 +10,14 @@ use strata_domain::mode::{ActionKind, permits};
 use strata_domain::model::Instance;
 use strata_domain::{DecisionId, Ec2InstanceId, InstanceStatus, LayerId, ServiceErrorId};
 use strata_ports::store::Listing;
-use strata_ports::{Change, CloudError, EventOut, Expect, HandlerError, Item, Ports, StoreError, Told, keys};
+use strata_ports::{Change, CloudError, EventOut, HandlerError, Item, Ports, StoreError, Told, keys};
 
 use super::Reconciler;
 use super::attach::for_good;
 use super::round::committed;
 use super::telling::listed;
 use super::view::StackView;
-use crate::records::ServiceError;
+use crate::records::{ServiceError, service_error_changes};
 
 /// What bringing a balancer in step came to.
 #[derive(Debug, Default)]
@@ -217,7 +217,7 @@ impl Reconciler {
                 created_at: now,
             };
             told.events.push(alert(&error));
-            changes.push(Change::put(keys::service_error(&error.stack_id, &error.id), &error, Expect::Absent));
+            changes.extend(service_error_changes(&error));
             changes.push(over);
         }
         changes.extend(told.changes());

@@ -11,6 +11,7 @@ mod announced;
 mod attach;
 mod backlog;
 pub(crate) mod balancers;
+mod forgetting;
 mod hold_ends;
 pub(crate) mod launch;
 mod look_at_attached;

@@ -5,13 +5,14 @@ use strata_domain::decision::{DecisionRecord, Function, Severity, Verdict};
 use strata_domain::lifecycle::Notice;
 use strata_domain::model::Instance;
 use strata_domain::pages::PageKind;
-use strata_ports::{Change, Expect, HandlerError, Told, journal, keys};
+use strata_domain::service_errors::message;
+use strata_ports::{HandlerError, Told, journal, keys};
 
 use super::round::{Run, committed};
 use super::telling::{Head, Words, notice_words};
 use super::view::StackView;
 use super::write::open_incident;
-use crate::records::Stored;
+use crate::records::{Stored, service_error_changes};
 
 impl Run<'_> {
     /// Tells a decision unless it was the last one about its subject.
@@ -60,8 +61,8 @@ impl Run<'_> {
         let mut told = Told { decisions: vec![decision.clone()], ..Told::default() };
         let mut changes = vec![news.change()];
         if let Some(error_type) = notice.service_error() {
-            let (error, alert) = teller.service_error(&mut record, error_type, &format!("{why}."));
-            changes.push(Change::put(keys::service_error(&record.stack_id, &error.id), &error, Expect::Absent));
+            let (error, alert) = teller.service_error(&mut record, error_type, &message(error_type, why));
+            changes.extend(service_error_changes(&error));
             changes.push(stored.put(&record));
             told.events.push(alert);
         }

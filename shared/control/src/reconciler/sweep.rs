@@ -44,7 +44,8 @@ impl Reconciler {
             Ok(true) => {
                 let cloned = sweep_unfinished(store, self.ports.clock.now()).await.map_err(HandlerError::from);
                 let templates = self.keep_templates(trigger).await.map(|told| decisions.extend(told));
-                self.all_awake(&mut ids).await.map_err(HandlerError::from).and(cloned).and(templates)
+                let forgotten = self.forget_errors().await;
+                self.all_awake(&mut ids).await.map_err(HandlerError::from).and(cloned).and(templates).and(forgotten)
             }
             Ok(false) => Ok(()),
             Err(error) => Err(error),

@@ -8,6 +8,7 @@ use strata_domain::decision::{DecisionRecord, Page, Severity, Verdict};
 use strata_domain::lifecycle::{VOLUME_FAULT, is_busy};
 use strata_domain::model::Instance;
 use strata_domain::pages::PageKind;
+use strata_domain::service_errors::message;
 use strata_domain::{CommandId, Ec2InstanceId, InstanceStatus};
 use strata_ports::store::{MAX_CHANGES, MAX_COMMIT_BYTES};
 use strata_ports::{Change, CommitError, Expect, HandlerError, Key, Ports, Store, StoreError, Told, keys};
@@ -18,6 +19,7 @@ use super::view::StackView;
 use super::volumes::{address_changes, volume_changes};
 use crate::records::{
     Command, Stored, busy_changes, command_changes, configure_due_change, deregistration_changes, removal_changes,
+    service_error_changes,
 };
 use crate::status_change::move_status;
 
@@ -284,8 +286,8 @@ async fn tell_special(
         ),
         Special::Failure(error_type, kind) => {
             let error_type = if why.starts_with(VOLUME_FAULT) { "VolumeAttach" } else { error_type };
-            let (error, alert) = teller.service_error(record, error_type, &format!("{why}."));
-            changes.push(Change::put(keys::service_error(&record.stack_id, &error.id), &error, Expect::Absent));
+            let (error, alert) = teller.service_error(record, error_type, &message(error_type, why));
+            changes.extend(service_error_changes(&error));
             told.events.push(alert);
             let status = record.status;
             (

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use strata_ports::{CommandKind, CommandRequest, keys};
+use strata_local::cloud::{Mishap, Victim};
+use strata_ports::{Clock, CommandKind, CommandRequest, keys};
 
 use super::world::{ADA, World, on_virtual_time, text};
 
@@ -35,6 +36,25 @@ fn life_2_configure_runs_on_the_online_hosts_when_one_enters_or_leaves_online() 
         assert_eq!((text(&commands[0]["Type"]), text(&commands[0]["Status"])), ("configure".into(), "successful".into()));
         assert!(commands[0]["DeploymentId"].is_null());
         assert!(world.list(keys::CONFIGURE_DUE_PK).await.is_empty());
+    });
+}
+
+/// [HEAL-6] [LIFE-4]: what a heal brings back is told to all who are online, itself included.
+#[test]
+fn heal_6_healing_ends_with_configure_on_all() {
+    on_virtual_time(async || {
+        let world = World::new(6, |config| config.ssm.configure_hooks = true).await;
+        world.minutes(3).await;
+        let machine = world.machine(0).await;
+        world.cloud.inject(Victim::Ec2(machine), Mishap::Ec2Stop, world.clock.now());
+        world.minutes(2).await;
+        assert_ne!(world.status(&world.hosts[0]).await, "online");
+        world.sent.forget();
+        world.until(&world.hosts[0], "online").await;
+        world.minutes(3).await;
+        let told: BTreeSet<String> =
+            world.sent.requests().iter().filter(|r| r.kind == CommandKind::Configure).map(|r| r.host.to_string()).collect();
+        assert_eq!(told.len(), 6, "{told:?}");
     });
 }
 

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use http::Request;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use strata_domain::model::Instance;
 use strata_domain::{Ec2InstanceId, InstanceId, SsmCommandId, StackId};
 use strata_local::{CloudConfig, MemoryStore, SeededIds, SimCloud, VirtualClock, virtual_runtime};
 use strata_ports::http_service::Caller;
 use strata_ports::store::Listing;
 use strata_ports::{
     Change, Clock, CloudError, CommandRequest, CommandResult, Commands, CommitError, HttpService, Item, Key, Ping, Ports,
-    StackScope, Store, StoreError,
+    StackScope, Store, StoreError, keys,
 };
 
 use crate::deployments::CommandRunner;
@@ -126,6 +127,12 @@ impl World {
 
     pub(super) async fn status(&self, instance: &str) -> String {
         text(&self.call("DescribeInstances", json!({ "InstanceIds": [instance] })).await["Instances"][0]["Status"])
+    }
+
+    /// The machine of a host.
+    pub(super) async fn machine(&self, at: usize) -> Ec2InstanceId {
+        let item = self.item(&keys::instance(&self.stack_id(), &self.instance_id(at))).await.unwrap();
+        item.decode::<Instance>().unwrap().ec2_instance_id.unwrap()
     }
 
     pub(super) fn runner(&self) -> CommandRunner {

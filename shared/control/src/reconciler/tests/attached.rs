@@ -473,6 +473,53 @@ fn ebs_21_a_new_machine_gets_the_same_volumes_back() {
     });
 }
 
+/// [HEAL-3] [HEAL-5] [EIP-13]: a new machine with everything but the root data: same name, layers and address, the volumes that it had with
+/// their data, one that was attached later among them, and other addresses of its own.
+#[test]
+fn heal_3_an_instance_store_heal_is_a_new_machine_with_the_same_name_volumes_and_address() {
+    let volumes = json!([{ "MountPoint": "/data", "NumberOfDisks": 1, "Size": 10 }, { "MountPoint": "/logs", "NumberOfDisks": 1, "Size": 10 }]);
+    in_house(quiet(), json!({ "VolumeConfigurations": volumes }), async |house| {
+        let instance = house.online("instance-store").await;
+        house.on("StopInstance", &instance).await;
+        house.until(&instance, InstanceStatus::Stopped).await;
+        let ip = house.cloud.add_address();
+        house.call("RegisterElasticIp", json!({ "StackId": house.stack, "ElasticIp": ip })).await;
+        house.associate(&ip, &instance).await;
+        let (later, ec2) = house.volume(ZONE).await;
+        house.call("AssignVolume", json!({ "VolumeId": later, "InstanceId": instance })).await;
+        // What is not its own any more when it fails is made anew, empty, as the layer prescribes.
+        let described = house.call("DescribeVolumes", json!({ "InstanceId": instance })).await["Volumes"].clone();
+        let logs = described.as_array().unwrap().iter().find(|v| v["MountPoint"] == "/logs").unwrap().clone();
+        house.call("DeregisterVolume", json!({ "VolumeId": logs["VolumeId"] })).await;
+        house.on("StartInstance", &instance).await;
+        house.until(&instance, InstanceStatus::Online).await;
+        house.minutes(4).await;
+        let before = house.record(&instance).await.unwrap();
+        let machine = before.ec2_instance_id.clone().unwrap();
+        let mounts: BTreeSet<&str> = before.volumes.iter().map(|v| v.mount_point.as_str()).collect();
+        assert_eq!(mounts, BTreeSet::from(["/data", "/logs", format!("/{ec2}").as_str()]));
+        assert!(before.volumes.iter().all(|v| v.ec2_volume_id != logs["Ec2VolumeId"]), "a new one at /logs");
+
+        house.cloud.inject(Victim::Ec2(machine.clone()), Mishap::Hang, house.clock.now());
+        for _ in 0..40 {
+            house.minutes(1).await;
+            if house.record(&instance).await.unwrap().ec2_instance_id.is_some_and(|now| now != machine) {
+                break;
+            }
+        }
+        house.until(&instance, InstanceStatus::Online).await;
+        house.minutes(4).await;
+        let after = house.record(&instance).await.unwrap();
+        assert_ne!(after.ec2_instance_id, Some(machine));
+        assert_eq!((&after.hostname, &after.layer_ids, &after.volumes), (&before.hostname, &before.layer_ids, &before.volumes));
+        assert_ne!(after.private_ip, before.private_ip);
+        assert_eq!((after.elastic_ip.as_ref(), house.at(&ip)), (Some(&ip), Some(house.machine(&instance).await)));
+        for volume in &after.volumes {
+            assert_eq!(house.volume_at(&volume.ec2_volume_id), Some(house.machine(&instance).await), "{volume:?}");
+        }
+    });
+}
+
 /// [EBS-31] [RES-6] [SVE-4]
 #[test]
 fn ebs_31_a_volume_that_is_attached_elsewhere_fails_the_start_once_and_says_so() {

@@ -7,6 +7,7 @@ mod capacity;
 mod claims;
 mod deadlines;
 mod fake;
+mod forgetting;
 mod freeze;
 mod groups;
 mod hold_ends;
