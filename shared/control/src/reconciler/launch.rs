@@ -131,10 +131,10 @@ pub(super) fn machine_of_layer(
 }
 
 /// One volume for each configuration of its layers [EBS-16], under a device name of its own. An instance that has been in service has had its
-/// volumes: what is added to its layers later is for others [EBS-17].
+/// volumes: what is added to its layers later is for others [EBS-17]. A new machine of a heal has all that its layers prescribe [EBS-22].
 fn volumes_of_layers(view: &StackView, record: &Instance, mut taken: Vec<String>) -> Result<Vec<VolumeSpec>, CloudError> {
     let mut volumes = Vec::new();
-    if record.volumes_noted_of.is_some() {
+    if record.volumes_noted_of.is_some() && !record.healing {
         return Ok(volumes);
     }
     let wanted = view.layers_of(record).flat_map(|layer| &layer.volume_configurations);
