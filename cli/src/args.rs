@@ -2,6 +2,7 @@
 
 mod explain;
 mod on_call;
+mod plan_ahead;
 mod register;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use strata_domain::decision::Function;
 use crate::client::ApiOptions;
 pub use explain::{HoldArgs, HoldsArgs, PreviewArgs, ReleaseArgs, WhyArgs};
 pub use on_call::*;
+pub use plan_ahead::BacktestArgs;
 pub use register::RegisterArgs;
 
 /// `strata`.
@@ -66,6 +68,9 @@ pub enum Command {
     /// What each scaler would do now, and why, without doing it
     #[command(after_help = explain::PREVIEW_EXAMPLES)]
     Preview(PreviewArgs),
+    /// Replay a measured history through the deciders: capacity, cost and events of one or more layers
+    #[command(after_help = plan_ahead::BACKTEST_EXAMPLES)]
+    Backtest(BacktestArgs),
     /// Keep Strata's hands off an instance or a layer for a while
     #[command(after_help = explain::HOLD_EXAMPLES)]
     Hold(HoldArgs),

@@ -8,6 +8,7 @@ pub mod args;
 #[cfg(feature = "aws")]
 mod aws;
 pub mod aws_model;
+pub mod backtest;
 pub mod client;
 pub mod credentials;
 pub mod doctor;
@@ -53,6 +54,7 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Status(args) => status::run(args, cli.output),
         Command::Why(args) => why::run(args, cli.output),
         Command::Preview(args) => preview::run(args, cli.output),
+        Command::Backtest(args) => backtest::run(args, cli.output),
         Command::Hold(args) => holds::hold(args, cli.output),
         Command::Release(args) => holds::release(args, cli.output),
         Command::Holds(args) => holds::list(args, cli.output),

@@ -61,6 +61,12 @@ impl Demand {
         Ok(Self { start, target_cpu: layer.demand.target_cpu, source: Source::Trace { trace, from, servers_per_unit } })
     }
 
+    /// A trace at its own times; `servers_per_unit`: how many servers' worth of work one unit of it is.
+    pub fn measured(trace: Trace, servers_per_unit: f64, target_cpu: f64) -> Self {
+        let start = trace.first();
+        Self { start, target_cpu, source: Source::Trace { trace, from: start, servers_per_unit } }
+    }
+
     /// Demand at `t`, in servers, never negative; `None` where the trace has a gap: then there is no data point either.
     pub fn at(&self, t: Timestamp) -> Option<f64> {
         match &self.source {

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use at::At;
-pub use members::Member;
+pub use members::{Member, SHORTNAME};
 pub use schedule::{Schedule, TimeBased, Window};
 pub use show::show;
 
