@@ -9,7 +9,7 @@ use strata_aws::Base;
 use strata_aws::upkeep::{Ec2Upkeep, USES};
 use strata_domain::break_glass::user_data;
 use strata_ports::contract::cloud::launch;
-use strata_ports::contract::templates_contract;
+use strata_ports::contract::{tags_contract, templates_contract};
 use strata_ports::{LaunchSpec, TemplateSpec, Upkeep};
 
 /// An image that the server has from the beginning.
@@ -65,6 +65,13 @@ async fn each_method_calls_what_its_table_says() {
     support::check_uses(&base, USES, "delete_template");
     upkeep.break_glass_hosts(&scope).await.unwrap();
     support::check_uses(&base, USES, "break_glass_hosts");
+    upkeep.tags(&scope, &["i-0123456789abcdef0".to_owned()]).await.unwrap();
+    support::check_uses(&base, USES, "tags");
+    let volume = ec2(&base).create_volume().availability_zone("us-east-1a").size(1).send().await.unwrap().volume_id.unwrap();
+    let (set, unset) = ([("a".to_owned(), "1".to_owned())].into(), ["b".to_owned()].into());
+    base.log().take();
+    upkeep.change_tags(&scope, &[volume], &set, &unset).await.unwrap();
+    support::check_uses(&base, USES, "change_tags");
 }
 
 /// `aws ec2 run-instances --launch-template LaunchTemplateName=...` with a subnet, and what the machine is then.
@@ -110,6 +117,17 @@ async fn a_machine_is_launched_from_the_template_by_its_name_and_found_by_its_ta
     assert_eq!(found, [(host.as_str().into(), spec.layer_id.clone())]);
     raw.terminate_instances().instance_ids(&host).send().await.unwrap();
     assert!(upkeep.break_glass_hosts(&scope).await.unwrap().is_empty());
+}
+
+/// [TAG-3] [TAG-10]
+#[tokio::test]
+#[ignore = "wants a server: cargo xtask wire"]
+async fn tag_10_the_tags_contract_holds() {
+    let base = support::base(&[]);
+    let raw = ec2(&base);
+    let volume = async || raw.create_volume().availability_zone("us-east-1a").size(1).send().await.unwrap().volume_id.unwrap();
+    let resources = [volume().await, volume().await];
+    tags_contract(&Ec2Upkeep::new(&base), &support::scope(), &resources).await;
 }
 
 /// An Os is named by its parameter, so that EC2 looks up the newest image at each launch.

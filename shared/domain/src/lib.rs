@@ -19,6 +19,7 @@ pub mod instance_actions;
 pub mod lifecycle;
 pub mod load_based;
 pub mod log_streams;
+pub mod machine_tags;
 pub mod mode;
 pub mod model;
 pub mod operating_systems;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use jiff::SignedDuration;
 use strata_domain::decision::Page;
 use strata_domain::mode::Mode;
+use strata_domain::tags::Tags;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, LayerId, ServiceArn, SsmCommandId, TaskArn};
 use strata_ports::store::Listing;
 use strata_ports::{
@@ -118,6 +119,8 @@ recorded!(Upkeep {
     put_template(scope: &StackScope, spec: &TemplateSpec) -> Result<(), CloudError>;
     delete_template(scope: &StackScope, name: &str) -> Result<(), CloudError>;
     break_glass_hosts(scope: &StackScope) -> Result<Vec<(Ec2InstanceId, LayerId)>, CloudError>;
+    tags(scope: &StackScope, resources: &[String]) -> Result<BTreeMap<String, Tags>, CloudError>;
+    change_tags(scope: &StackScope, resources: &[String], set: &Tags, unset: &BTreeSet<String>) -> Each<String>;
 });
 
 recorded!(Containers {

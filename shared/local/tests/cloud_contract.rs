@@ -10,7 +10,7 @@ use strata_ports::contract::cloud::launch;
 use strata_ports::contract::pager::Delivered;
 use strata_ports::contract::{
     alarms_contract, compute_contract, host_contract, modes_contract, objects_contract, pager_contract, services_contract,
-    templates_contract,
+    tags_contract, templates_contract,
 };
 use strata_ports::{Clock, StackScope, TemplateSpec};
 
@@ -52,6 +52,9 @@ fn the_simulated_cloud_keeps_the_contracts_of_its_ports() {
             Some((found.spec.map(|spec| spec.fingerprint).unwrap_or_default(), found.versions))
         })
         .await;
+        let resources = [(); 2].map(|()| cloud.add_volume("us-east-1a", 1, "gp3"));
+        tags_contract(&*cloud, &scope, &resources).await;
+
         cloud.serve_objects_at("http://127.0.0.1:4280/");
         let fetch = |url: String| -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
             let cloud = cloud.clone();

@@ -1,9 +1,12 @@
 //! Ports that a function has no use for: so that it neither links a service's client nor has a right to its calls.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::SignedDuration;
 use strata_domain::decision::Page;
+use strata_domain::tags::Tags;
 use strata_domain::{ClusterArn, Ec2InstanceId, LayerId};
 
 use crate::alarms::{AlarmObservation, AlarmSpec};
@@ -104,6 +107,18 @@ impl Upkeep for Absent {
     }
     async fn break_glass_hosts(&self, _: &StackScope) -> Result<Vec<(Ec2InstanceId, LayerId)>, CloudError> {
         refused("ec2:DescribeInstances")
+    }
+    async fn tags(&self, _: &StackScope, _: &[String]) -> Result<BTreeMap<String, Tags>, CloudError> {
+        refused("ec2:DescribeTags")
+    }
+    async fn change_tags(
+        &self,
+        _: &StackScope,
+        _: &[String],
+        _: &Tags,
+        _: &BTreeSet<String>,
+    ) -> Result<Vec<ItemResult<String>>, CloudError> {
+        refused("ec2:CreateTags")
     }
 }
 

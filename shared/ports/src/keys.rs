@@ -388,6 +388,12 @@ pub fn shortage(stack: &StackId, layer: &LayerId, zone: &str) -> Key {
 }
 /// Sort key prefix of [`shortage`] among the incidents.
 pub const SHORTAGE: &str = "incident#shortage#";
+/// How far the tags of a stack's machines and volumes have come.
+pub fn tagging(stack: &StackId) -> Key {
+    Key::new(stack_pk(stack), TAGGING)
+}
+/// Sort key of [`tagging`].
+pub const TAGGING: &str = "tagging";
 /// Launch templates for break-glass: a partition of its own, so that one is found when its stack is gone.
 pub const LAUNCH_TEMPLATES_PK: &str = "launch-templates";
 /// A layer's.

@@ -1,10 +1,13 @@
-//! Upkeep: what the account has beside machines and is kept in step with layers: launch templates for break-glass.
+//! Upkeep: what the account has beside machines and is kept in step with layers: launch templates for break-glass, tags.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use strata_domain::tags::Tags;
 use strata_domain::{Ec2InstanceId, LayerId};
 
-use crate::{CloudError, LaunchSpec, StackScope};
+use crate::{CloudError, ItemResult, LaunchSpec, StackScope};
 
 /// A layer's launch template as it is to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,4 +40,17 @@ pub trait Upkeep: Send + Sync {
     async fn delete_template(&self, scope: &StackScope, name: &str) -> Result<(), CloudError>;
     /// The running machines that somebody has launched from layers' templates, and the layer of each. A constant number of calls.
     async fn break_glass_hosts(&self, scope: &StackScope) -> Result<Vec<(Ec2InstanceId, LayerId)>, CloudError>;
+    /// The tags of machines and volumes by EC2's ids, as many calls as there are hundreds of them. What has none, or is gone, is missing.
+    async fn tags(&self, scope: &StackScope, resources: &[String]) -> Result<BTreeMap<String, Tags>, CloudError>;
+    /// Sets these tags on all of them and takes those keys away, keys that are not there included. Batched by the adapter.
+    ///
+    /// # Errors
+    /// For all of them `RetryLater` when throttled at once; for each `Wrong` when it is gone or the role has no right to it.
+    async fn change_tags(
+        &self,
+        scope: &StackScope,
+        resources: &[String],
+        set: &Tags,
+        unset: &BTreeSet<String>,
+    ) -> Result<Vec<ItemResult<String>>, CloudError>;
 }

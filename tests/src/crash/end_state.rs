@@ -35,6 +35,8 @@ async fn cloud_lines(world: &World) -> Vec<String> {
     lines.extend(view.services.iter().map(|service| format!("{service:?}")));
     lines.extend(view.volumes.iter().map(|(id, host)| format!("volume {id} of {host:?}")));
     lines.extend(world.cloud.launch_templates().iter().map(|(name, template)| format!("template {name} {:?}", template.spec)));
+    let tagged = view.hosts.iter().map(|host| host.ec2_id.to_string()).chain(view.volumes.keys().cloned());
+    lines.extend(tagged.map(|id| format!("tags of {id} {:?}", world.cloud.tags_of(&id))));
     let ips = world.cloud.address_ips();
     for (balancer, hosts) in world.cloud.balanced_hosts() {
         lines.extend(hosts.into_iter().map(|host| format!("load balancer {balancer} has {host}")));

@@ -99,6 +99,7 @@ pub const ALL: &[Operation] = &[
         prepare: |w| Box::pin(assigned(w)),
         run: |w| Box::pin(of_registered(w, "DeregisterInstance")),
     },
+    Operation { name: "tags changed", prepare: |w| Box::pin(tagged(w)), run: |w| Box::pin(retag(w)) },
     Operation {
         name: "break-glass template renewed",
         prepare: |w| Box::pin(online(w, &[2])),
@@ -251,6 +252,33 @@ async fn until_described(world: &World, id: &str, status: &str) -> Result<(), St
         None => false,
     };
     world.until(&format!("the registered instance is {status}"), has_it).await
+}
+
+fn arn(world: &World) -> String {
+    format!("arn:aws:opsworks:us-east-1:123456789012:stack/{}/", world.stack())
+}
+
+/// Whether some machine has the tag, with this value.
+fn has_tag(world: &World, key: &str, value: Option<&str>) -> bool {
+    let machines = world.cloud.world_view().hosts;
+    let tags = machines.iter().filter_map(|host| world.cloud.tags_of(host.ec2_id.as_str()));
+    tags.into_iter().all(|tags| tags.get(key).map(String::as_str) == value) && !machines.is_empty()
+}
+
+async fn tagged(world: &World) -> Result<(), String> {
+    online(world, &[1, 2]).await?;
+    let tags = json!({ "stage": "test", "old": "1" });
+    world.call("TagResource", json!({ "ResourceArn": arn(world), "Tags": tags })).await?;
+    world.until("the machines have the tag", async |w: &World| has_tag(w, "old", Some("1"))).await?;
+    world.settle().await
+}
+
+/// One value changes and one key goes.
+async fn retag(world: &World) -> Result<(), String> {
+    world.call("TagResource", json!({ "ResourceArn": arn(world), "Tags": { "stage": "prod" } })).await?;
+    world.call("UntagResource", json!({ "ResourceArn": arn(world), "TagKeys": ["old"] })).await?;
+    let is_done = async |w: &World| has_tag(w, "stage", Some("prod")) && has_tag(w, "old", None);
+    world.until("the machines have the tags of the stack", is_done).await
 }
 
 async fn renew_template(world: &World) -> Result<(), String> {

@@ -17,14 +17,14 @@ const MOST_CALLS: usize = 32;
 const OF_ONE: [&str; 2] = ["IncorrectInstanceState", "IncorrectState"];
 
 /// A call that failed.
-pub(super) struct Failure {
+pub(crate) struct Failure {
     error: CloudError,
     code: String,
     message: String,
 }
 
 impl Failure {
-    pub(super) fn of<E>(action: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    pub(crate) fn of<E>(action: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
@@ -44,7 +44,7 @@ impl Failure {
 ///
 /// # Errors
 /// `RetryLater` when the very first call was throttled, so that nothing happened to any of them.
-pub(super) async fn each<C>(
+pub(crate) async fn each<C>(
     action: &'static str,
     ids: Vec<String>,
     call: impl Fn(Vec<String>) -> C,

@@ -5,7 +5,7 @@
 //! for a machine with the token's tag, which settles both as soon as descriptions show the machine. In the seconds in which they do not yet,
 //! the token protects: the same request gives the same machine, and one that is refused as different is put off until the look finds it.
 
-mod batches;
+pub(crate) mod batches;
 pub(crate) mod describe;
 mod groups;
 pub mod images;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::Tag;
 use strata_domain::LayerId;
+use strata_domain::machine_tags::{self, Named, Wanted};
 use strata_domain::resources::name_of_made_volume;
 use strata_ports::{LaunchSpec, StackScope, VolumeSpec};
 
@@ -21,10 +22,6 @@ pub const POWER: &str = "strata:power";
 pub const BREAK_GLASS: &str = "strata:break-glass";
 /// Where the launch's volumes are mounted, see [`volume_notes`].
 const VOLUMES: &str = "strata:volumes";
-/// EC2's most for one resource.
-const MOST_TAGS: usize = 50;
-/// EC2's longest key.
-const LONGEST_KEY: usize = 128;
 /// EC2's longest value.
 const LONGEST_VALUE: usize = 256;
 
@@ -50,16 +47,9 @@ pub(super) fn of_break_glass(installation: &str, layer: &LayerId, spec: &LaunchS
 
 /// `tags`, with those of [TAG-9] and as many of the user's as EC2 has room for.
 fn with_names(mut tags: BTreeMap<String, String>, spec: &LaunchSpec) -> Vec<Tag> {
-    tags.insert("Name".to_owned(), format!("{} - {}", spec.stack_name, spec.hostname));
-    tags.insert("opsworks:stack".to_owned(), spec.stack_name.clone());
-    tags.insert("opsworks:instance".to_owned(), spec.hostname.clone());
-    for (shortname, name) in &spec.layers {
-        tags.insert(format!("opsworks:layer:{shortname}"), name.clone());
-    }
-    tags.retain(|key, _| key.chars().count() <= LONGEST_KEY);
-    let room = MOST_TAGS.saturating_sub(tags.len());
-    let users = spec.tags.iter().filter(|(key, _)| !is_reserved(key)).take(room);
-    tags.extend(users.map(|(key, value)| (key.clone(), value.clone())));
+    let named = Named { stack: &spec.stack_name, hostname: &spec.hostname, layers: &spec.layers, keeps_name: false };
+    let wanted = Wanted { names: machine_tags::names(&named), users: machine_tags::users(&spec.tags) };
+    tags.extend(wanted.fitting(tags.len()));
     to_tags(tags)
 }
 
@@ -77,12 +67,6 @@ fn ours(installation: &str, scope: &StackScope, spec: &LaunchSpec) -> BTreeMap<S
 
 fn to_tags(tags: BTreeMap<String, String>) -> Vec<Tag> {
     tags.iter().map(|(key, value)| tag(key, value)).collect()
-}
-
-/// What users cannot tag machines with: `Name` is the service's (monitoring-and-resources.md, Q6), and permissions hang on ours.
-fn is_reserved(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    key == "name" || key.starts_with("strata:")
 }
 
 /// Which volume is mounted where, on the machine: each as the last letter of its device and its mount point, `i/data j/logs`, in as many tags

@@ -80,7 +80,7 @@ fn roles_have_no_policies_but_those_that_are_compared() {
 }
 
 /// Actions that IAM does not let be bound to a resource (Service Authorization Reference), or that need more than one kind.
-const ON_ANYTHING: [&str; 24] = [
+const ON_ANYTHING: [&str; 25] = [
     "cloudwatch:DescribeAlarms", // composite alarms are asked for on everything
     "dynamodb:ListStreams",
     "ec2:DescribeAddresses",
@@ -92,6 +92,7 @@ const ON_ANYTHING: [&str; 24] = [
     "ec2:DescribeLaunchTemplates",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
+    "ec2:DescribeTags",
     "ec2:DescribeVolumes",
     "ec2:DescribeVpcs",
     "ecs:ListServices", // its condition names the cluster
@@ -133,4 +134,64 @@ fn every_method_with_a_line_is_called_by_some_function() {
     let lines = TABLES.iter().flat_map(|(port, table)| table.iter().map(move |uses| (*port, uses.method)));
     let unused: BTreeSet<_> = lines.filter(|line| !used.contains(line)).collect();
     assert_eq!(unused, CALLED_BY_NOBODY.iter().copied().collect());
+}
+
+/// Actions that some role of ours allows.
+fn allowed() -> BTreeSet<String> {
+    let resources = Resolver::new(&template(), &[]).resources();
+    let roles = FUNCTIONS.iter().map(|(_, role)| *role).chain(["ServiceRole"]);
+    roles
+        .flat_map(|role| statements(&resources[role]).flat_map(|s| many(&s["Action"])).map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+/// [ECS-3] Clusters, task definitions and tasks are made and deleted by others, and so are services made; a teardown deletes services when it
+/// is asked to.
+#[test]
+fn ecs_3_no_role_may_make_or_delete_clusters_task_definitions_or_tasks_nor_make_services() {
+    let ecs: BTreeSet<String> = allowed().into_iter().filter(|action| action.starts_with("ecs:")).collect();
+    assert!(ecs.contains("ecs:DescribeClusters") && ecs.contains("ecs:DeleteService"));
+    for never in ["Create", "DeleteCluster", "DeleteTask", "RegisterTask", "DeregisterTask", "RunTask", "StartTask", "PutCluster"]
+    {
+        assert!(!ecs.iter().any(|action| action["ecs:".len()..].starts_with(never)), "{never}: {ecs:?}");
+    }
+}
+
+/// [SG-9] Whatever is deleted, the built-in groups stay: nobody may delete a security group.
+#[test]
+fn sg_9_no_role_may_delete_a_security_group() {
+    let allowed = allowed();
+    assert!(allowed.contains("ec2:CreateSecurityGroup") && !allowed.contains("ec2:DeleteSecurityGroup"));
+}
+
+/// [ECS-42] [ECS-43] [IAM-7] The instance role: EC2 assumes it, the ECS and SSM agents have their managed policies, and hosts may publish metrics
+/// and logs.
+#[test]
+fn ecs_43_the_instance_role_lets_a_host_join_be_commanded_and_publish() {
+    let resources = Resolver::new(&template(), &[]).resources();
+    let role = &resources["InstanceRole"]["Properties"];
+    let trust = role["AssumeRolePolicyDocument"]["Statement"].as_array().unwrap();
+    assert_eq!(trust.len(), 1);
+    assert_eq!((&trust[0]["Principal"]["Service"], &trust[0]["Action"]), (&json!("ec2.amazonaws.com"), &json!("sts:AssumeRole")));
+    let managed: Vec<&str> =
+        role["ManagedPolicyArns"].as_array().unwrap().iter().filter_map(|arn| arn.as_str()?.rsplit('/').next()).collect();
+    assert_eq!(managed, ["AmazonEC2ContainerServiceforEC2Role", "AmazonSSMManagedInstanceCore"]);
+    let own: BTreeSet<&str> = statements(&resources["InstanceRole"]).flat_map(|s| many(&s["Action"])).collect();
+    for needed in ["cloudwatch:PutMetricData", "logs:CreateLogStream", "logs:PutLogEvents"] {
+        assert!(own.contains(needed), "{needed}: {own:?}");
+    }
+}
+
+/// [IAM-4] [ECS-126] The service role trusts our functions' roles, with the installation's external id, and nothing here relies on the service
+/// principal or the managed policies of OpsWorks.
+#[test]
+fn iam_4_the_service_role_trusts_our_functions_and_nothing_relies_on_opsworks_own_principal() {
+    let resources = Resolver::new(&template(), &[]).resources();
+    let trust = resources["ServiceRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"].as_array().unwrap().clone();
+    assert_eq!((trust.len(), &trust[0]["Action"]), (1, &json!("sts:AssumeRole")));
+    assert!(trust[0]["Condition"]["StringEquals"].get("sts:ExternalId").is_some(), "{}", trust[0]);
+    let trusted = many(&trust[0]["Principal"]["AWS"]).len().max(trust[0]["Principal"]["AWS"].as_array().map_or(0, Vec::len));
+    assert_eq!(trusted, 5, "every function that calls under a stack's role: {}", trust[0]);
+    let text = serde_json::to_string(&resources).unwrap();
+    assert!(!text.contains("opsworks.amazonaws.com") && !text.contains("policy/AWSOpsWorks"));
 }

@@ -21,6 +21,7 @@ mod outage;
 pub(crate) mod round;
 mod shortage;
 mod sweep;
+mod tagging;
 pub(crate) mod telling;
 mod templates;
 #[cfg(test)]

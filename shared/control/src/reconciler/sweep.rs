@@ -44,8 +44,10 @@ impl Reconciler {
             Ok(true) => {
                 let cloned = sweep_unfinished(store, self.ports.clock.now()).await.map_err(HandlerError::from);
                 let templates = self.keep_templates(trigger).await.map(|told| decisions.extend(told));
+                let tagged = self.keep_all_tags().await;
                 let forgotten = self.forget_errors().await;
-                self.all_awake(&mut ids).await.map_err(HandlerError::from).and(cloned).and(templates).and(forgotten)
+                let awake = self.all_awake(&mut ids).await.map_err(HandlerError::from);
+                awake.and(cloned).and(templates).and(tagged).and(forgotten)
             }
             Ok(false) => Ok(()),
             Err(error) => Err(error),
@@ -85,6 +87,7 @@ impl Reconciler {
             ids.extend(self.owner_of(&container.ec2_instance_id).await?);
         }
         self.keep_template(&mut view, cluster, false).await?;
+        self.keep_tags(&mut view, false).await?;
         self.follow_announcements(&mut view, ids, trigger).await
     }
 

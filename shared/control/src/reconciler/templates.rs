@@ -29,7 +29,7 @@ use crate::records::{LaunchTemplate, ServiceError, Stored, service_error_changes
 const ACTION: &str = "ec2:CreateLaunchTemplate";
 
 /// Words for a value, by which a change of it is seen.
-fn fingerprint(value: &impl Serialize) -> String {
+pub(super) fn fingerprint(value: &impl Serialize) -> String {
     // Maps are ordered, so one value has one text.
     let text = serde_json::to_vec(value).expect("settings are plain values");
     Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()

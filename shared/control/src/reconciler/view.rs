@@ -76,6 +76,11 @@ impl StackView {
         ids.iter().filter_map(|id| self.layers.get(id)).map(|(layer, settings)| (layer, settings))
     }
 
+    /// All layers.
+    pub(super) fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.layers.values().map(|(layer, _)| layer)
+    }
+
     /// The layer that stands for a cluster.
     pub(super) fn layer_with_cluster(&self, cluster: &ClusterArn) -> Option<(&Layer, &Settings)> {
         let found = self.layers.values().find(|(layer, _)| layer.cluster.as_ref() == Some(cluster))?;

@@ -132,7 +132,7 @@ const REMOVED_PER_COMMIT: usize = 30;
 /// # Errors
 /// What the store said. What is missed is not lost: a registration whose stack is gone counts as none.
 pub async fn release_stack(store: &dyn Store, stack: &StackId) -> Result<(), String> {
-    for prefix in [keys::VOLUME, keys::ELASTIC_IP, keys::DEPLOYMENT, keys::SERVICE_ERROR] {
+    for prefix in [keys::VOLUME, keys::ELASTIC_IP, keys::DEPLOYMENT, keys::SERVICE_ERROR, keys::TAGGING] {
         loop {
             let portion = Listing { limit: Some(REMOVED_PER_COMMIT), ..Listing::of(keys::stack_pk(stack), prefix) };
             let items = first_portion(store.list(&portion).await.map_err(|e| e.to_string())?);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use strata_domain::service_role::resource_of;
+use strata_domain::tags::Tags;
 use strata_domain::{ClusterArn, Ec2InstanceId};
 use strata_ports::{AddressView, IamDecision, ImageView, RoleCheck, SecurityGroupView, SubnetView, VolumeView, VpcView};
 
@@ -120,6 +121,9 @@ pub(super) struct Account {
     /// By ARN.
     #[serde(default)]
     pub(super) target_groups: BTreeMap<String, TargetGroup>,
+    /// Of machines and volumes whose tags have changed since they were launched, by id.
+    #[serde(default)]
+    pub(super) tags: BTreeMap<String, Tags>,
     /// By name.
     #[serde(default)]
     pub(super) launch_templates: BTreeMap<String, LaunchTemplate>,

@@ -1,11 +1,15 @@
-//! The Upkeep port: launch templates, and what becomes of those who launch from them with nobody's help.
+//! The Upkeep port: tags, launch templates, and what becomes of those who launch from them with nobody's help.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use strata_domain::break_glass::{LONGEST_USER_DATA, cluster_of};
+use strata_domain::machine_tags::{self, MOST_TAGS, Named, Wanted};
+use strata_domain::tags::Tags;
 use strata_domain::{Ec2InstanceId, LayerId, StackId};
 use strata_ports::inventory::Platform;
-use strata_ports::{CloudError, Ec2State, LaunchSpec, StackScope, TemplateSpec, Upkeep};
+use strata_ports::{CloudError, Ec2State, ItemResult, LaunchSpec, StackScope, TemplateSpec, Upkeep};
 
 use super::account::DEFAULT_VPC;
 use super::ec2::Host;
@@ -83,6 +87,50 @@ impl State {
     }
 }
 
+/// Ids in one DescribeTags call.
+const IDS_PER_LOOK: usize = 200;
+/// Ids in one CreateTags or DeleteTags call.
+const IDS_PER_CHANGE: usize = 500;
+
+/// What a launch has tagged its machine with.
+fn launch_tags(host: &Host) -> Tags {
+    let spec = &host.spec;
+    let named = Named { stack: &spec.stack_name, hostname: &spec.hostname, layers: &spec.layers, keeps_name: false };
+    let mut tags = Tags::new();
+    if host.stack_id.is_some() {
+        tags.insert("strata:instance".to_owned(), spec.instance_id.to_string());
+        let wanted = Wanted { names: machine_tags::names(&named), users: machine_tags::users(&spec.tags) };
+        tags.extend(wanted.fitting(tags.len()));
+    }
+    tags
+}
+
+impl State {
+    /// The tags of a machine or volume that is there.
+    fn tags_of(&self, id: &str) -> Option<Tags> {
+        let host = self.visible_host(&id.into()).and_then(|no| self.ec2.hosts.get(&no));
+        let host = host.filter(|host| host.state != Ec2State::Terminated);
+        if host.is_none() && self.volume(id).is_none() {
+            return None;
+        }
+        let kept = self.account.tags.get(id).cloned();
+        Some(kept.unwrap_or_else(|| host.map(launch_tags).unwrap_or_default()))
+    }
+
+    fn change_tags(&mut self, id: &str, set: &Tags, unset: &BTreeSet<String>) -> Result<(), CloudError> {
+        const ACTION: &str = "ec2:CreateTags";
+        let code = if id.starts_with("vol-") { "InvalidVolume.NotFound" } else { "InvalidInstanceID.NotFound" };
+        let mut tags = self.tags_of(id).ok_or_else(|| wrong(ACTION, code, format!("the ID '{id}' does not exist")))?;
+        tags.extend(set.clone());
+        tags.retain(|key, _| !unset.contains(key));
+        if tags.len() > MOST_TAGS {
+            return Err(wrong(ACTION, "TagLimitExceeded", format!("{id} would have {} tags", tags.len())));
+        }
+        self.account.tags.insert(id.to_owned(), tags);
+        Ok(())
+    }
+}
+
 fn foreign(action: &'static str, name: &str) -> CloudError {
     wrong(action, "LaunchTemplateNotOurs", format!("the launch template {name} is somebody else's"))
 }
@@ -106,6 +154,30 @@ impl Upkeep for SimCloud {
         })
         .await
     }
+
+    async fn tags(&self, _: &StackScope, resources: &[String]) -> Result<BTreeMap<String, Tags>, CloudError> {
+        self.call(Latency::Read, |s| {
+            s.admit("ec2:DescribeTags", resources.len().div_ceil(IDS_PER_LOOK))?;
+            Ok(resources.iter().filter_map(|id| Some((id.clone(), s.tags_of(id)?))).collect())
+        })
+        .await
+    }
+
+    async fn change_tags(
+        &self,
+        _: &StackScope,
+        resources: &[String],
+        set: &Tags,
+        unset: &BTreeSet<String>,
+    ) -> Result<Vec<ItemResult<String>>, CloudError> {
+        self.call(Latency::Write, |s| {
+            let calls = resources.len().div_ceil(IDS_PER_CHANGE);
+            s.admit("ec2:CreateTags", if set.is_empty() { 0 } else { calls })?;
+            s.admit("ec2:DeleteTags", if unset.is_empty() { 0 } else { calls })?;
+            Ok(resources.iter().map(|id| ItemResult { id: id.clone(), result: s.change_tags(id, set, unset) }).collect())
+        })
+        .await
+    }
 }
 
 /// What people do with templates, and see of them.
@@ -115,8 +187,17 @@ impl SimCloud {
     pub fn launch_from_template(&self, name: &str, subnet: &str, zone: &str) -> Option<Ec2InstanceId> {
         self.with(|s| s.launch_from_template(name, subnet, zone))
     }
+    /// The tags of a machine or volume; `None` for one that is gone.
+    pub fn tags_of(&self, id: &str) -> Option<Tags> {
+        self.lock().tags_of(id)
+    }
+    /// Tags a machine or volume, as somebody does in another console; nothing for one that is gone.
+    pub fn tag_by_hand(&self, id: &str, key: &str, value: &str) {
+        let set = Tags::from([(key.to_owned(), value.to_owned())]);
+        self.with(|s| drop(s.change_tags(id, &set, &BTreeSet::new())));
+    }
     /// The account's launch templates by name.
-    pub fn launch_templates(&self) -> std::collections::BTreeMap<String, LaunchTemplate> {
+    pub fn launch_templates(&self) -> BTreeMap<String, LaunchTemplate> {
         self.lock().account.launch_templates.clone()
     }
     /// Adds a launch template of somebody else's.

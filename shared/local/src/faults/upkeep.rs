@@ -1,8 +1,11 @@
 //! The wrapper of what is kept in step with layers.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
+use strata_domain::tags::Tags;
 use strata_domain::{Ec2InstanceId, LayerId};
-use strata_ports::{CloudError, StackScope, TemplateSpec, Upkeep};
+use strata_ports::{CloudError, ItemResult, StackScope, TemplateSpec, Upkeep};
 
 use super::Kind;
 use super::wrappers::Wrapped;
@@ -19,5 +22,19 @@ impl Upkeep for Wrapped<dyn Upkeep> {
 
     async fn break_glass_hosts(&self, scope: &StackScope) -> Result<Vec<(Ec2InstanceId, LayerId)>, CloudError> {
         self.faulty.run("ec2:DescribeInstances", Kind::Reads, self.inner.break_glass_hosts(scope)).await
+    }
+
+    async fn tags(&self, scope: &StackScope, resources: &[String]) -> Result<BTreeMap<String, Tags>, CloudError> {
+        self.faulty.run("ec2:DescribeTags", Kind::Reads, self.inner.tags(scope, resources)).await
+    }
+
+    async fn change_tags(
+        &self,
+        scope: &StackScope,
+        resources: &[String],
+        set: &Tags,
+        unset: &BTreeSet<String>,
+    ) -> Result<Vec<ItemResult<String>>, CloudError> {
+        self.faulty.run("ec2:CreateTags", Kind::Writes, self.inner.change_tags(scope, resources, set, unset)).await
     }
 }

@@ -23,4 +23,4 @@ pub use modes::modes_contract;
 pub use objects::objects_contract;
 pub use pager::pager_contract;
 pub use store::{add_one, store_contract};
-pub use upkeep::templates_contract;
+pub use upkeep::{tags_contract, templates_contract};

@@ -1,5 +1,9 @@
 //! What every adapter of Upkeep must do.
 
+use std::collections::BTreeSet;
+
+use strata_domain::tags::Tags;
+
 use crate::{CloudError, StackScope, TemplateSpec, Upkeep};
 
 /// Launch templates are made once, renewed only by another content, and deleted; repeats are successes, and somebody else's stays as it is.
@@ -36,4 +40,34 @@ pub async fn templates_contract(
     assert!(matches!(deleted, Err(CloudError::Wrong { .. })), "{deleted:?}");
     assert_eq!(shown(foreign).await, before);
     assert!(upkeep.break_glass_hosts(scope).await.expect("machines are described").is_empty(), "nobody has launched one");
+}
+
+/// Tags are set, overwritten and taken away, each key by itself; what is gone is missing and spoils no batch. `resources` are two without
+/// tags of their own.
+///
+/// # Panics
+/// With what was broken.
+pub async fn tags_contract(upkeep: &dyn Upkeep, scope: &StackScope, resources: &[String; 2]) {
+    let tags = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Tags>();
+    let keys = |keys: &[&str]| keys.iter().map(|k| (*k).to_owned()).collect::<BTreeSet<String>>();
+    let seen = async |at: usize| {
+        let mut found = upkeep.tags(scope, resources).await.expect("tags are described");
+        found.remove(&resources[at]).unwrap_or_default()
+    };
+    for _ in 0..2 {
+        let set = tags(&[("stage", "prod"), ("empty", "")]);
+        let done = upkeep.change_tags(scope, resources, &set, &keys(&["never there"])).await.expect("set, and set again");
+        assert!(done.len() == 2 && done.iter().all(|item| item.result.is_ok()), "{done:?}");
+        assert_eq!((seen(0).await, seen(1).await), (set.clone(), set));
+    }
+    let gone = "vol-0123456789abcdef0".to_owned();
+    let mixed = [resources[0].clone(), gone.clone()];
+    let done = upkeep.change_tags(scope, &mixed, &tags(&[("stage", "test")]), &keys(&["empty"])).await.expect("each by itself");
+    let failed: Vec<_> = done.iter().filter(|item| item.result.is_err()).map(|item| item.id.clone()).collect();
+    assert_eq!(failed, [gone], "what is gone fails alone");
+    assert_eq!(seen(0).await, tags(&[("stage", "test")]));
+    assert_eq!(seen(1).await, tags(&[("stage", "prod"), ("empty", "")]), "the other is as it was");
+    assert!(upkeep.tags(scope, &["vol-0123456789abcdef0".to_owned()]).await.expect("nothing").is_empty());
+    assert!(upkeep.tags(scope, &[]).await.expect("nothing is asked for").is_empty());
+    assert!(upkeep.change_tags(scope, &[], &tags(&[("a", "b")]), &keys(&[])).await.expect("nothing to do").is_empty());
 }

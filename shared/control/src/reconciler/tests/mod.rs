@@ -12,6 +12,7 @@ mod freeze;
 mod groups;
 mod hold_ends;
 mod quiet;
+mod tagging;
 mod templates;
 mod volumes;
 
