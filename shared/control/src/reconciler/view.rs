@@ -58,6 +58,7 @@ impl StackView {
         Ok(Some(Self { stack, scope, layers, claims, holds, balancers, modes: BTreeMap::new() }))
     }
 
+    /// All layers.
     pub(crate) fn layers(&self) -> impl Iterator<Item = &Layer> {
         self.layers.values().map(|(layer, _)| layer)
     }
@@ -74,11 +75,6 @@ impl StackView {
     /// Those of these layers that are there, with their `"strata"` settings.
     pub(super) fn layers_named<'a>(&'a self, ids: &'a [LayerId]) -> impl Iterator<Item = (&'a Layer, &'a Settings)> {
         ids.iter().filter_map(|id| self.layers.get(id)).map(|(layer, settings)| (layer, settings))
-    }
-
-    /// All layers.
-    pub(super) fn layers(&self) -> impl Iterator<Item = &Layer> {
-        self.layers.values().map(|(layer, _)| layer)
     }
 
     /// The layer that stands for a cluster.

@@ -398,3 +398,17 @@ async fn inst_34_a_stopped_instance_may_leave_one_of_its_layers_but_not_the_last
         }
     }
 }
+
+/// [ECS-120] No agent of OpsWorks' runs any more; the version that is shown is at least the one that ECS layers ask for [ECS-13].
+#[tokio::test]
+async fn ecs_120_an_instance_reports_a_version_that_an_ecs_layer_takes() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let instance = app.instance(&stack, &layer, json!({})).await;
+    assert!(app.described(&instance).await.get("ReportedAgentVersion").is_none(), "it has never run");
+    app.call("StartInstance", json!({ "InstanceId": instance })).await.good();
+    app.settle(&instance, InstanceStatus::Online).await;
+    let shown = text(&app.described(&instance).await["ReportedAgentVersion"]);
+    let numbers = |version: &str| version.split('-').map(|part| part.parse::<u64>().unwrap()).collect::<Vec<_>>();
+    assert!(numbers(&shown) >= numbers("3425-20150727112318"), "{shown}");
+}

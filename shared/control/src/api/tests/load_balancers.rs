@@ -46,7 +46,7 @@ async fn elb_11_load_balancers_are_described_as_they_are_now() {
     assert_whole(&app);
 }
 
-/// [ELB-1]: what is no classic load balancer of the region is not found.
+/// [ELB-1] [ECS-51]: what is no classic load balancer of the region is not found.
 #[tokio::test]
 async fn elb_1_only_a_classic_load_balancer_is_found() {
     let app = TestApi::new();
@@ -59,7 +59,7 @@ async fn elb_1_only_a_classic_load_balancer_is_found() {
     assert_eq!(nameless, "Elastic Load Balancer Name: is required");
 }
 
-/// [ELB-2] [QTA-7], also when two layers ask at once.
+/// [ELB-2] [ECS-51] [QTA-7], also when two layers ask at once.
 #[tokio::test]
 async fn qta_7_one_load_balancer_per_layer_and_one_layer_per_load_balancer() {
     for _ in 0..10 {

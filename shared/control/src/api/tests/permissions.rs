@@ -361,3 +361,39 @@ async fn an_iam_that_does_not_answer_denies_whatever_the_level() {
         iam.answers.store(false, Ordering::Relaxed);
     }
 }
+
+/// [ECS-74] What each level lets somebody do by itself, when IAM says nothing: nobody is above `deny`, and nobody sets the own level.
+#[tokio::test]
+async fn ecs_74_each_level_allows_what_the_one_below_it_does_and_more() {
+    let app = with_users(&[BOB]).await;
+    let (stack, layer) = app.shop().await;
+    let instance = app.instance(&stack, &layer, json!({})).await;
+    app.call("StartInstance", json!({ "InstanceId": instance })).await.good();
+    app.settle(&instance, strata_domain::InstanceStatus::Online).await;
+    let deploy = json!({ "StackId": stack, "Command": { "Name": "update_dependencies" } });
+    let calls = [
+        ("DescribeStacks", json!({ "StackIds": [stack] })),
+        ("CreateDeployment", deploy),
+        ("UpdateLayer", json!({ "LayerId": layer, "Name": "front" })),
+    ];
+    for (level, allowed) in [("deny", 0), ("iam_only", 0), ("show", 1), ("deploy", 2), ("manage", 3)] {
+        set_level(&app, &stack, BOB, level).await;
+        for (place, (action, members)) in calls.iter().enumerate() {
+            let reply = app.call_as(BOB, action, members.clone()).await;
+            if place < allowed {
+                reply.good();
+            } else {
+                reply.error("AccessDeniedException");
+            }
+        }
+    }
+    let own = json!({ "StackId": stack, "IamUserArn": BOB, "Level": "show" });
+    app.call_as(BOB, "SetPermission", own).await.error("AccessDeniedException");
+    // A level and an IAM allow add up; `deny` is stronger than both.
+    app.account.set_policy(BOB, policy(&["opsworks:DescribeStacks"], &[]));
+    for (level, is_allowed) in [("iam_only", true), ("deny", false)] {
+        set_level(&app, &stack, BOB, level).await;
+        let reply = app.call_as(BOB, "DescribeStacks", json!({ "StackIds": [stack] })).await;
+        if is_allowed { drop(reply.good()) } else { drop(reply.error("AccessDeniedException")) }
+    }
+}

@@ -24,7 +24,7 @@ fn role(allow: &[&str]) -> Role {
     Role { trusts_us: true, policy: Policy { allow: allow.iter().map(ToString::to_string).collect(), ..Policy::default() } }
 }
 
-/// [STK-3] [STK-4] [INST-56] [VAL-7] An account without a default VPC, and a VPC of its own.
+/// [STK-3] [STK-4] [ECS-125] [INST-56] [VAL-7] An account without a default VPC, and a VPC of its own.
 #[tokio::test]
 async fn stk_3_without_a_default_vpc_a_stack_names_one_and_its_subnet() {
     let app = TestApi::new();

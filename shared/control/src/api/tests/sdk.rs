@@ -91,3 +91,17 @@ async fn wire_2_the_rust_sdk_understands_the_answers() -> Result<(), Failure> {
     assert!(unknown.is_resource_not_found_exception(), "{unknown:?}");
     Ok(())
 }
+
+/// [CLT-7] The SDK sends a call that lacks required members, so that the service must refuse it; an answer without members gives no list at all,
+/// so lists are always there [WIRE-6].
+#[tokio::test]
+async fn clt_7_the_service_refuses_what_the_sdk_lets_through_and_lists_are_there_when_empty() -> Result<(), Failure> {
+    let app = TestApi::new();
+    let client = strata_local::opsworks_client(app.api.clone(), USER, app.cloud.clone(), 1);
+    let refused = client.create_stack().send().await.err().ok_or("made")?.into_service_error();
+    assert!(refused.is_validation_exception(), "{refused:?}");
+    assert_eq!(client.describe_stacks().send().await?.stacks, Some(Vec::new()));
+    let (stack, _) = shop(&client).await?;
+    assert_eq!(client.describe_instances().stack_id(&stack).send().await?.instances, Some(Vec::new()));
+    Ok(())
+}

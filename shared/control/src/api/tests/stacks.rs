@@ -94,6 +94,19 @@ async fn stk_8_an_update_changes_what_is_sent_and_never_the_service_role() {
     app.call("UpdateStack", json!({ "StackId": "unknown", "Name": "x" })).await.not_found();
 }
 
+/// [IAM-1] A stack and a clone need a service role, and it stays the same.
+#[tokio::test]
+async fn iam_1_a_service_role_is_required_and_never_changes() {
+    let app = TestApi::new();
+    let stack = app.stack("shop").await;
+    let mut nameless = members(json!({ "Name": "other" }));
+    nameless.as_object_mut().unwrap().remove("ServiceRoleArn");
+    assert!(app.call("CreateStack", nameless).await.invalid().starts_with("Service Role Arn:"));
+    assert!(app.call("CloneStack", json!({ "SourceStackId": stack })).await.invalid().starts_with("Service Role Arn:"));
+    let other = json!({ "StackId": stack, "ServiceRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/other") });
+    assert!(app.call("UpdateStack", other).await.invalid().starts_with("Service Role Arn:"));
+}
+
 /// [STK-7] [SG-5]
 #[tokio::test]
 async fn stk_7_the_chef_version_is_fixed_once_there_are_instances() {

@@ -216,7 +216,7 @@ fn quiet() -> FaultPlan {
     FaultPlan::quiet(1)
 }
 
-/// [ELB-3] [ELB-4] [ELB-5] [ELB-6]
+/// [ELB-3] [ELB-4] [ELB-5] [ELB-6] [ECS-51] [ECS-52]: also what somebody registers later goes when the layer's next host comes online.
 #[test]
 fn elb_3_a_load_balancer_has_the_layers_online_hosts_and_nobody_else() {
     in_house(quiet(), json!({}), async |house| {
@@ -235,6 +235,7 @@ fn elb_3_a_load_balancer_has_the_layers_online_hosts_and_nobody_else() {
         house.on("StartInstance", &second).await;
         house.until(&second, InstanceStatus::RunningSetup).await;
         assert_eq!(house.balanced("front"), [house.machine(&first).await]);
+        house.cloud.change_load_balancer("front", |b| drop(b.hosts.insert("i-stranger".into())));
         house.until(&second, InstanceStatus::Online).await;
         house.minutes(2).await;
         let both = BTreeSet::from([house.machine(&first).await, house.machine(&second).await]);
@@ -253,6 +254,30 @@ fn elb_3_a_load_balancer_has_the_layers_online_hosts_and_nobody_else() {
         house.call("DetachElasticLoadBalancer", members).await;
         house.minutes(3).await;
         assert_eq!((house.balanced("front"), house.busy().await), (Vec::new(), 0));
+    });
+}
+
+/// [ELB-8]
+#[test]
+fn elb_8_an_instance_of_two_layers_is_registered_with_the_load_balancers_of_both() {
+    in_house(quiet(), json!({}), async |house| {
+        let custom = json!({ "StackId": house.stack, "Type": "custom", "Name": "api", "Shortname": "api" });
+        let second = house.made("CreateLayer", custom, "LayerId").await;
+        for (name, layer) in [("front", &house.layer), ("back", &second)] {
+            house.cloud.add_load_balancer(name);
+            let members = json!({ "ElasticLoadBalancerName": name, "LayerId": layer });
+            house.call("AttachElasticLoadBalancer", members).await;
+        }
+        let members = json!({ "StackId": house.stack, "LayerIds": [house.layer, second], "InstanceType": "m5.large" });
+        let instance = house.made("CreateInstance", members, "InstanceId").await;
+        house.on("StartInstance", &instance).await;
+        house.until(&instance, InstanceStatus::Online).await;
+        house.minutes(2).await;
+        let machine = [house.machine(&instance).await];
+        assert_eq!((&house.balanced("front")[..], &house.balanced("back")[..]), (&machine[..], &machine[..]));
+        house.on("StopInstance", &instance).await;
+        house.until(&instance, InstanceStatus::Stopped).await;
+        assert!(house.balanced("front").is_empty() && house.balanced("back").is_empty());
     });
 }
 
@@ -524,7 +549,7 @@ fn heal_3_an_instance_store_heal_is_a_new_machine_with_the_same_name_volumes_and
     });
 }
 
-/// [EBS-31] [RES-6] [SVE-4]
+/// [EBS-31] [INST-72] [RES-6] [SVE-4]
 #[test]
 fn ebs_31_a_volume_that_is_attached_elsewhere_fails_the_start_once_and_says_so() {
     in_house(quiet(), json!({}), async |house| {

@@ -65,7 +65,8 @@ async fn groups_that_cannot_be_made_keep_no_machine_from_starting() {
 }
 
 /// [ECS-40] [ECS-44] [ECS-55] The ECS layer's profile comes first, then the stack's; any layer that asks for a public address counts; both
-/// from the next launch on.
+/// from the next launch on, and a machine that runs is never changed [EIP-1] [EIP-7]. With neither kind of address asked for it is launched
+/// without one, and none is added behind anybody's back [EIP-4] [ECS-54].
 #[tokio::test]
 async fn ecs_44_profile_and_address_settings_count_from_the_next_launch() {
     let world = World::new(2).await;
@@ -84,6 +85,7 @@ async fn ecs_44_profile_and_address_settings_count_from_the_next_launch() {
     let seen: Vec<_> = state.launches.iter().map(|l| (l.instance_profile_arn.clone(), l.associate_public_ip)).collect();
     let default = samples::stack().default_instance_profile_arn;
     assert_eq!(seen, [(default, false), ("arn:profile/ecs".to_owned(), true)]);
+    assert!(!state.calls.iter().any(|call| call.contains("Address")), "{:?}", state.calls);
 }
 
 /// [SEC-1] [SEC-7] [SEC-9] Updates at boot need the instance's and every layer's consent, as both stand when it boots.
@@ -132,4 +134,36 @@ async fn the_layers_settings_choose_metadata_version_and_root_encryption() {
     let state = world.cloud.state();
     let seen: Vec<_> = state.launches.iter().map(|l| (l.imdsv1, l.plain_root)).collect();
     assert_eq!(seen, [(false, false), (true, true)]);
+}
+
+/// [SG-11] What is registered keeps the groups that it has: nobody asks for, makes or changes one.
+#[tokio::test]
+async fn sg_11_registering_and_assigning_a_machine_touches_no_security_group() {
+    let world = World::online(1).await;
+    world
+        .ask(0, InstanceStatus::Assigning, |record| {
+            record.origin = Origin::RegisteredEc2;
+            record.launch_number += 1;
+            record.setup_command = None;
+        })
+        .await;
+    world.run(6).await;
+    assert_eq!(world.status(0).await, InstanceStatus::Online);
+    assert_eq!(world.cloud.count("DescribeSecurityGroups"), 0);
+}
+
+/// [SG-1] A change of the stack's settings and a start make built-in groups again where they are missing.
+#[tokio::test]
+async fn sg_1_built_in_groups_are_asked_for_by_a_start_and_by_a_change_of_the_stacks_settings() {
+    let world = World::new(1).await;
+    world.run(1).await;
+    let before = world.cloud.count("DescribeSecurityGroups");
+    world.run(3).await;
+    assert_eq!(world.cloud.count("DescribeSecurityGroups"), before, "not each minute");
+    change_stack(&world, |stack| stack.default_ssh_key_name = Some("ops".to_owned())).await;
+    world.run(1).await;
+    assert_eq!(world.cloud.count("DescribeSecurityGroups"), before + 1);
+    world.ask_start(0).await;
+    world.step().await;
+    assert_eq!(world.cloud.count("DescribeSecurityGroups"), before + 2);
 }

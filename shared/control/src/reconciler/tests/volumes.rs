@@ -74,6 +74,32 @@ async fn ebs_16_a_launchs_volumes_are_registered_once_with_the_stack() {
     );
 }
 
+/// [INST-71] The first start makes the layer's volumes, later ones have them again; a configuration that is added is for new instances only.
+#[tokio::test]
+async fn inst_71_a_configuration_that_is_added_makes_volumes_for_new_instances_only() {
+    let world = World::new(2).await;
+    two_volumes_each(&world).await;
+    world.start_first().await;
+    let first = world.volumes().await;
+    let key = keys::layer(&samples::stack().id, &samples::layer().id);
+    let standing = world.store.get(&key).await.unwrap().unwrap();
+    let mut layer: Layer = standing.decode().unwrap();
+    let more = VolumeConfiguration { mount_point: "/more".to_owned(), ..layer.volume_configurations[0].clone() };
+    layer.volume_configurations.push(more);
+    world.commit(vec![Change::put(key, &layer, standing.unchanged())]).await;
+    world.ask(0, InstanceStatus::Stopping, |_| {}).await;
+    world.run(6).await;
+    world.start_first().await;
+    assert_eq!((world.status(0).await, world.volumes().await), (InstanceStatus::Online, first));
+    world.ask_start(1).await;
+    world.step().await;
+    world.run(8).await;
+    let record = world.record(1).await.unwrap();
+    let places: Vec<&str> = record.volumes.iter().map(|volume| volume.mount_point.as_str()).collect();
+    assert_eq!(places, ["/data", "/logs", "/more"]);
+    assert_eq!(world.record(0).await.unwrap().volumes.len(), 2);
+}
+
 /// [EBS-23] [EBS-24] [INST-32], the records.
 #[tokio::test]
 async fn ebs_23_a_deletion_takes_the_volumes_along_only_if_asked_to() {
