@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use strata_domain::InstanceStatus;
 use strata_domain::holds::{Hold, HoldKind};
+use strata_domain::model::Instance;
 use strata_local::cloud::Policy;
 use strata_ports::{Change, Expect, keys};
 
@@ -408,6 +409,9 @@ async fn ecs_120_an_instance_reports_a_version_that_an_ecs_layer_takes() {
     assert!(app.described(&instance).await.get("ReportedAgentVersion").is_none(), "it has never run");
     app.call("StartInstance", json!({ "InstanceId": instance })).await.good();
     app.settle(&instance, InstanceStatus::Online).await;
+    let stored = app.record(&instance).await;
+    let online = Instance { has_been_online: true, ..stored.record.clone() };
+    app.commit(vec![stored.put(&online)]).await;
     let shown = text(&app.described(&instance).await["ReportedAgentVersion"]);
     let numbers = |version: &str| version.split('-').map(|part| part.parse::<u64>().unwrap()).collect::<Vec<_>>();
     assert!(numbers(&shown) >= numbers("3425-20150727112318"), "{shown}");
