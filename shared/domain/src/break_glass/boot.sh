@@ -24,7 +24,11 @@ family() {
     amzn:2) FAMILY=amazon2 ;;
     amzn:2023*) FAMILY=amazon2023 ;;
     ubuntu:*) FAMILY=ubuntu ;;
-    *) die "this is ${PRETTY_NAME:-an unknown system}; known are Amazon Linux 2, Amazon Linux 2023 and Ubuntu; nothing was done" ;;
+    centos:* | rhel:*) FAMILY=rhel ;;
+    *)
+      die "this is ${PRETTY_NAME:-an unknown system}; known are Amazon Linux 2 and 2023, Ubuntu, CentOS and Red Hat Enterprise" \
+        "Linux; nothing was done"
+      ;;
   esac
 }
 
@@ -59,6 +63,10 @@ install_agent() {
       tries amazon-linux-extras install -y ecs
       ;;
     amazon2023) tries dnf -y install docker ecs-init ;;
+    rhel)
+      say "an ECS layer does not take this system; its instances need Amazon Linux or Ubuntu"
+      return 1
+      ;;
     ubuntu)
       region=$(imds placement/region) || return 1
       domain=$(imds services/domain) || return 1
