@@ -185,7 +185,7 @@ fn what_cannot_be_served_ends_with_one_sentence_and_its_exit_code() {
     refused(&strata(&["sim", "world"], &data), 1, &["no world is served at http://127.0.0.1:", "strata sim serve"]);
 }
 
-/// [ECS-23] [ECS-31] [ECS-41] [ECS-78] [ECS-92]: the page's console steps, and what is undone when one of them fails.
+/// [ECS-23] [ECS-31] [ECS-41] [ECS-50] [ECS-78] [ECS-92] [ELB-12]: the page's console steps, and what is undone when one of them fails.
 #[test]
 fn ecs_23_a_layer_is_added_in_one_step_or_everything_is_left_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
@@ -215,6 +215,7 @@ fn ecs_23_a_layer_is_added_in_one_step_or_everything_is_left_as_it_was() {
     assert_eq!(layer["LayerId"], added["layer_id"]);
     assert_eq!(layer["CustomInstanceProfileArn"], "arn:aws:iam::123456789012:instance-profile/aws-opsworks-ec2-role-with-ecs");
     assert!(added["console"].as_str().unwrap().contains("/clusters/shop/"), "{added}");
+    assert!(added["hint"].as_str().unwrap().contains("give the ECS service a load balancer of its own"), "{added}");
     let (code, _, why) = tool(&server, &["layer", "add", "--cluster", "jobs"]);
     assert!(code == Some(2) && why.contains("has an ECS Cluster layer already"), "{why}");
 

@@ -69,15 +69,21 @@ async fn undo(api: &Api, cluster: &str, error: CliError) -> CliError {
     }
 }
 
+/// What the guide advises [ECS-50] [ELB-12].
+const BALANCING: &str =
+    "To balance a service's tasks, give the ECS service a load balancer of its own; AttachElasticLoadBalancer balances hosts.";
+
 fn report(output: Output, layer_id: &str, cluster: &str, profile: &str, region: &str) -> Result<(), CliError> {
     let link = console_link(region, cluster);
     match output {
         Output::Json => say(&serde_json::json!({
             "layer_id": layer_id, "ecs_cluster_arn": cluster, "instance_profile_arn": profile, "console": link,
+            "hint": BALANCING,
         })
         .to_string()),
         Output::Table => say(&format!(
             "layer             {layer_id}\ncluster           {cluster}\ninstance profile  {profile}\nECS console       {link}\n\
+             {BALANCING}\n\
              It has no instances yet: aws opsworks create-instance --layer-ids {layer_id} ..."
         )),
     }

@@ -1,4 +1,4 @@
-//! One client per service role and region, made when it is first needed.
+//! One client per stack, service role and region, made when it is first needed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ pub(crate) struct PerStack<C> {
     roles: StackRoles,
     service: &'static str,
     make: fn(&SdkConfig, &Base) -> C,
-    known: Arc<Mutex<BTreeMap<(String, String), C>>>,
+    known: Arc<Mutex<BTreeMap<(String, String, String), C>>>,
 }
 
 impl<C: Clone> PerStack<C> {
@@ -28,9 +28,9 @@ impl<C: Clone> PerStack<C> {
     /// The client for calls about a stack.
     pub(crate) fn client(&self, scope: &StackScope) -> C {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (scope.region.clone(), scope.service_role_arn.clone());
+        let key = (scope.region.clone(), scope.service_role_arn.clone(), scope.stack_id.to_string());
         let fresh = || {
-            let config = self.base.under(self.service, &scope.region, self.roles.of(&scope.service_role_arn));
+            let config = self.base.under(self.service, &scope.region, self.roles.of(scope));
             (self.make)(&config, &self.base)
         };
         known.entry(key).or_insert_with(fresh).clone()
