@@ -37,6 +37,9 @@ struct Tagging {
     refused: Option<String>,
 }
 
+/// So many different changes are made in one look: a stack that is renamed has one for each host, and a look may not outlast its invocation.
+const MOST_CHANGES: usize = 100;
+
 /// What each resource of the stack is to have, by EC2's id.
 type Resources = BTreeMap<String, Wanted>;
 
@@ -126,7 +129,8 @@ impl Reconciler {
             }
         }
         let mut refused = None;
-        for ((set, unset), ids) in same {
+        let left = same.len().saturating_sub(MOST_CHANGES);
+        for ((set, unset), ids) in same.into_iter().take(MOST_CHANGES) {
             let changed = self.ports.upkeep.change_tags(&view.scope, &ids, &set, &unset).await;
             let failures: Vec<(String, CloudError)> = match changed {
                 Ok(items) => items.into_iter().filter_map(|item| Some((item.id, item.result.err()?))).collect(),
@@ -140,6 +144,10 @@ impl Reconciler {
                     None => return Err(error),
                 }
             }
+        }
+        if left > 0 {
+            let why = format!("{MOST_CHANGES} changes were made, {left} are left for the next look");
+            return Err(CloudError::RetryLater { action: "ec2:CreateTags", why });
         }
         Ok(refused)
     }

@@ -1,7 +1,12 @@
 //! What a tick costs when there is nothing to do.
 
-use strata_domain::{ContainerInstanceArn, Ec2InstanceId};
-use strata_ports::{ContainerInstance, Ec2Instance};
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use strata_domain::machine_tags::{self, Named};
+use strata_domain::tags::Tags;
+use strata_domain::{ContainerInstanceArn, Ec2InstanceId, LayerId};
+use strata_ports::{ContainerInstance, Ec2Instance, ItemResult, StackScope, TemplateSpec, Upkeep};
 
 use super::fake::Host;
 use super::*;
@@ -15,10 +20,47 @@ struct Cost {
     commits: u64,
 }
 
+/// An account whose machines have had their names and tags for long: `i-7` is that of `web7`.
+struct Tagged;
+
+#[async_trait]
+impl Upkeep for Tagged {
+    async fn put_template(&self, _: &StackScope, _: &TemplateSpec) -> Result<(), CloudError> {
+        Ok(())
+    }
+    async fn delete_template(&self, _: &StackScope, _: &str) -> Result<(), CloudError> {
+        Ok(())
+    }
+    async fn break_glass_hosts(&self, _: &StackScope) -> Result<Vec<(Ec2InstanceId, LayerId)>, CloudError> {
+        Ok(Vec::new())
+    }
+    async fn tags(&self, _: &StackScope, resources: &[String]) -> Result<BTreeMap<String, Tags>, CloudError> {
+        let (stack, layer) = (samples::stack(), samples::layer());
+        let layers = [(layer.shortname, layer.name)];
+        let of = |id: &String| {
+            let hostname = id.replace("i-", "web");
+            let named = Named { stack: &stack.name, hostname: &hostname, layers: &layers, keeps_name: false };
+            (id.clone(), machine_tags::names(&named))
+        };
+        Ok(resources.iter().map(of).collect())
+    }
+    async fn change_tags(
+        &self,
+        _: &StackScope,
+        ids: &[String],
+        set: &Tags,
+        unset: &BTreeSet<String>,
+    ) -> Result<Vec<ItemResult<String>>, CloudError> {
+        panic!("{ids:?} have their tags; {set:?} {unset:?}");
+    }
+}
+
 impl World {
     /// `n` hosts in service, as if they had been for long.
-    async fn settled(n: usize) -> Self {
+    pub(super) async fn settled(n: usize) -> Self {
         let mut world = Self::new(0).await;
+        let ports = Ports { upkeep: Arc::new(Tagged), ..world.reconciler.ports.clone() };
+        world.reconciler = Reconciler::new(ports, Config::default());
         let now = world.cloud.now();
         let stack = samples::stack().id;
         for i in 1..=n {

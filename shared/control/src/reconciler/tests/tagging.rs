@@ -97,3 +97,27 @@ async fn tag_10_what_ec2_refuses_is_one_service_error_and_the_next_change_tries_
     world.run(1).await;
     assert_eq!(value(&world, &machine, "stage").as_deref(), Some("canary"));
 }
+
+/// A stack that is renamed has a change for each host: a look makes a hundred, the next ones the rest.
+#[tokio::test(start_paused = true)]
+async fn a_look_makes_a_hundred_changes_and_the_next_goes_on() {
+    let mut world = World::settled(101).await;
+    let ports = Ports { upkeep: world.account.clone(), ..world.reconciler.ports.clone() };
+    world.reconciler = Reconciler::new(ports, Config::default());
+    let mut machines = Vec::new();
+    for i in 0..101 {
+        let machine = world.record(i).await.unwrap().ec2_instance_id.unwrap();
+        world.account.adopt(&machine, OwnHost::default());
+        machines.push(machine.to_string());
+    }
+    world.run(2).await;
+    let named = |stack: &str| {
+        let has_name = |id: &&String| value(&world, id, "opsworks:stack").as_deref() == Some(stack);
+        machines.iter().filter(has_name).count()
+    };
+    change_stack(&world, |stack| stack.name = "store".to_owned()).await;
+    world.run(1).await;
+    assert_eq!(named("store"), 100);
+    world.run(1).await;
+    assert_eq!(named("store"), 101);
+}
