@@ -9,6 +9,9 @@ use strata_ports::StackScope;
 use crate::Base;
 use crate::stack_roles::StackRoles;
 
+/// Region, service role and stack of a client's calls.
+type Place = (String, String, String);
+
 /// Clients of one service, by the scope that their calls are made in.
 #[derive(Clone)]
 pub(crate) struct PerStack<C> {
@@ -16,7 +19,7 @@ pub(crate) struct PerStack<C> {
     roles: StackRoles,
     service: &'static str,
     make: fn(&SdkConfig, &Base) -> C,
-    known: Arc<Mutex<BTreeMap<(String, String, String), C>>>,
+    known: Arc<Mutex<BTreeMap<Place, C>>>,
 }
 
 impl<C: Clone> PerStack<C> {
