@@ -178,6 +178,10 @@ impl Fleet {
                 bail!("{name}: not all are {status} after two hours");
             }
         }
+        let twins = self.cloud.records_with_several_hosts();
+        if !twins.is_empty() {
+            bail!("{name}: several machines for one record: {twins:?}");
+        }
         let mut calls = self.cloud.calls();
         // The next full sweep still notes what is back.
         let settled = self.clock.now() + SignedDuration::from_mins(16);

