@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use strata_domain::claims::DrainPolicy;
 use strata_domain::instance_actions::Origin;
 use strata_domain::lifecycle::{
-    ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen, RunSeen, TaskCounts,
+    ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen, RunSeen, TaskCounts, may_have_orphan,
 };
 use strata_domain::model::{Instance, Volume};
 use strata_domain::{ClusterArn, Ec2InstanceId, InstanceId, InstanceStatus, SsmCommandId};
@@ -16,9 +16,6 @@ use strata_ports::{
 
 use super::look_at_attached::look_at_attached;
 use super::view::StackView;
-
-/// How long after a stop or a failed start a lost launch is still looked for.
-const ORPHANS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// What must be looked at for a record in its present status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +52,7 @@ fn needs(record: &Instance, has_cluster: bool, now: Timestamp) -> Needs {
             Needs { ping: record.shutdown_command.is_none() && record.setup_command.is_some(), shutdown: true, ..all }
         }
         InstanceStatus::Stopped | InstanceStatus::StartFailed => {
-            let is_recent = now.duration_since(record.status_since) < ORPHANS_WITHIN;
+            let is_recent = may_have_orphan(record.status_since, now);
             Needs { ec2: record.ec2_instance_id.is_none() && is_recent, ..Needs::default() }
         }
         InstanceStatus::SetupFailed | InstanceStatus::StopFailed => Needs::default(),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
 use strata_domain::decision::DecisionRecord;
+use strata_domain::lifecycle::may_have_orphan;
 use strata_domain::mode::{ActionKind, permits};
 use strata_domain::model::{Instance, Stack};
 use strata_domain::{ClusterArn, Ec2InstanceId, InstanceStatus, StackId};
@@ -14,9 +14,6 @@ use strata_ports::{Change, Expect, HandlerError, StoreError, keys};
 use super::view::{StackView, scope_of};
 use super::{Named, Reconciler, Source, Woken, named, outage, round, shortage};
 use crate::records::cloning::sweep_unfinished;
-
-/// How long a stopped record without a machine is still swept: a lost launch may turn up.
-const ORPHANS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 impl Reconciler {
     /// Steps everything that is busy, claimed or exceptional. A constant number of calls per registered cluster, and no settled
@@ -138,9 +135,8 @@ impl Reconciler {
             let records: Vec<Instance> = items.iter().map(|item| item.decode()).collect::<Result<_, _>>()?;
             self.note_running(&stack, &records).await;
             for record in records {
-                let may_have_orphan = record.ec2_instance_id.is_none()
-                    && record.launch_number > 0
-                    && now.duration_since(record.status_since) < ORPHANS_WITHIN;
+                let was_launched = record.ec2_instance_id.is_none() && record.launch_number > 0;
+                let may_have_orphan = was_launched && may_have_orphan(record.status_since, now);
                 if record.status != InstanceStatus::Stopped || may_have_orphan {
                     ids.insert((stack_id.clone(), record.id));
                 }

@@ -70,12 +70,8 @@ impl Reconciler {
         let name = name.unwrap_or_else(|| template_name(&view.stack.name, &layer.shortname, &layer.id));
         match self.template_spec(view, &layer, name).await? {
             Ok(spec) => self.bring_up_to(view, known, spec, wanted).await,
-            Err(error) if for_good(&error).is_none() => {
-                tracing::warn!(layer.id = %layer.id, error = %error, "the launch template is looked after later");
-                Ok(())
-            }
             Err(error) => {
-                tracing::warn!(layer.id = %layer.id, error = %error, "the layer can have no launch template");
+                tracing::warn!(layer.id = %layer.id, error = %error, "the launch template stays as it is until a later look");
                 Ok(())
             }
         }

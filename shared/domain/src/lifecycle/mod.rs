@@ -40,6 +40,14 @@ pub use step::{Action, HEAL_CAP, HEAL_CAP_PERIOD, LAUNCH_SETTLES, Notice, REBOOT
 pub(crate) use tests::record as sample_record;
 pub use up::{on_launched, on_setup_sent};
 
+/// How long after a record came to rest a launch whose answer was lost may still turn up, and is looked for.
+const ORPHANS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether a record that came to rest at `since` is still looked at for a launch that turns up late.
+pub fn may_have_orphan(since: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(since) < ORPHANS_WITHIN
+}
+
 /// The next step of `record` at `now`, given one look at the world.
 ///
 /// Total: it answers for every record and observation, however odd, and never fails.

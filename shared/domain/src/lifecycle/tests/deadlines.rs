@@ -217,3 +217,11 @@ fn elb_6_a_load_balancer_that_keeps_the_host_holds_a_stop_up_for_ten_minutes() {
         }
     }
 }
+
+#[test]
+fn a_lost_launch_is_looked_for_within_the_hour_after_its_record_came_to_rest() {
+    let since: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+    for (now, expected) in [("2026-03-01T00:59:59Z", true), ("2026-03-01T01:00:00Z", false)] {
+        assert_eq!(may_have_orphan(since, now.parse().unwrap()), expected, "{now}");
+    }
+}
