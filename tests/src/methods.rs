@@ -18,7 +18,7 @@ use strata_local::cloud::{CloudConfig, OwnHost};
 use strata_local::faults::Rates;
 use strata_local::{MemoryStore, Methods, Recorder, SeededIds, SimCloud, VirtualClock, opsworks_client, virtual_runtime};
 use strata_ports::http_service::Caller;
-use strata_ports::{Alarms, Clock, HttpService, StackScope};
+use strata_ports::{AlarmState, Alarms, Clock, HttpService, StackScope};
 
 /// Methods by function and port.
 pub type Seen = BTreeMap<&'static str, Methods>;
@@ -83,6 +83,7 @@ impl Walk {
                 fleet,
                 store: of_load.store,
                 alarms: of_load.alarms,
+                containers: of_load.containers,
                 modes: of_load.modes,
                 pager: of_load.pager,
                 events: of_load.events,
@@ -101,6 +102,7 @@ impl Walk {
         let layer = self.layer(&stack).await;
         let volume = self.resources(&stack, &layer).await;
         self.life_of_an_instance(&stack, &layer, &volume).await;
+        self.downscaling(&stack, &layer).await;
         self.start_that_fails(&stack, &layer).await;
         self.scaling(&stack, &layer).await;
         self.machine_of_ones_own(&stack).await;
@@ -204,10 +206,26 @@ impl Walk {
         self.call("SetLoadBasedAutoScaling", json!({ "LayerId": layer, "Enable": true, "UpScaling": up })).await;
         let service_role_arn = "arn:aws:iam::123456789012:role/service".to_owned();
         let scope = StackScope { stack_id: stack.into(), region: REGION.to_owned(), service_role_arn };
-        self.cloud.delete(&scope, &["strata/shop/web/up-cpu".to_owned()]).await.expect("the cloud answers");
+        self.cloud.delete(&scope, &["strata/shop/ecs-cluster/up-cpu".to_owned()]).await.expect("the cloud answers");
         let looked = strata_load_scaling::handle(self.tick().as_bytes(), &self.load).await;
         looked.expect("the store answers");
         self.call("SetLoadBasedAutoScaling", json!({ "LayerId": layer, "Enable": false })).await;
+    }
+
+    /// One too many is online: which, is told beforehand, and then it is stopped.
+    async fn downscaling(&self, stack: &str, layer: &str) {
+        let members = json!({ "StackId": stack, "LayerIds": [layer], "InstanceType": "m5.large", "AutoScalingType": "load" });
+        let instance = self.made("CreateInstance", members, "InstanceId").await;
+        self.call("StartInstance", json!({ "InstanceId": instance })).await;
+        self.until(&instance, "online").await;
+        self.call("SetLoadBasedAutoScaling", json!({ "LayerId": layer, "Enable": true })).await;
+        self.minutes(20).await;
+        self.cloud.set_alarm_state("strata/shop/ecs-cluster/down-cpu", AlarmState::Alarm);
+        self.ask("Strata_20261126.PreviewScaling", json!({ "LayerId": layer })).await;
+        let looked = strata_load_scaling::handle(self.tick().as_bytes(), &self.load).await;
+        looked.expect("ECS answers");
+        self.call("SetLoadBasedAutoScaling", json!({ "LayerId": layer, "Enable": false })).await;
+        self.until(&instance, "stopped").await;
     }
 
     /// A machine that was there before, registered and assigned.

@@ -140,6 +140,7 @@ impl Run {
                 failed_starts: 0,
                 is_refused: false,
                 is_held: false,
+                workload: None,
             };
             Host { candidate, schedule, until: from }
         });

@@ -57,6 +57,8 @@ async fn hold(
         HoldReason::NothingCrossed => "nothing-crossed".to_owned(),
         HoldReason::InsufficientData { alarm, .. } => format!("blocked {alarm}"),
         HoldReason::NoCandidates { direction, held, .. } => format!("no-candidates {direction:?} {held}"),
+        // Which host and how much moves with every task: it is told once.
+        HoldReason::WouldNotFit { .. } => "would-not-fit".to_owned(),
     };
     let record =
         record(deps, situation, now, Verdict::Hold, ("the layer's alarms", "start and stop nothing", &reason.to_string()));

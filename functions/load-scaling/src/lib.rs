@@ -11,15 +11,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use strata_domain::decision::Function;
-use strata_domain::load_based::{self, Decision, Input};
+use strata_domain::load_based::{self, Decision, Direction, Input};
 use strata_domain::{LayerId, StackId};
 use strata_fleet::Fleet;
 use strata_ports::keys::{self, Owner};
 use strata_ports::store::Listing;
-use strata_ports::{Alarms, Clock, Events, HandlerError, Ids, Modes, Outcome, Pager, Store, tell};
+use strata_ports::{Alarms, Clock, Containers, Events, HandlerError, Ids, Modes, Outcome, Pager, Store, tell};
 use strata_triggers::{Trigger, parse, wrong_function};
 
-/// What load-scaling may touch: fleets by the OpsWorks API, its own records in the store, alarms, and on-call.
+/// What load-scaling may touch: fleets by the OpsWorks API, its own records in the store, alarms, and on-call; ECS it only reads.
 #[derive(Clone)]
 pub struct Deps {
     /// Fleets.
@@ -28,6 +28,8 @@ pub struct Deps {
     pub store: Arc<dyn Store>,
     /// CloudWatch alarms.
     pub alarms: Arc<dyn Alarms>,
+    /// Tasks, read only: what stopping a host would disturb.
+    pub containers: Arc<dyn Containers>,
     /// Modes.
     pub modes: Arc<dyn Modes>,
     /// Pages.
@@ -122,6 +124,10 @@ async fn look_at(
     // Only a decision that is due needs the fleet: on all other ticks a layer costs one describe of its alarms.
     if matches!(decision, Decision::Hold(load_based::HoldReason::NoCandidates { .. })) {
         members = observe::members(deps, &own, now).await?;
+        decision = load_based::decide(&Input { members: &members, ..without_fleet }, now);
+    }
+    if let Decision::Scale { direction: Direction::Down, instances, .. } = &decision {
+        observe::workloads(deps, &named, &mut members, instances.len()).await?;
         decision = load_based::decide(&Input { members: &members, ..without_fleet }, now);
     }
     told.extend(

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use strata_aws::alarms::CloudWatchAlarms;
+use strata_aws::containers::EcsContainers;
 use strata_aws::events::EventBridgeEvents;
 use strata_aws::lambda::{run, telling};
 use strata_aws::modes::SsmModes;
@@ -24,6 +25,7 @@ fn wire(base: &Base) -> Result<Deps, SettingsError> {
         fleet: Fleet::new(opsworks::client(base)?),
         store: telling(base, DynamoStore::new(base)?),
         alarms: Arc::new(CloudWatchAlarms::new(base)),
+        containers: Arc::new(EcsContainers::new(base)),
         modes: Arc::new(SsmModes::new(base)),
         pager: Arc::new(SnsPager::new(base)?),
         events: Arc::new(EventBridgeEvents::new(base)),

@@ -11,7 +11,7 @@ use strata_domain::{DecisionId, InstanceId, LayerId, StackId};
 use strata_fleet::{InstanceView, LayerView, StackView};
 use strata_ports::keys::{self, LastStart};
 use strata_ports::store::Listing;
-use strata_ports::{AlarmSpec, Expect, HandlerError, Item};
+use strata_ports::{AlarmSpec, Expect, HandlerError, Item, Places, look_at_workloads};
 
 use crate::Deps;
 
@@ -148,8 +148,19 @@ pub(crate) async fn members(deps: &Deps, own: &OwnRecords, now: Timestamp) -> Re
             is_held: is_torn_down
                 || holds.iter().any(|h| h.is_in_force(now) && h.covers(&i.id, &i.layer_ids))
                 || claims.iter().any(|c| c.is_in_force(now) && c.instance_id == i.id),
+            workload: None,
         })
         .collect())
+}
+
+/// Looks at what runs on the members before `count` of them are stopped. A layer without a cluster has no tasks to look at.
+pub(crate) async fn workloads(deps: &Deps, named: &Named, members: &mut [Candidate], count: usize) -> Result<(), HandlerError> {
+    let Some(cluster) = &named.layer.cluster else { return Ok(()) };
+    let fleet = deps.fleet.instances_of_layer(&named.layer.id).await?;
+    let hosts = fleet.into_iter().filter_map(|i| Some((i.id, i.ec2_instance_id?))).collect();
+    let scope = named.stack.scope();
+    let places = Places { scope: &scope, cluster, hosts: &hosts, drain: named.layer.settings.drain };
+    Ok(look_at_workloads(&*deps.containers, places, members, u32::try_from(count).unwrap_or(u32::MAX)).await?)
 }
 
 fn last_start(starts: &[Item], stack: &StackId, instance: &InstanceView) -> Option<LastStart> {

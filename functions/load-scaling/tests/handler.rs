@@ -24,6 +24,7 @@ fn deps(shop: &Shop) -> Deps {
         fleet: shop.fleet(),
         store: p.store,
         alarms: p.alarms,
+        containers: p.containers,
         modes: p.modes,
         pager: p.pager,
         events: p.events,

@@ -51,6 +51,7 @@ async fn started_by(firing: &str) -> (InstanceStatus, Vec<String>) {
         fleet: fleet.clone(),
         store: ports.store,
         alarms: ports.alarms,
+        containers: ports.containers,
         modes: ports.modes,
         pager: ports.pager,
         events: ports.events,

@@ -9,6 +9,7 @@ use strata_domain::claims::{Claim, ClaimReport};
 use strata_domain::decision::{Page, Verdict};
 use strata_domain::mode::Mode;
 use strata_domain::updates::{CampaignOutcome, CampaignState};
+use strata_domain::workload::Resources;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, ServiceArn, StackId, TaskArn};
 use strata_local::{MemoryStore, SeededIds, opsworks_client};
 use strata_ports::*;
@@ -148,6 +149,7 @@ impl Containers for Port {
                 running_tasks: 0,
                 pending_tasks: 0,
                 registered_at: Timestamp::UNIX_EPOCH,
+                free: Resources::default(),
             });
         }
         Ok(found)

@@ -10,6 +10,7 @@ use aws_sdk_ecs::Client;
 use aws_sdk_ecs::config::Builder;
 use aws_sdk_ecs::types::{self, ContainerInstanceStatus, Failure, SchedulingStrategy};
 use jiff::Timestamp;
+use strata_domain::workload::Resources;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, ServiceArn, TaskArn};
 use strata_ports::{
     CloudError, ClusterView, ContainerInstance, ContainerInstanceState, Containers, EcsService, EcsTask, ItemResult, StackScope,
@@ -293,7 +294,14 @@ fn container_instance(found: &types::ContainerInstance) -> Option<ContainerInsta
         running_tasks: count(found.running_tasks_count()),
         pending_tasks: count(found.pending_tasks_count()),
         registered_at: Timestamp::new(registered.secs(), i32::try_from(registered.subsec_nanos()).ok()?).ok()?,
+        free: free(found.remaining_resources()),
     })
+}
+
+/// CPU and memory of the list of resources; what is not in it is none.
+fn free(resources: &[types::Resource]) -> Resources {
+    let of = |name: &str| resources.iter().find(|r| r.name() == Some(name)).map_or(0, |r| count(r.integer_value()));
+    Resources { cpu: of("CPU"), memory: of("MEMORY") }
 }
 
 /// `None` for a deleted one, which ECS describes for a while.

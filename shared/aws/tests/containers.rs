@@ -9,6 +9,7 @@ mod support;
 
 use serde_json::{Value, json};
 use strata_aws::containers::{EcsContainers, USES};
+use strata_domain::workload::Resources;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, ServiceArn, TaskArn};
 use strata_ports::contract::{container_instances_contract, services_contract};
 use strata_ports::{CloudError, ContainerInstanceState, Containers};
@@ -25,6 +26,7 @@ fn container(n: u32, more: &Value) -> Value {
         "runningTasksCount": 1,
         "pendingTasksCount": 0,
         "registeredAt": 1_700_000_000.5,
+        "remainingResources": [{ "name": "CPU", "integerValue": 1536 }, { "name": "MEMORY", "integerValue": 3000 }, { "name": "PORTS" }],
     });
     container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     container
@@ -161,6 +163,7 @@ async fn hosts_are_found_by_a_filter_that_leaves_out_nothing_but_inactive_ones()
     let seen: Vec<_> = found.iter().map(|c| (c.ec2_instance_id.clone(), c.state)).collect();
     assert_eq!(seen, [(host(1), ContainerInstanceState::Active), (host(2), ContainerInstanceState::Draining)]);
     assert_eq!(found[0].registered_at.as_millisecond(), 1_700_000_000_500);
+    assert_eq!(found[0].free, Resources { cpu: 1_536, memory: 3_000 });
 
     let asked = script.asked("ListContainerInstances");
     let quoted = format!("ec2InstanceId in ['{}', '{}', '{}']", host(1), host(2), host(3));
@@ -212,7 +215,12 @@ async fn tasks_are_told_apart_by_service_strategy_and_protection() {
         task("going", "service:lost", "DEACTIVATING"),
         task("gone", "service:web", "STOPPED"),
     ];
-    script.answer("DescribeTasks", json!({ "tasks": tasks }));
+    let [mut web, mut held, mut log, job, going, gone] = tasks;
+    (held["cpu"], held["memory"]) = (json!("512"), json!("1024"));
+    held["containers"] = json!([{ "cpu": "9", "memory": "9" }]);
+    log["containers"] = json!([{ "cpu": "64", "memory": "128" }]);
+    web["containers"] = json!([{ "cpu": "256", "memory": "512", "memoryReservation": "384" }, { "cpu": "44", "memory": "64" }]);
+    script.answer("DescribeTasks", json!({ "tasks": [web, held, log, job, going, gone] }));
     let services = [service("web", "REPLICA", "ACTIVE"), service("log", "DAEMON", "ACTIVE")];
     script.answer("DescribeServices", json!({ "services": services, "failures": [{ "arn": "lost", "reason": "MISSING" }] }));
     let held = json!([{ "taskArn": task_arn("held"), "protectionEnabled": true }, { "taskArn": task_arn("web"), "protectionEnabled": false }]);
@@ -233,6 +241,9 @@ async fn tasks_are_told_apart_by_service_strategy_and_protection() {
         ("web", Some("web"), false, false),
     ];
     assert_eq!(seen, expected.map(|(task, service, daemon, held)| (task.to_owned(), service.map(str::to_owned), daemon, held)));
+    let reserves: Vec<(u32, u32)> = found.iter().map(|t| (t.reserves.cpu, t.reserves.memory)).collect();
+    let expected = [(0, 0), (512, 1_024), (0, 0), (64, 128), (300, 448)];
+    assert_eq!(reserves, expected, "its own figures, or its containers' with the soft limits of memory, or none");
     let desired: Vec<Value> = script.asked("ListTasks").iter().map(|asked| asked["desiredStatus"].clone()).collect();
     assert_eq!(desired, ["RUNNING", "STOPPED"]);
     // In the order of the answer to DescribeTasks.

@@ -41,6 +41,7 @@ pub mod time_based;
 pub mod updates;
 pub mod users;
 pub mod volume_configurations;
+pub mod workload;
 
 pub use ids::*;
 pub use secret::Secret;

@@ -11,14 +11,17 @@ mod tests;
 mod unmet;
 
 use jiff::{SignedDuration, Timestamp};
+use selection::Taken;
 use serde::{Deserialize, Serialize};
 
 pub use configuration::{
     AlarmSpec, Comparison, Configuration, Direction, MAX_ALARMS, Metric, ScalingConfigError, Thresholds, ThresholdsPatch,
     managed_alarm_name, managed_alarms,
 };
+pub use selection::instances_to_look_at;
 pub use unmet::{FollowUp, Start, Unmet};
 
+use crate::workload::{Resources, Workload};
 use crate::{InstanceId, InstanceStatus, ScalingType};
 
 /// An alarm's state, as read now.
@@ -84,6 +87,8 @@ pub struct Candidate {
     pub is_refused: bool,
     /// A hold (a manual stop's included [LOAD-15]) or a claim is in force, or the host is excluded.
     pub is_held: bool,
+    /// What runs on it; `None` where nobody has asked. If anybody has, hosts whose tasks were not looked at are not stopped.
+    pub workload: Option<Workload>,
 }
 
 /// A scaling event, as stored: the last one silences both directions until `ignore_until` [LOAD-13].
@@ -202,6 +207,17 @@ pub enum HoldReason {
         /// So many would do, but a hold, a claim or an exclusion keeps them.
         held: usize,
     },
+    /// It is time to stop one, but the others could not hold the tasks of any.
+    WouldNotFit {
+        /// The alarm.
+        fired_by: String,
+        /// The one that would have been stopped first.
+        hostname: String,
+        /// What its services' tasks reserve.
+        reserves: Resources,
+        /// So many hosts were tried.
+        tried: usize,
+    },
 }
 
 impl std::fmt::Display for HoldReason {
@@ -229,6 +245,11 @@ impl std::fmt::Display for HoldReason {
                 write!(f, "{fired_by} asks for {}, but no load-based instance is left to {left}", direction.noun())?;
                 if *held > 0 { write!(f, " ({held} held)") } else { Ok(()) }
             }
+            Self::WouldNotFit { fired_by, hostname, reserves, tried } => write!(
+                f,
+                "{fired_by} asks for downscaling, but the others could not hold the tasks of any of {tried} (those of {hostname} \
+                 reserve {reserves})"
+            ),
         }
     }
 }
@@ -343,9 +364,9 @@ fn scale(input: &Input<'_>, crossing: &Crossing<'_>, now: Timestamp) -> Decision
     let fired_by = crossing.alarm.name.clone();
     let pool = selection::Pool::new(direction, input.members);
     let (available, held) = (pool.available, pool.held);
-    let taken = pool.take(direction, thresholds.instance_count);
+    let Taken { taken, would_not_fit } = pool.take(thresholds.instance_count);
     if taken.is_empty() {
-        return Decision::Hold(HoldReason::NoCandidates { direction, fired_by, held });
+        return Decision::Hold(nothing_to_take(direction, fired_by, held, &would_not_fit));
     }
     let names: Vec<&str> = taken.iter().map(|c| c.hostname.as_str()).collect();
     let verb = match direction {
@@ -353,12 +374,13 @@ fn scale(input: &Input<'_>, crossing: &Crossing<'_>, now: Timestamp) -> Decision
         Direction::Down => "stop",
     };
     let reason = format!(
-        "{} for {} min: {verb} {} ({} of {available} available, batches of {})",
+        "{} for {} min: {verb} {} ({} of {available} available, batches of {}){}",
         crossed_in_words(crossing, thresholds),
         thresholds.thresholds_wait_time,
         names.join(", "),
         taken.len(),
-        thresholds.instance_count
+        thresholds.instance_count,
+        disturbance_in_words(&taken, &would_not_fit)
     );
     Decision::Scale {
         direction,
@@ -367,6 +389,36 @@ fn scale(input: &Input<'_>, crossing: &Crossing<'_>, now: Timestamp) -> Decision
         fired_by,
         reason,
     }
+}
+
+fn nothing_to_take(direction: Direction, fired_by: String, held: usize, would_not_fit: &[&Candidate]) -> HoldReason {
+    match would_not_fit.first() {
+        None => HoldReason::NoCandidates { direction, fired_by, held },
+        Some(first) => HoldReason::WouldNotFit {
+            fired_by,
+            hostname: first.hostname.clone(),
+            reserves: first.workload.as_ref().map(Workload::reserved_by_services).unwrap_or_default(),
+            tried: would_not_fit.len(),
+        },
+    }
+}
+
+/// What stopping them means for tasks, where they were looked at.
+fn disturbance_in_words(taken: &[&Candidate], would_not_fit: &[&Candidate]) -> String {
+    let workloads: Vec<&Workload> = taken.iter().filter_map(|c| c.workload.as_ref().filter(|w| w.tasks.is_some())).collect();
+    if workloads.is_empty() {
+        return String::new();
+    }
+    let tasks: u32 = workloads.iter().map(|w| w.disturbs()).sum();
+    let mut words = format!("; tasks that move or end: {tasks}");
+    if workloads.iter().any(|w| w.is_protected()) {
+        words.push_str(", protected ones among them, since every candidate has some");
+    }
+    if !would_not_fit.is_empty() {
+        let names: Vec<&str> = would_not_fit.iter().take(6).map(|c| c.hostname.as_str()).collect();
+        words.push_str(&format!("; the others could not hold the tasks of {}", names.join(", ")));
+    }
+    words
 }
 
 fn crossed_in_words(crossing: &Crossing<'_>, thresholds: &Thresholds) -> String {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strata_domain::workload::Resources;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, ServiceArn, TaskArn};
 
 use crate::{CloudError, ItemResult, StackScope};
@@ -33,6 +34,8 @@ pub struct ContainerInstance {
     pub pending_tasks: u32,
     /// When it registered.
     pub registered_at: Timestamp,
+    /// What tasks can still reserve on it.
+    pub free: Resources,
 }
 
 /// A task on a container instance.
@@ -46,6 +49,8 @@ pub struct EcsTask {
     pub daemon: bool,
     /// Scale-in protection is on.
     pub protected: bool,
+    /// What it reserves on its host.
+    pub reserves: Resources,
 }
 
 /// A service of the cluster.

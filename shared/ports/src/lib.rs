@@ -28,6 +28,7 @@ pub mod ports;
 pub mod store;
 pub mod tell;
 pub mod upkeep;
+pub mod workloads;
 
 pub use absent::Absent;
 pub use alarms::{AlarmObservation, AlarmSpec, AlarmState, Alarms};
@@ -49,3 +50,4 @@ pub use ports::Ports;
 pub use store::{Change, CommitError, Expect, Item, Store, StoreError};
 pub use tell::{EventOut, Events, Pager, Told};
 pub use upkeep::{TemplateSpec, Upkeep};
+pub use workloads::{Places, look_at_workloads};

@@ -151,6 +151,10 @@ fn container(found: &ContainerInstance) -> Value {
         "runningTasksCount": found.running_tasks,
         "pendingTasksCount": found.pending_tasks,
         "registeredAt": seconds(found.registered_at),
+        "remainingResources": [
+            { "name": "CPU", "type": "INTEGER", "integerValue": found.free.cpu },
+            { "name": "MEMORY", "type": "INTEGER", "integerValue": found.free.memory },
+        ],
     })
 }
 
@@ -224,6 +228,7 @@ fn described(task: &EcsTask, place: &str) -> Value {
     let group = task.service.as_ref().map_or_else(|| "family:any".to_owned(), |arn| format!("service:{}", name(arn)));
     json!({
         "taskArn": task.arn, "containerInstanceArn": place, "group": group, "lastStatus": "RUNNING", "desiredStatus": "RUNNING",
+        "cpu": task.reserves.cpu.to_string(), "memory": task.reserves.memory.to_string(),
     })
 }
 

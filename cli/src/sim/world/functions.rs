@@ -39,6 +39,7 @@ impl Functions {
                 fleet: fleet.clone(),
                 store: load.store,
                 alarms: load.alarms,
+                containers: load.containers,
                 modes: load.modes,
                 pager: load.pager,
                 events: load.events,

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::{DesiredStatus, SchedulingStrategy, Task};
+use aws_sdk_ecs::types::{Container, DesiredStatus, SchedulingStrategy, Task};
+use strata_domain::workload::Resources;
 use strata_domain::{ClusterArn, ContainerInstanceArn, ServiceArn, TaskArn};
 use strata_ports::{CloudError, EcsTask};
 
@@ -43,6 +44,7 @@ pub(super) async fn on(client: &Client, cluster: &ClusterArn, arn: &ContainerIns
                 service: owner.map(|owner| owner.arn.clone()),
                 daemon: owner.is_some_and(|owner| owner.daemon),
                 protected: protected.contains(arn),
+                reserves: reserves(task),
             })
         })
         .collect())
@@ -90,6 +92,18 @@ async fn describe(client: &Client, cluster: &ClusterArn, arns: &[String]) -> Res
 /// `service:<name>` is the group of a service's tasks; nobody else may give it.
 fn service_name(task: &Task) -> Option<&str> {
     task.group().and_then(|group| group.strip_prefix("service:"))
+}
+
+/// What a task reserves: its own figures where it has any, else its containers' together; of a container the soft limit of memory, where
+/// there is one, since that is what ECS sets aside.
+fn reserves(task: &Task) -> Resources {
+    let number = |text: Option<&str>| text.and_then(|text| text.trim().parse::<u32>().ok());
+    let all =
+        |of: fn(&Container) -> Option<&str>| task.containers().iter().filter_map(|c| number(of(c))).fold(0, u32::saturating_add);
+    Resources {
+        cpu: number(task.cpu()).unwrap_or_else(|| all(Container::cpu)),
+        memory: number(task.memory()).unwrap_or_else(|| all(|c| c.memory_reservation().or(c.memory()))),
+    }
 }
 
 /// The services of these tasks, by name. One that ECS has forgotten already is named from its cluster and counts as a REPLICA one.

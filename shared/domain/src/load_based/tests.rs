@@ -30,6 +30,7 @@ pub(super) fn member(hostname: &str, scaling: ScalingType, status: InstanceStatu
         failed_starts: 0,
         is_refused: false,
         is_held: false,
+        workload: None,
     }
 }
 

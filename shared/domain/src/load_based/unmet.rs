@@ -125,7 +125,7 @@ fn attempted_at(member: &Candidate) -> Timestamp {
 /// Those that may stand in: in zones that have not refused a moment ago, the best first.
 fn stand_ins<'a>(members: &'a [Candidate], unmet: &Unmet, now: Timestamp) -> Vec<&'a Candidate> {
     let is_elsewhere = |m: &&Candidate| !unmet.is_refused(&m.availability_zone, now);
-    Pool::new(Direction::Up, members).take(Direction::Up, u32::MAX).into_iter().filter(is_elsewhere).collect()
+    Pool::new(Direction::Up, members).take(u32::MAX).taken.into_iter().filter(is_elsewhere).collect()
 }
 
 fn in_place_of(failed: &Candidate, other: &Candidate) -> Start {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strata_domain::workload::Resources;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, ServiceArn, TaskArn};
 use strata_ports::{CloudError, ContainerInstance, ContainerInstanceState, Ec2State};
 use strata_triggers::emit::{self, ContainerInstanceChange};
@@ -128,8 +129,14 @@ impl Container {
             running_tasks: self.running,
             pending_tasks: self.pending,
             registered_at: self.registered_at,
+            free: slots(self.slots.saturating_sub(self.used)),
         }
     }
+}
+
+/// So many slots, as ECS counts.
+pub(super) fn slots(count: u32) -> Resources {
+    Resources { cpu: count.saturating_mul(SLOT.0), memory: count.saturating_mul(SLOT.1) }
 }
 
 impl Ecs {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use strata_domain::TaskArn;
 use strata_ports::{ContainerInstanceState, EcsTask};
 
-use super::ecs::{ClusterNo, ContainerNo};
+use super::ecs::{ClusterNo, ContainerNo, slots};
 use super::services::ServiceNo;
 use super::state::{Due, State, after};
 
@@ -269,6 +269,7 @@ impl State {
                 service: task.service.and_then(|s| self.ecs.services.get(&s)).map(|s| s.arn.clone()),
                 daemon: task.daemon,
                 protected: task.is_protected(self.now),
+                reserves: slots(task.slots),
             })
             .collect()
     }

@@ -99,6 +99,7 @@ pub async fn container_instances_contract(
     };
     let found = of_host().await;
     assert_eq!(found.iter().map(|c| &c.ec2_instance_id).collect::<Vec<_>>(), [host], "the host is a container instance");
+    assert!(found[0].free.cpu > 0 && found[0].free.memory > 0, "what can be reserved is told: {found:?}");
     let arn = found[0].arn.clone();
     let bad = strata_domain::ContainerInstanceArn::new(format!("{}0", arn.as_str()));
     for wanted in [ContainerInstanceState::Draining, ContainerInstanceState::Draining, ContainerInstanceState::Active] {

@@ -137,7 +137,7 @@ impl Drop for Python {
 impl Python {
     fn new(python: &Path, name: &str, called: &[String]) -> anyhow::Result<Self> {
         let linked: &[&str] = match name {
-            "load-scaling" => &["cloudwatch", "dynamodb", "events", "opsworks", "sns", "ssm", "sts"],
+            "load-scaling" => &["cloudwatch", "dynamodb", "ecs", "events", "opsworks", "sns", "ssm", "sts"],
             "time-scaling" => &["dynamodb", "events", "opsworks", "sns", "ssm"],
             "security-updates" | "teardown" => &["dynamodb", "ecs", "events", "opsworks", "sns", "ssm", "sts"],
             "instance-lifecycle" => &["dynamodb", "ec2", "ecs", "events", "sns", "ssm", "sts"],

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use strata_domain::decision::Page;
 use strata_domain::mode::Mode;
+use strata_domain::workload::Resources;
 use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId, ServiceArn, SsmCommandId, TaskArn};
 use strata_ports::{
     AddressView, AlarmObservation, AlarmSpec, Alarms, Attachments, Clock, CloudError, ClusterView, CommandKind, CommandRequest,
@@ -123,6 +124,7 @@ impl Cloud {
                         running_tasks: 0,
                         pending_tasks: 0,
                         registered_at: now,
+                        free: Resources::default(),
                     });
                 }
             }

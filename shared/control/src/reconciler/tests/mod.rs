@@ -25,6 +25,7 @@ use strata_domain::holds::Hold;
 use strata_domain::instance_actions::Origin;
 use strata_domain::mode::Mode;
 use strata_domain::model::{DeleteRequest, Instance, RootDeviceType};
+use strata_domain::workload::Resources;
 use strata_domain::{InitiatedBy, InstanceStatus};
 use strata_local::{CloudConfig, MemoryStore, SeededIds, SimCloud, VirtualClock};
 use strata_ports::store::Listing;
@@ -217,7 +218,7 @@ impl World {
 
 fn task(n: usize, service: bool) -> EcsTask {
     let service = service.then(|| "service".into());
-    EcsTask { arn: format!("task-{n}").into(), service, daemon: false, protected: false }
+    EcsTask { arn: format!("task-{n}").into(), service, daemon: false, protected: false, reserves: Resources::default() }
 }
 
 fn throttled(action: &'static str) -> CloudError {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use strata_domain::machine_tags::{self, Named};
 use strata_domain::tags::Tags;
+use strata_domain::workload::Resources;
 use strata_domain::{ContainerInstanceArn, Ec2InstanceId, LayerId};
 use strata_ports::{ContainerInstance, Ec2Instance, ItemResult, StackScope, TemplateSpec, Upkeep};
 
@@ -128,6 +129,7 @@ fn in_service(record: &Instance, ec2: &str, container: &str, now: jiff::Timestam
             running_tasks: 0,
             pending_tasks: 0,
             registered_at: now,
+            free: Resources::default(),
         }),
         tasks: Vec::new(),
     }

@@ -5,8 +5,9 @@ use strata_domain::load_based::{
     self, AlarmKind, AlarmState, AlarmView, Candidate, Configuration, Decision, Direction, HoldReason, Input, ScalingEvent, Unmet,
 };
 use strata_domain::model::{Instance, Layer, Stack};
+use strata_domain::settings::Settings;
 use strata_ports::keys;
-use strata_ports::{AlarmObservation, CloudError};
+use strata_ports::{AlarmObservation, CloudError, Places, look_at_workloads};
 
 use super::Records;
 use crate::api::call::Call;
@@ -62,17 +63,48 @@ pub(in crate::api::extension) async fn of_layer(
     }
     let last_event = last.as_ref().map(|l| &l.record.event);
     let input = Input { config: &configuration, alarms: &views, members: &candidates, last_event };
-    let decision = load_based::decide(&input, call.now);
+    let mut decision = load_based::decide(&input, call.now);
+    let mut looked_at = candidates.clone();
+    if let Decision::Scale { direction: Direction::Down, instances, .. } = &decision {
+        match workloads(call, stack, layer, members, &mut looked_at, instances.len()).await {
+            Ok(()) => decision = load_based::decide(&Input { members: &looked_at, ..input }, call.now),
+            Err(error) => {
+                let says = format!("scaling is blocked: what runs on the hosts cannot be read: {error}");
+                let alarms = Some(views.iter().map(alarm_status).collect());
+                let status = ScalingStatus { enabled: true, says: says.clone(), alarms };
+                return Ok(Some(Scaling { status, blocked: Some(says), decision: None }));
+            }
+        }
+    }
     let (says, blocked) = words(&decision);
     let status = ScalingStatus { enabled: true, says, alarms: Some(views.iter().map(alarm_status).collect()) };
     Ok(Some(Scaling { status, blocked, decision: Some(decision) }))
+}
+
+async fn workloads(
+    call: &Call<'_>,
+    stack: &Stack,
+    layer: &Layer,
+    members: &[&Instance],
+    candidates: &mut [Candidate],
+    count: usize,
+) -> Result<(), CloudError> {
+    let Some(cluster) = &layer.cluster else { return Ok(()) };
+    let hosts = members.iter().filter_map(|i| Some((i.id.clone(), i.ec2_instance_id.clone()?))).collect();
+    let drain = Settings::from_custom_json(layer.custom_json.as_deref()).unwrap_or_default().drain;
+    let scope = call.scope(stack);
+    let places = Places { scope: &scope, cluster, hosts: &hosts, drain };
+    look_at_workloads(&*call.ports.containers, places, candidates, u32::try_from(count).unwrap_or(u32::MAX)).await
 }
 
 fn words(decision: &Decision) -> (String, Option<String>) {
     match decision {
         Decision::Scale { reason, .. } => (reason.clone(), None),
         Decision::Hold(reason) => {
-            let is_blocked = matches!(reason, HoldReason::InsufficientData { .. } | HoldReason::NoCandidates { .. });
+            let is_blocked = matches!(
+                reason,
+                HoldReason::InsufficientData { .. } | HoldReason::NoCandidates { .. } | HoldReason::WouldNotFit { .. }
+            );
             (reason.to_string(), is_blocked.then(|| reason.to_string()))
         }
     }
@@ -130,5 +162,6 @@ fn candidate(instance: &Instance, records: &Records, is_torn_down: bool, call: &
         failed_starts: start.map_or(0, |s| s.failed_before),
         is_refused: false,
         is_held: is_torn_down || is_held,
+        workload: None,
     }
 }
