@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 use strata_domain::decision::{DecisionRecord, Function, Verdict};
 use strata_domain::mode::{self, ActionKind, Mode};
+use strata_domain::time_based::Plan;
 use strata_domain::{DecisionId, InstanceId, LayerId};
 use strata_fleet::{FleetError, LayerView, StackView, effective_mode};
 use strata_ports::{CommitError, HandlerError, Told, journal};
 use strata_telemetry::carrying_out;
 
 use crate::Deps;
+use crate::observe::Scene;
 
 /// So many host names stand in a decision; a hundred would hide the rest of the line.
 const NAMES_TOLD: usize = 8;
@@ -29,20 +31,23 @@ impl Wishes {
 /// Tells and does what a layer's schedules ask for, as far as the mode allows.
 pub(crate) async fn carry_out(
     deps: &Deps,
-    stack: &StackView,
+    scene: &Scene,
     layer: &LayerId,
     wishes: &Wishes,
     now: Timestamp,
 ) -> Result<Vec<DecisionRecord>, HandlerError> {
-    let layer = deps.fleet.layer(layer).await?;
-    let mode = effective_mode(&*deps.modes, stack, Some(&layer)).await;
+    // One that has gone meanwhile, and its instances with it, is left to the next check.
+    let (stack, Some(layer), Some(plan)) = (&scene.stack, scene.layers.get(layer), scene.plans.get(layer)) else {
+        return Ok(Vec::new());
+    };
+    let mode = effective_mode(&*deps.modes, stack, Some(layer)).await;
     let mut told = Vec::new();
     for (kind, verb, instances) in [(ActionKind::Start, "start", &wishes.start), (ActionKind::Stop, "stop", &wishes.stop)] {
         if instances.is_empty() || mode == Some(Mode::Frozen) {
             continue;
         }
         let may = mode::permits(mode, kind);
-        let about = About { stack, layer: &layer, verb, instances, may };
+        let about = About { stack, layer, plan, verb, instances, may };
         let decision = tell(deps, &about, now).await?;
         if may {
             carrying_out(decision.as_ref().map(|d| &d.id), ask_for(deps, kind, instances)).await?;
@@ -55,6 +60,7 @@ pub(crate) async fn carry_out(
 struct About<'a> {
     stack: &'a StackView,
     layer: &'a LayerView,
+    plan: &'a Plan,
     verb: &'a str,
     instances: &'a [(InstanceId, String, String)],
     may: bool,
@@ -66,7 +72,6 @@ async fn tell(deps: &Deps, about: &About<'_>, now: Timestamp) -> Result<Option<D
     let (verdict, would) = if about.may { (Verdict::Act, "") } else { (Verdict::WouldAct, "would ") };
     let did = format!("{would}{} {}", about.verb, names(about.instances));
     let utc = jiff::tz::TimeZone::UTC.to_datetime(now);
-    let hour = format!("{} UTC", utc.strftime("%A %H:%M"));
     let sameness = format!("{} {did}", utc.strftime("%F %H"));
     let news = journal::news(&*deps.store, Function::TimeScaling, &format!("{subject} {}", about.verb), &sameness).await?;
     if !news.is_new {
@@ -81,7 +86,7 @@ async fn tell(deps: &Deps, about: &About<'_>, now: Timestamp) -> Result<Option<D
         stack_id: Some(about.stack.id.clone()),
         layer_id: Some(about.layer.id.clone()),
         verdict,
-        saw: hour,
+        saw: about.plan.calendar.spoken(now),
         did,
         why: about.instances.first().map(|(_, _, why)| why.clone()).unwrap_or_default(),
     };

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strata_domain::decision::{DecisionRecord, Function};
-use strata_domain::time_based::{self, NothingReason, TimerDecision};
+use strata_domain::time_based::{self, Moment, NothingReason, TimerDecision};
 use strata_domain::{LayerId, StackId};
 use strata_fleet::Fleet;
 use strata_ports::store::Listing;
@@ -83,12 +83,14 @@ async fn check(deps: &Deps, stack: &StackId) -> Result<Vec<DecisionRecord>, Hand
     if settled.still_holds {
         return Ok(Vec::new());
     }
-    let timers = observe::timers(deps, stack, &schedules, now).await?;
+    let scene = observe::scene(deps, stack, &schedules, now).await?;
+    let moments: BTreeMap<&LayerId, Moment<'_>> = scene.plans.iter().map(|(layer, plan)| (layer, plan.at(now))).collect();
     let mut wishes: BTreeMap<LayerId, act::Wishes> = BTreeMap::new();
     let mut all_agree = true;
-    for timer in &timers {
+    for timer in &scene.timers {
+        let Some(moment) = moments.get(&timer.layer_id) else { continue };
         let of_layer = wishes.entry(timer.layer_id.clone()).or_default();
-        match time_based::decide(&timer.view(), now) {
+        match time_based::decide_at(&timer.view(), moment) {
             TimerDecision::Start { reason } => of_layer.start.push((timer.id(), timer.hostname(), reason.to_string())),
             TimerDecision::Stop { reason } => of_layer.stop.push((timer.id(), timer.hostname(), reason.to_string())),
             TimerDecision::Nothing(NothingReason::UpAsScheduled | NothingReason::DownAsScheduled) => {}
@@ -98,14 +100,14 @@ async fn check(deps: &Deps, stack: &StackId) -> Result<Vec<DecisionRecord>, Hand
     wishes.retain(|_, w| !w.is_empty());
     if wishes.is_empty() {
         if all_agree {
-            settled.note(deps).await?;
+            let until = scene.plans.values().filter_map(|plan| plan.next_change(now)).min();
+            settled.note(deps, until.unwrap_or(now)).await?;
         }
         return Ok(Vec::new());
     }
     let mut told = Vec::new();
-    let stack_view = deps.fleet.stack(stack).await?;
     for (layer, wishes) in &wishes {
-        told.extend(act::carry_out(deps, &stack_view, layer, wishes, now).await?);
+        told.extend(act::carry_out(deps, &scene, layer, wishes, now).await?);
     }
     Ok(told)
 }

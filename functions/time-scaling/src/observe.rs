@@ -1,13 +1,14 @@
-//! What time-scaling looks at: schedules, the fleet, holds, claims and last starts of one stack.
+//! What time-scaling looks at: schedules, what they mean, the fleet, holds, claims and last starts of one stack.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use strata_domain::claims::Claim;
 use strata_domain::holds::{Hold, HoldKind};
-use strata_domain::time_based::{StoredSchedule, TimerView, WeeklySchedule};
+use strata_domain::settings::time_scaling::TimeScalingSettings;
+use strata_domain::time_based::{Plan, StoredSchedule, TimerView, WeeklySchedule};
 use strata_domain::{InstanceId, InstanceStatus, LayerId, ScalingType, StackId};
-use strata_fleet::InstanceView;
+use strata_fleet::{InstanceView, LayerView, StackView};
 use strata_ports::keys::{self, LastStart};
 use strata_ports::store::Listing;
 use strata_ports::{HandlerError, Item};
@@ -49,14 +50,59 @@ impl Timer {
     }
 }
 
-/// The stack's time-based instances that ever had a schedule. One without is all off and was never started by one: nothing to do.
-pub(crate) async fn timers(
+/// A stack at a check.
+pub(crate) struct Scene {
+    pub(crate) stack: StackView,
+    pub(crate) layers: BTreeMap<LayerId, LayerView>,
+    pub(crate) timers: Vec<Timer>,
+    /// What schedules mean in each layer that has time-based instances.
+    pub(crate) plans: BTreeMap<LayerId, Plan>,
+}
+
+/// Looks at the stack: its time-based instances that ever had a schedule, and what that means. An instance without one is all off and was
+/// never started by one: nothing to do.
+pub(crate) async fn scene(deps: &Deps, stack: &StackId, schedules: &Schedules, now: Timestamp) -> Result<Scene, HandlerError> {
+    let stack_view = deps.fleet.stack(stack).await?;
+    let layers: BTreeMap<LayerId, LayerView> =
+        deps.fleet.layers_of_stack(stack).await?.into_iter().map(|layer| (layer.id.clone(), layer)).collect();
+    let of_stack = &stack_view.settings.time_scaling;
+    let fleet = deps.fleet.instances_of_stack(stack).await?;
+    let has_lead = layers.values().any(|layer| Plan::wants_last_starts(&layer.settings.time_scaling, of_stack));
+    let starts = if has_lead { last_starts(deps, stack).await? } else { BTreeMap::new() };
+    let mut plans = BTreeMap::new();
+    for layer in fleet.iter().filter(|i| i.scaling == ScalingType::Timer).filter_map(|i| i.layer_ids.first()) {
+        if !plans.contains_key(layer) {
+            plans.insert(layer.clone(), plan(layer, layers.get(layer), of_stack, (&fleet, &starts)));
+        }
+    }
+    let timers = timers(deps, stack, schedules, (fleet, starts), now).await?;
+    Ok(Scene { stack: stack_view, layers, timers, plans })
+}
+
+type Starts = BTreeMap<InstanceId, LastStart>;
+
+fn plan(
+    id: &LayerId,
+    layer: Option<&LayerView>,
+    of_stack: &TimeScalingSettings,
+    (fleet, starts): (&[InstanceView], &Starts),
+) -> Plan {
+    let took = fleet
+        .iter()
+        .filter(|i| i.layer_ids.contains(id))
+        .filter_map(|i| starts.get(&i.id)?.took_seconds)
+        .map(|secs| SignedDuration::from_secs(secs.into()));
+    let none = TimeScalingSettings::default();
+    Plan::of(layer.map_or(&none, |layer| &layer.settings.time_scaling), of_stack, took)
+}
+
+async fn timers(
     deps: &Deps,
     stack: &StackId,
     schedules: &Schedules,
+    (fleet, starts): (Vec<InstanceView>, Starts),
     now: Timestamp,
 ) -> Result<Vec<Timer>, HandlerError> {
-    let fleet = deps.fleet.instances_of_stack(stack).await?;
     let holds: Vec<Hold> = records(deps, stack, keys::HOLD).await?.iter().filter_map(|i| i.decode().ok()).collect();
     let claims: Vec<Claim> = records(deps, stack, keys::CLAIM).await?.iter().filter_map(|i| i.decode().ok()).collect();
     let torn_down: Vec<LayerId> = records(deps, stack, keys::TEARDOWN_MARK)
@@ -68,9 +114,11 @@ pub(crate) async fn timers(
     for instance in fleet.into_iter().filter(|i| i.scaling == ScalingType::Timer) {
         let (Some(stored), Some(layer_id)) = (schedules.get(&instance.id), instance.layer_ids.first().cloned()) else { continue };
         let of_it = |h: &&Hold| h.is_in_force(now) && h.covers(&instance.id, &instance.layer_ids);
-        // Only a failed start is retried by the clock, so only then the last start is read.
-        let last_start =
-            if instance.status == InstanceStatus::StartFailed { last_start(deps, stack, &instance.id).await? } else { None };
+        // Without a lead only a failed start is retried by the clock, so only then the last start is read.
+        let last_start = match starts.get(&instance.id) {
+            None if instance.status == InstanceStatus::StartFailed => last_start(deps, stack, &instance.id).await?,
+            known => known.copied(),
+        };
         timers.push(Timer {
             manual_stop_since: holds.iter().filter(of_it).filter(|h| h.kind == HoldKind::ManualStop).map(|h| h.since).max(),
             is_held: holds.iter().filter(of_it).any(|h| h.kind != HoldKind::ManualStop)
@@ -93,6 +141,12 @@ pub(crate) type Schedules = BTreeMap<InstanceId, StoredSchedule>;
 pub(crate) async fn schedules(deps: &Deps, stack: &StackId) -> Result<Schedules, HandlerError> {
     let items = records(deps, stack, keys::TIME_BASED).await?;
     items.iter().map(|i| Ok((InstanceId::from(&i.key.sk[keys::TIME_BASED.len()..]), i.decode()?))).collect()
+}
+
+/// All that can be read; one that cannot be read counts as none.
+async fn last_starts(deps: &Deps, stack: &StackId) -> Result<Starts, HandlerError> {
+    let items = records(deps, stack, keys::LAST_START).await?;
+    Ok(items.iter().filter_map(|i| Some((InstanceId::from(&i.key.sk[keys::LAST_START.len()..]), i.decode().ok()?))).collect())
 }
 
 async fn last_start(deps: &Deps, stack: &StackId, instance: &InstanceId) -> Result<Option<LastStart>, HandlerError> {

@@ -1,8 +1,8 @@
 //! Not looking: when a check may be spared because nothing can have changed since the last one that found all in order.
 //!
 //! A fleet's description costs as much as the fleet is large, and a check runs every minute. So a check that found every time-based
-//! instance as its schedule wants it leaves a note. The next ones are spared while the hour is the same, the schedules are the same, and
-//! lifecycle has left no hint that an instance changed. A lost hint costs [`FULL_LOOK_EVERY`] at most.
+//! instance as its schedule wants it leaves a note. The next ones are spared until a schedule may want something else, while the schedules and
+//! what they mean are the same, and lifecycle has left no hint that an instance changed. A lost hint costs [`FULL_LOOK_EVERY`] at most.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,8 @@ const FULL_LOOK_EVERY: SignedDuration = SignedDuration::from_mins(15);
 /// The note.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Note {
-    /// Hours since 1970, UTC.
-    hour: i64,
+    /// Until when no schedule wants anything else.
+    until: Timestamp,
     /// How many schedules there were, and when the last of them was set.
     schedules: usize,
     schedules_changed_at: Option<Timestamp>,
@@ -45,7 +45,7 @@ impl Look {
         let key = keys::timers_settled(stack);
         let item = deps.store.get(&key).await?;
         let note = Note {
-            hour: now.as_second().div_euclid(3_600),
+            until: now,
             schedules: schedules.len(),
             schedules_changed_at: schedules.values().map(|s| s.changed_at).max(),
             fleet_version: hint.map_or(0, |hint| hint.version),
@@ -57,8 +57,9 @@ impl Look {
     }
 
     /// Leaves the note. Another check that was quicker has left as good a one.
-    pub(crate) async fn note(&self, deps: &Deps) -> Result<(), HandlerError> {
-        match deps.store.commit(vec![Change::put(self.key.clone(), &self.note, self.expect)]).await {
+    pub(crate) async fn note(&self, deps: &Deps, until: Timestamp) -> Result<(), HandlerError> {
+        let note = Note { until, ..self.note.clone() };
+        match deps.store.commit(vec![Change::put(self.key.clone(), &note, self.expect)]).await {
             Ok(()) | Err(CommitError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -68,8 +69,8 @@ impl Look {
 impl Note {
     /// Whether nothing can have changed since `last`.
     fn follows(&self, last: &Self) -> bool {
-        let unchanged = Self { at: last.at, ..self.clone() } == *last;
-        unchanged && self.at.duration_since(last.at) < FULL_LOOK_EVERY
+        let unchanged = Self { at: last.at, until: last.until, ..self.clone() } == *last;
+        unchanged && self.at < last.until && self.at.duration_since(last.at) < FULL_LOOK_EVERY
     }
 }
 
@@ -78,10 +79,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_check_is_spared_only_while_hour_schedules_and_fleet_are_the_same_and_not_for_long() {
+    fn a_check_is_spared_only_until_the_next_change_while_schedules_and_fleet_are_the_same_and_not_for_long() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let note = |text: &str| Note {
-            hour: at(text).as_second().div_euclid(3_600),
+            until: at("2026-03-02T11:00:00Z"),
             schedules: 12,
             schedules_changed_at: Some(at("2026-01-01T00:00:00Z")),
             fleet_version: 7,
@@ -93,6 +94,9 @@ mod tests {
         assert!(!note("2026-03-02T10:55:00Z").follows(&last), "a full look every 15 minutes");
         let last = note("2026-03-02T10:59:00Z");
         assert!(!note("2026-03-02T11:00:00Z").follows(&last), "the next hour has its own wishes");
+        let ahead = Note { until: at("2026-03-02T10:59:10Z"), ..last.clone() };
+        assert!(note("2026-03-02T10:59:09Z").follows(&ahead));
+        assert!(!note("2026-03-02T10:59:10Z").follows(&ahead), "so has the lead before an hour");
         let now = note("2026-03-02T10:59:30Z");
         assert!(!Note { fleet_version: 8, ..now.clone() }.follows(&last));
         assert!(!Note { schedules: 11, ..now.clone() }.follows(&last));

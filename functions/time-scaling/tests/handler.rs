@@ -6,11 +6,13 @@
 mod support;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use strata_domain::decision::Verdict;
 use strata_domain::mode::Mode;
 use strata_domain::{InstanceId, InstanceStatus as S};
 use strata_local::{Fault, FaultPlan, Faulty, nth};
+use strata_ports::keys::{self, LastStart};
+use strata_ports::{Change, Clock, Expect};
 use strata_time_scaling::{Deps, handle};
 use support::{Shop, TICK, Trouble, on_virtual_time};
 
@@ -180,6 +182,73 @@ fn mode_observe_tells_what_it_would_do_and_frozen_does_nothing_at_all() {
         shop.set_mode(Mode::Active);
         assert_eq!(check(&shop, "2T10:03:00").await, ["start web1"]);
         assert_eq!(shop.status(&id).await, S::Requested);
+    });
+}
+
+fn settings(own: Value) -> Value {
+    json!(json!({ "strata": { "time_scaling": own } }).to_string())
+}
+
+#[test]
+fn a_layers_time_zone_counts_from_the_next_check_on_although_the_last_one_found_all_in_order() {
+    on_virtual_time(async {
+        let shop = shop().await;
+        let id = scheduled(&shop, "web1").await;
+        assert_eq!(check(&shop, "2T09:00:30").await, NOTHING);
+        let stack = json!({ "StackId": shop.stack, "CustomJson": settings(json!({ "time_zone": "Europe/Berlin" })) });
+        shop.call("UpdateStack", stack).await;
+        let told = handle(TICK, &deps(&shop)).await.unwrap().decisions;
+        assert_eq!((told[0].did.as_str(), told[0].saw.as_str()), ("start web1", "Monday 10:00 Europe/Berlin"));
+        shop.settle(&id, S::Online).await;
+        assert_eq!(check(&shop, "2T09:30:00").await, NOTHING);
+        // The layer's own stands over the stack's: in New York it is a quarter to five in the morning.
+        let layer = json!({ "LayerId": shop.layer, "CustomJson": settings(json!({ "time_zone": "America/New_York" })) });
+        shop.call("UpdateLayer", layer).await;
+        assert_eq!(check(&shop, "2T09:45:00").await, ["stop web1"]);
+    });
+}
+
+#[test]
+fn with_a_lead_it_is_started_once_ahead_of_its_hour_and_stopped_at_the_end_of_it() {
+    on_virtual_time(async {
+        let shop = shop().await;
+        let id = scheduled(&shop, "web1").await;
+        let layer = json!({ "LayerId": shop.layer, "CustomJson": settings(json!({ "lead_minutes": 12 })) });
+        shop.call("UpdateLayer", layer).await;
+        for (at, expected) in
+            [("2T09:30:00", &[][..]), ("2T09:47:59.9", &[]), ("2T09:48:00", &["start web1"]), ("2T09:48:00", &[])]
+        {
+            assert_eq!(check(&shop, at).await, expected, "{at}");
+        }
+        shop.settle(&id, S::Online).await;
+        for at in ["2T09:49:00", "2T09:59:59", "2T10:00:00", "2T11:59:59.9"] {
+            assert_eq!(check(&shop, at).await, NOTHING, "{at}");
+        }
+        assert_eq!(check(&shop, "2T12:00:00").await, ["stop web1"]);
+        assert_eq!(shop.record(&id).await.launch_number, 1);
+    });
+}
+
+#[test]
+fn a_measured_lead_is_what_the_layers_last_starts_took() {
+    on_virtual_time(async {
+        let shop = shop().await;
+        let ids = [scheduled(&shop, "web1").await, shop.instance("load", "web2").await];
+        let layer = json!({ "LayerId": shop.layer, "CustomJson": settings(json!({ "lead_minutes": "measured" })) });
+        shop.call("UpdateLayer", layer).await;
+        let last = LastStart { at: shop.clock.now(), failed_before: 0, took_seconds: Some(290) };
+        let key = keys::last_start(&shop.stack, &ids[1]);
+        shop.ports.store.commit(vec![Change::put(key, &last, Expect::Absent)]).await.unwrap();
+        assert_eq!(check(&shop, "2T09:53:59").await, NOTHING);
+        assert_eq!(check(&shop, "2T09:54:00").await, ["start web1"]);
+        // Half-way its neighbour turns out to be quick: what is on its way goes on.
+        let quick = LastStart { took_seconds: Some(60), ..last };
+        let key = keys::last_start(&shop.stack, &ids[1]);
+        let stored = shop.ports.store.get(&key).await.unwrap().unwrap();
+        shop.ports.store.commit(vec![Change::put(key, &quick, stored.unchanged())]).await.unwrap();
+        assert_eq!(check(&shop, "2T09:55:00").await, NOTHING);
+        assert_eq!(check(&shop, "2T10:00:00").await, NOTHING);
+        assert_eq!((shop.status(&ids[0]).await, shop.record(&ids[0]).await.launch_number), (S::Requested, 1));
     });
 }
 

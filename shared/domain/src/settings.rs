@@ -1,6 +1,8 @@
 //! Settings that OpsWorks had no field for. They ride in a layer's or stack's `CustomJson` under the key `"strata"` and are
 //! validated when the layer or stack is written.
 
+pub mod time_scaling;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,8 @@ pub struct Settings {
     /// Whether its online hosts list all online instances of the stack in `/etc/hosts`, and are told by a Configure run whenever one comes or
     /// goes [INST-63]. Default false, since that is a command on each of them.
     pub hosts_file: bool,
+    /// What the hours of weekly schedules mean: time zone, exceptions, lead time.
+    pub time_scaling: time_scaling::TimeScalingSettings,
 }
 
 /// So many target groups: each costs calls whenever a host comes or goes.
@@ -231,6 +235,8 @@ impl Settings {
             .map_err(|problem| SettingsError::Invalid { path: "launch.fallback_instance_types".to_owned(), problem })?;
         check_target_groups(&settings.target_groups)
             .map_err(|problem| SettingsError::Invalid { path: "target_groups".to_owned(), problem })?;
+        let in_time_scaling = |(path, problem)| SettingsError::Invalid { path: format!("time_scaling.{path}"), problem };
+        settings.time_scaling.check().map_err(in_time_scaling)?;
         Ok(settings)
     }
 }

@@ -1,6 +1,7 @@
 //! Where each record stands. One place, so that the functions that share a record agree on its key.
 
 use serde::{Deserialize, Serialize};
+use strata_domain::time_based::lead;
 use strata_domain::{
     CampaignId, ClusterArn, CommandId, DeploymentId, Ec2InstanceId, InstanceId, LayerId, ServiceErrorId, StackId, TeardownId,
     VolumeId,
@@ -84,6 +85,22 @@ pub struct LastStart {
     /// How many starts right before it had failed: scalers wait longer each time.
     #[serde(default)]
     pub failed_before: u32,
+    /// In how many seconds its newest measured start before this one came to be online, if any did: what a lead time is measured by.
+    #[serde(default)]
+    pub took_seconds: Option<u32>,
+}
+
+impl LastStart {
+    /// What is noted of a start at `at` of an instance whose record is still that of the start before; `standing` is what that one noted.
+    pub fn following(
+        before: &strata_domain::model::Instance,
+        standing: Option<&Self>,
+        at: jiff::Timestamp,
+        failed_before: u32,
+    ) -> Self {
+        let took = lead::time_to_online(before).and_then(|took| u32::try_from(took.as_secs()).ok());
+        Self { at, failed_before, took_seconds: took.or(standing.and_then(|last| last.took_seconds)) }
+    }
 }
 /// Sort key prefix of claims.
 pub const CLAIM: &str = "claim#";
@@ -372,7 +389,8 @@ pub fn launch_poke() -> Key {
 pub fn fleet_changed(stack: &StackId) -> Key {
     Key::new("fleet-changed", stack.as_str())
 }
-/// Time-scaling's own note that it found all of a stack's time-based instances as their schedules want them.
+/// Time-scaling's own note that it found all of a stack's time-based instances as their schedules want them. The API overwrites it with `null`
+/// when the stack's or a layer's `time_scaling` settings change, so that the next check looks.
 pub fn timers_settled(stack: &StackId) -> Key {
     Key::new("timers-settled", stack.as_str())
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use strata_domain::claims::Claim;
 use strata_domain::model::Instance;
-use strata_domain::time_based::StoredSchedule;
+use strata_domain::settings::time_scaling::TimeScalingSettings;
+use strata_domain::time_based::lead::MOST_LEAD;
+use strata_domain::time_based::{Plan, StoredSchedule};
 use strata_domain::{InstanceId, InstanceStatus, ScalingType};
 use strata_local::cloud::WorldView;
 use strata_ports::store::Listing;
@@ -275,15 +277,25 @@ impl Invariants {
         look: &Look<'_>,
         found: &mut Vec<(&'static str, String, String)>,
     ) -> Result<(), StoreError> {
+        let place = world.built.iter().position(|b| b.layer == built.layer).unwrap_or(0);
+        let json = world.plan.scenario.layers[place].custom_json();
+        let settings = strata_domain::settings::Settings::from_custom_json(json.as_deref()).unwrap_or_default();
+        let mut plan = Plan::of(&settings.time_scaling, &TimeScalingSettings::default(), []);
+        if !plan.lead.is_zero() {
+            // As early as any start is asked for, since the world's own measures are not known here.
+            plan.lead = MOST_LEAD;
+        }
+        let moment = plan.at(look.now);
         for item in world.store.list(&Listing::of(keys::stack_pk(&built.stack), keys::TIME_BASED)).await? {
             self.checked += 1;
             let id = InstanceId::from(&item.key.sk[keys::TIME_BASED.len()..]);
             let Some(record) = look.instances.get(&id) else { continue };
-            let wants = item.decode::<StoredSchedule>()?.schedule.is_on(look.now);
+            let schedule = item.decode::<StoredSchedule>()?.schedule;
+            let wants = plan.calendar.is_on(&schedule, look.now);
             let is_wrong = if wants {
                 record.status == InstanceStatus::Stopped
             } else {
-                record.status == InstanceStatus::Online && record.drained_for.is_none()
+                record.status == InstanceStatus::Online && record.drained_for.is_none() && !moment.wants_up(&schedule)
             };
             if is_wrong {
                 let what = format!(

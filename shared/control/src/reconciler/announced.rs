@@ -195,8 +195,10 @@ impl Reconciler {
         let mut changes = vec![stored.put(&next)];
         changes.extend(busy_changes(store, &next, true).await?);
         let key = keys::last_start(&next.stack_id, &next.id);
-        let expect = store.get(&key).await?.map_or(Expect::Absent, |item| item.unchanged());
-        changes.push(Change::put(key, &keys::LastStart { at: now, failed_before: 0 }, expect));
+        let item = store.get(&key).await?;
+        let standing: Option<keys::LastStart> = item.as_ref().and_then(|item| item.decode().ok());
+        let expect = item.as_ref().map_or(Expect::Absent, strata_ports::Item::unchanged);
+        changes.push(Change::put(key, &keys::LastStart::following(&stored.record, standing.as_ref(), now, 0), expect));
         Ok(changes)
     }
 

@@ -112,9 +112,14 @@ impl WeeklySchedule {
         None
     }
 
+    /// Whether an hour of a weekday is on; Monday is 0.
+    pub(super) fn has(&self, weekday: usize, hour: u32) -> bool {
+        self.0.get(weekday).is_some_and(|day| day >> hour & 1 == 1)
+    }
+
     fn is_on_in(&self, hour_since_epoch: i64) -> bool {
         let hour = (hour_since_epoch + EPOCH_HOUR_OF_WEEK).rem_euclid(HOURS_A_WEEK);
-        self.0.get((hour / HOURS_A_DAY) as usize).is_some_and(|day| day >> (hour % HOURS_A_DAY) & 1 == 1)
+        self.has((hour / HOURS_A_DAY) as usize, (hour % HOURS_A_DAY) as u32)
     }
 }
 
@@ -124,7 +129,7 @@ fn hour_since_epoch(at: Timestamp) -> i64 {
 }
 
 /// Only the canonical spelling: with "07" beside "7" two entries of one hour could disagree.
-fn parse_hour(text: &str) -> Option<u32> {
+pub(crate) fn parse_hour(text: &str) -> Option<u32> {
     text.parse().ok().filter(|hour: &u32| *hour < 24 && hour.to_string() == text)
 }
 

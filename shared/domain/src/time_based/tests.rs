@@ -1,5 +1,7 @@
 //! [`decide`] at single moments, and the spec's vectors minute by minute on an instance that takes four minutes to start.
 
+mod zones;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 

@@ -77,19 +77,22 @@ pub(super) async fn piece(
     let event = move_status(&mut next, InstanceStatus::Requested, call.now, stack);
     let mut changes = vec![stored.put(&next)];
     changes.extend(busy_changes(call.store(), &next, true).await?);
-    changes.push(last_start(call, &next, stored.record.status == InstanceStatus::StartFailed).await?);
+    changes.push(last_start(call, &stored.record).await?);
     changes.extend(end_of_manual_stop(call, &next).await?);
     Ok(Answer::done(changes).telling(event))
 }
 
-/// Counts the failed starts in a row, so that scalers try ever less often [TIME-11].
-async fn last_start(call: &Call<'_>, instance: &Instance, has_failed: bool) -> Result<Change, ApiError> {
-    let key = keys::last_start(&instance.stack_id, &instance.id);
+/// Counts the failed starts in a row, so that scalers try ever less often [TIME-11], and notes how long the start before this one took.
+async fn last_start(call: &Call<'_>, before: &Instance) -> Result<Change, ApiError> {
+    let key = keys::last_start(&before.stack_id, &before.id);
     let standing = call.store().get(&key).await?;
     let expect = standing.as_ref().map_or(Expect::Absent, strata_ports::Item::unchanged);
-    let before: Option<keys::LastStart> = standing.filter(|_| has_failed).and_then(|item| item.decode().ok());
-    let failed_before = before.map_or(u32::from(has_failed), |last| last.failed_before.saturating_add(1));
-    Ok(Change::put(key, &keys::LastStart { at: call.now, failed_before }, expect))
+    let last: Option<keys::LastStart> = standing.and_then(|item| item.decode().ok());
+    let failed_before = match before.status == InstanceStatus::StartFailed {
+        true => last.map_or(1, |last| last.failed_before.saturating_add(1)),
+        false => 0,
+    };
+    Ok(Change::put(key, &keys::LastStart::following(before, last.as_ref(), call.now, failed_before), expect))
 }
 
 /// The change that ends the hold of a manual stop, if there is one [TIME-9] [LOAD-15].

@@ -11,8 +11,8 @@ use strata_ports::{Change, keys};
 
 use super::create_layer::custom_shortname;
 use super::layer_members::{CLUSTER, LayerMembers};
-use super::load_based_index;
 use super::uniqueness::{give_back, layer_name_taken, layer_shortname_taken, take};
+use super::{load_based_index, timer_settings};
 use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
@@ -60,6 +60,8 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         // As AttachElasticLoadBalancer and its counterpart do: hosts that are online join or leave at once.
         answer.changes.push(call.balancer_due(&stack.record, &next.id, &group).await?);
     }
+    let (before, after) = (stored.record.custom_json.as_deref(), next.custom_json.as_deref());
+    answer.changes.extend(timer_settings::look_again(call, &next.stack_id, before, after).await?);
     if next.logs != stored.record.logs {
         answer.changes.push(call.configure_due_on(&next).await?);
     }

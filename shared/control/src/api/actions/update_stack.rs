@@ -8,12 +8,12 @@ use strata_domain::ecs_cluster::check_security_groups;
 use strata_domain::model::Stack;
 
 use super::create_stack::{DEFAULT_PLACE, agent_version, attributes, root_device_type};
-use super::load_based_index;
 use super::placement::{Place, place};
 use super::stack_members::{
     ChefConfigurationMembers, ConfigurationManager, SourceMembers, check_agent_fits, chef_configuration, chef_version,
     cookbooks_source,
 };
+use super::{load_based_index, timer_settings};
 use crate::api::call::Call;
 use crate::api::checks;
 use crate::api::error::ApiError;
@@ -82,6 +82,8 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         call.check_key_pair(&call.scope(&next), "DefaultSshKeyName", next.default_ssh_key_name.as_deref()).await?;
     }
     let mut answer = Answer::done(vec![stored.put(&next)]);
+    let (before, after) = (stored.record.custom_json.as_deref(), next.custom_json.as_deref());
+    answer.changes.extend(timer_settings::look_again(call, &next.id, before, after).await?);
     if next.name != stored.record.name {
         // Alarms carry the stack's name.
         load_based_index::rename_stack(call, &stored.record, &next, &mut answer).await?;

@@ -1,12 +1,13 @@
 //! PreviewScaling: what each scaler would do now, and why, without doing it, by the very rules that they ask.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use strata_domain::holds::HoldKind;
 use strata_domain::load_based::{Decision, Direction};
 use strata_domain::mode::Mode;
 use strata_domain::model::{Instance, Layer, Stack};
-use strata_domain::time_based::{self, StoredSchedule, TimerDecision, TimerView};
+use strata_domain::settings::Settings;
+use strata_domain::time_based::{self, Plan, StoredSchedule, TimerDecision, TimerView};
 use strata_domain::{InstanceId, ScalingType};
 use strata_ports::keys;
 
@@ -97,11 +98,12 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
 async fn of_layer(call: &Call<'_>, stack: &Stack, layer: &Layer, records: &Records) -> Result<Option<LayerPreview>, ApiError> {
     let members: Vec<&Instance> = records.instances.iter().filter(|i| i.layer_ids.contains(&layer.id)).collect();
     let load = scaling::of_layer(call, stack, layer, &members, records).await?.map(|scaling| load_move(&scaling, &members));
+    let plan = plan(stack, layer, &members, records);
     let mut timers = Vec::new();
     // One that is in two layers is told once, with the first.
     let own = members.iter().filter(|i| i.scaling == ScalingType::Timer && i.layer_ids.first() == Some(&layer.id));
     for instance in own {
-        timers.extend(timer(call, instance, records).await?);
+        timers.extend(timer(call, instance, &plan, records).await?);
     }
     if load.is_none() && timers.is_empty() {
         return Ok(None);
@@ -121,8 +123,16 @@ fn load_move(scaling: &scaling::Scaling, members: &[&Instance]) -> Move {
     Move { act: act.to_owned(), hosts: instances.iter().filter_map(host).collect(), why: reason.clone() }
 }
 
+/// What the layer's schedules mean, as time-scaling reads it.
+fn plan(stack: &Stack, layer: &Layer, members: &[&Instance], records: &Records) -> Plan {
+    let of = |json: Option<&str>| Settings::from_custom_json(json).unwrap_or_default().time_scaling;
+    let took = members.iter().filter_map(|i| records.last_start(i)?.took_seconds);
+    let took = took.map(|secs| SignedDuration::from_secs(secs.into()));
+    Plan::of(&of(layer.custom_json.as_deref()), &of(stack.custom_json.as_deref()), took)
+}
+
 /// `None` for one that never had a schedule: time-scaling leaves it alone.
-async fn timer(call: &Call<'_>, instance: &Instance, records: &Records) -> Result<Option<TimerPreview>, ApiError> {
+async fn timer(call: &Call<'_>, instance: &Instance, plan: &Plan, records: &Records) -> Result<Option<TimerPreview>, ApiError> {
     let (stack, now) = (&instance.stack_id, call.now);
     let Some(stored) = call.find::<StoredSchedule>(&keys::time_based(stack, &instance.id)).await? else { return Ok(None) };
     let mut is_torn_down = false;
@@ -142,11 +152,11 @@ async fn timer(call: &Call<'_>, instance: &Instance, records: &Records) -> Resul
         failed_starts: last_start.map_or(0, |start| start.failed_before),
         schedule_changed_at: Some(stored.record.changed_at),
     };
-    let (act, why) = match time_based::decide(&view, now) {
+    let (act, why) = match time_based::decide_at(&view, &plan.at(now)) {
         TimerDecision::Start { reason } => ("start", reason.to_string()),
         TimerDecision::Stop { reason } => ("stop", reason.to_string()),
         TimerDecision::Nothing(reason) => ("nothing", reason.to_string()),
     };
-    let next_on = stored.record.schedule.next_off_to_on(now);
+    let next_on = plan.calendar.next_off_to_on(&stored.record.schedule, now);
     Ok(Some(TimerPreview { host: instance.hostname.clone(), act: act.to_owned(), why, next_on }))
 }

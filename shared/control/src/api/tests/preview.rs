@@ -1,8 +1,10 @@
 //! PreviewScaling: the target of our own behind `strata preview`.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use strata_domain::InstanceStatus;
 use strata_domain::holds::{Hold, HoldKind, HoldTarget};
+use strata_ports::keys::LastStart;
 use strata_ports::{Change, Expect, keys};
 
 use super::TestApi;
@@ -77,4 +79,86 @@ async fn what_is_not_there_has_no_preview() {
     let (stack, layer) = app.shop().await;
     ask_for(&app, "PreviewScaling", json!({ "LayerId": "unknown" })).await.not_found();
     ask_for(&app, "PreviewScaling", json!({ "StackId": stack, "LayerId": layer })).await.invalid();
+}
+
+/// What the hours mean, and how early, is read as time-scaling reads it. It is midnight in UTC, and one o'clock in Berlin.
+#[tokio::test]
+async fn a_preview_knows_the_layers_time_zone_dates_and_lead() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let id = app.instance(&stack, &layer, json!({ "AutoScalingType": "timer" })).await;
+    let hours = json!({ "InstanceId": id, "AutoScalingSchedule": { "Thursday": { "1": "on" }, "Friday": { "1": "on" } } });
+    app.call("SetTimeBasedAutoScaling", hours).await.good();
+    let (start, next) = ("the schedule says on for this hour, and the instance is stopped", "2026-01-01T01:00:00Z");
+    for (own, act, why, next_on) in [
+        (json!({}), "nothing", "down, as scheduled", next),
+        (json!({ "time_zone": "Europe/Berlin" }), "start", start, "2026-01-02T00:00:00Z"),
+        (
+            json!({ "time_zone": "Europe/Berlin", "dates": { "2026-01-01": "off" } }),
+            "nothing",
+            "down, as scheduled",
+            "2026-01-02T00:00:00Z",
+        ),
+        (
+            json!({ "lead_minutes": 60 }),
+            "start",
+            "the schedule says on for an hour that begins soon, and a start takes its time",
+            next,
+        ),
+        (json!({ "lead_minutes": 59 }), "nothing", "down, as scheduled", next),
+    ] {
+        let text = json!({ "strata": { "time_scaling": own } }).to_string();
+        app.call("UpdateLayer", json!({ "LayerId": layer, "CustomJson": text })).await.good();
+        let timer = preview(&app, json!({ "LayerId": layer })).await.layers[0].timers[0].clone();
+        assert_eq!((timer.act.as_str(), timer.why.as_str(), timer.next_on), (act, why, Some(next_on.parse().unwrap())), "{own}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_zone_is_refused_with_its_path_and_changes_nothing() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let text = |zone: &str| json!({ "strata": { "time_scaling": { "time_zone": zone } } }).to_string();
+    app.call("UpdateLayer", json!({ "LayerId": layer, "CustomJson": text("Europe/Berlin") })).await.good();
+    for (action, members) in [
+        ("UpdateLayer", json!({ "LayerId": layer, "Name": "renamed", "CustomJson": text("Europe/Berln") })),
+        ("UpdateStack", json!({ "StackId": stack, "Name": "renamed", "CustomJson": text("Europe/Berln") })),
+    ] {
+        let told = app.call(action, members).await.invalid();
+        assert!(told.contains("strata.time_scaling.time_zone") && told.contains("Europe/Berln"), "{action}: {told}");
+    }
+    let told = app.call("DescribeLayers", json!({ "LayerIds": [layer] })).await.good();
+    assert_eq!(told["Layers"][0]["CustomJson"], json!(text("Europe/Berlin")));
+    assert_ne!(told["Layers"][0]["Name"], "renamed");
+}
+
+/// A start notes how long the one before took, also when one in between never came to be online.
+#[tokio::test]
+async fn a_start_notes_how_long_the_one_before_it_took_to_be_online() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let id = app.instance(&stack, &layer, json!({})).await;
+    let key = keys::last_start(&stack.as_str().into(), &id.as_str().into());
+    let seconds = async |status: InstanceStatus, online_after: Option<i64>| {
+        let stored = app.record(&id).await;
+        let mut record = stored.record.clone();
+        record.status = status;
+        if let Some(seconds) = online_after {
+            record.online_since = record.started_at.map(|at| at + SignedDuration::from_secs(seconds));
+        }
+        app.commit(vec![stored.put(&record)]).await;
+        app.cloud.advance(3_600);
+        app.call("StartInstance", json!({ "InstanceId": id })).await.good();
+        app.item(&key).await.unwrap().decode::<LastStart>().unwrap().took_seconds
+    };
+    app.call("StartInstance", json!({ "InstanceId": id })).await.good();
+    for (status, online_after, expected) in [
+        (InstanceStatus::StartFailed, None, None),
+        (InstanceStatus::Stopped, Some(250), Some(250)),
+        (InstanceStatus::StartFailed, None, Some(250)),
+        (InstanceStatus::Stopped, Some(3_601), Some(250)),
+        (InstanceStatus::Stopped, Some(180), Some(180)),
+    ] {
+        assert_eq!(seconds(status, online_after).await, expected, "{status} {online_after:?}");
+    }
 }
