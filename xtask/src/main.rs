@@ -31,6 +31,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
                             simulated time beside the floor that EC2's buckets allow; in release
   bench cold-start [ARGS]   the packaged functions from exec to first response, beside a bare Rust function and a Python one; ARGS go to
                             the bench, for example --only load-scaling
+  bench scaling [ARGS]      one pass of time-scaling over 1,000 to 100,000 instances, and one decision of load-scaling about 10 to 1,000,
+                            without the world around them; in release; ARGS go to the bench, see --help
   fuzz [ARGS]               fuzzes the API until it is stopped; needs cargo-fuzz; ARGS go to libFuzzer, for example -max_total_time=600
   rules [--missing] [--area AREA]
                             which rules of docs/spec a test names; fails if SEMANTICS.md or a test names a rule that does not exist
@@ -54,7 +56,8 @@ fn main() -> ExitCode {
         "bench" if rest.first().is_some_and(|what| what == "api") => steps::bench_api(&rest[1..]),
         "bench" if rest.first().is_some_and(|what| what == "calls") => steps::bench_calls(&rest[1..]),
         "bench" if rest.first().is_some_and(|what| what == "cold-start") => packaging::bench_cold_start(&rest[1..]),
-        "bench" => return misused("bench: expected `bench api`, `bench calls` or `bench cold-start`"),
+        "bench" if rest.first().is_some_and(|what| what == "scaling") => steps::bench_scaling(&rest[1..]),
+        "bench" => return misused("bench: expected `bench api`, `bench calls`, `bench cold-start` or `bench scaling`"),
         "package" => match packaging::Options::from_args(rest) {
             Ok(options) => packaging::run(&options),
             Err(problem) => return misused(&problem),

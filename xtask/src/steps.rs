@@ -51,6 +51,11 @@ pub(crate) fn bench_calls(args: &[String]) -> anyhow::Result<()> {
     cargo(&["run", "--release", "-p", "strata-tests", "--bin", "bench-calls", "--"], args)
 }
 
+/// What the scalers' decisions cost, in release. `args` go to the bench.
+pub(crate) fn bench_scaling(args: &[String]) -> anyhow::Result<()> {
+    cargo(&["run", "--release", "-p", "strata-tests", "--bin", "bench-scaling", "--"], args)
+}
+
 /// Fuzzes the API with libFuzzer; its crate is a workspace of its own. `args` go to libFuzzer.
 pub(crate) fn fuzz(args: &[String]) -> anyhow::Result<()> {
     let mut line = vec!["fuzz", "run", "--sanitizer", "none", "api", "--"];
