@@ -1,8 +1,13 @@
 //! `strata why`: what was seen, decided and done, by which event, in plain words.
 
+mod compared;
+
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::json;
 use strata_control::api::extension::Decisions;
+use strata_domain::InstanceId;
 use strata_domain::decision::{DecisionRecord, Verdict};
 
 use crate::args::{Output, WhyArgs};
@@ -11,7 +16,14 @@ use crate::environment::Environment;
 use crate::status::render::put;
 use crate::{CliError, Exit, subject, write_stdout};
 
-/// Tells the decisions about a stack, a layer or an instance.
+/// So far back, unless something else is asked for.
+const A_DAY: &str = "24h";
+/// So far back a comparison looks.
+const A_WEEK: &str = "7d";
+/// As many as the API tells at once.
+const ALL: u32 = 1_000;
+
+/// Tells the decisions about a stack, a layer or an instance, or compares those of mode `observe` with what really happened.
 ///
 /// # Errors
 /// [`CliError`]: nothing is called so, or the API says no.
@@ -20,15 +32,41 @@ pub fn run(args: &WhyArgs, output: Output) -> Result<Exit, CliError> {
     runtime.block_on(async {
         let api = Api::connect(&args.api, &Environment::read()).await?;
         let subject = subject::find(&api, &args.subject).await?;
-        let members = json!({ subject.member: subject.id, "Since": args.since, "MaxResults": args.most });
+        let (since, most) = if args.compare { (A_WEEK, ALL) } else { (A_DAY, 100) };
+        let (since, most) = (args.since.as_deref().unwrap_or(since), args.most.unwrap_or(most));
+        let members = json!({ subject.member: subject.id, "Since": since, "MaxResults": most });
         let told: Decisions = api.ask_own("DescribeDecisions", &members).await?;
-        let text = match if args.json { Output::Json } else { output } {
-            Output::Json => serde_json::to_string(&told).map_err(|e| CliError::Failed(e.into()))? + "\n",
-            Output::Table => story(&told),
+        let is_json = args.json || output == Output::Json;
+        let text = match args.compare {
+            true => {
+                let only = (subject.member == "InstanceId").then(|| InstanceId::new(subject.id.clone()));
+                let compared = compared::comparison(&told, &names(&api, &subject).await?, only.as_ref());
+                if is_json { object(&compared)? } else { compared::screen(&compared) }
+            }
+            false if is_json => object(&told)?,
+            false => story(&told),
         };
         write_stdout(text.as_bytes())?;
         Ok(Exit::Done)
     })
+}
+
+fn object(told: &impl serde::Serialize) -> Result<String, CliError> {
+    Ok(serde_json::to_string(told).map_err(|e| CliError::Failed(e.into()))? + "\n")
+}
+
+/// The host names of the subject's instances.
+async fn names(api: &Api, subject: &subject::Subject) -> Result<BTreeMap<InstanceId, String>, CliError> {
+    let ask = api.client().describe_instances();
+    let id = &subject.id;
+    let ask = match subject.member {
+        "StackId" => ask.stack_id(id),
+        "LayerId" => ask.layer_id(id),
+        _ => ask.instance_ids(id),
+    };
+    let answer = ask.send().await.map_err(|e| api.explain(e))?;
+    let name = |i: &aws_sdk_opsworks::types::Instance| Some((InstanceId::from(i.instance_id()?), i.hostname()?.to_owned()));
+    Ok(answer.instances().iter().filter_map(name).collect())
 }
 
 /// The decisions in words, oldest first.
@@ -69,7 +107,7 @@ fn time(at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use strata_domain::decision::Function;
+    use strata_domain::decision::{Function, Touched};
 
     use super::*;
 
@@ -87,6 +125,7 @@ mod tests {
             saw: "2 of 4 available".to_owned(),
             did: "start web3".to_owned(),
             why: "average cpu above 75% for 5 min".to_owned(),
+            touched: Touched::default(),
         };
         let since = "2026-03-01T18:05:12Z".parse().unwrap();
         let told = Decisions { subject: "shop/web".to_owned(), since, decisions: vec![decision], is_truncated: true };

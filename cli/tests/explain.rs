@@ -31,6 +31,13 @@ fn a_host_is_held_shown_released_and_explained() {
     let (_, said, _) = tool(&server, &["status"]);
     assert!(said.contains("INC-7: kernel dump"), "{said}");
 
+    // A person has started it, which no scaler would have done.
+    let compared = told(&server, &["why", "shop/ecs-cluster", "--compare"]);
+    let difference = &compared["layers"]["shop/ecs-cluster"]["differences"][0];
+    assert_eq!((&difference["host"], &difference["act"]), (&json!("ecs-cluster1"), &json!("start")), "{compared}");
+    let (_, said, _) = tool(&server, &["why", path, "--compare", "--since", "1h"]);
+    assert!(said.contains("was done, and Strata would not have") && said.contains("asked for by user"), "{said}");
+
     // Held, a dead machine is not healed, which is told.
     world(&["hang", &instance], folder.path());
     let is_told = |told: &Value| told["decisions"].as_array().unwrap().iter().any(|d| d["did"] == "leave it alone");

@@ -8,8 +8,11 @@ pub(super) const WHY_EXAMPLES: &str = "Examples:
   strata why web3
   strata why shop/web --since 7d
   strata why shop --since 2026-03-01T18:00:00Z --most 1000 --json
+  strata why shop/web --compare
 
-It tells changed decisions: what waits for the same reason as before is not told again. Pages and calls in CloudTrail carry a decision's id.";
+It tells changed decisions: what waits for the same reason as before is not told again. Pages and calls in CloudTrail carry a decision's id.
+With --compare: where what the scalers would have done in mode observe, and what really happened, differ; the last 7 days unless --since says
+otherwise. The same start or stop of a host within an hour counts as the same.";
 
 /// `strata why`.
 #[derive(Clone, Debug, Args)]
@@ -20,12 +23,15 @@ pub struct WhyArgs {
     /// A stack, a layer or an instance: its path (shop/web/web3), its own name, or its id
     #[arg(value_name = "SUBJECT")]
     pub subject: String,
-    /// From when on: a time, or how long ago; at most 31 days
-    #[arg(long, value_name = "TIME|LENGTH", default_value = "24h")]
-    pub since: String,
-    /// At most so many, the newest
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub most: u32,
+    /// Compare what Strata would have done in mode observe with what really happened
+    #[arg(long)]
+    pub compare: bool,
+    /// From when on: a time, or how long ago; at most 31 days [default: 24h, with --compare 7d]
+    #[arg(long, value_name = "TIME|LENGTH")]
+    pub since: Option<String>,
+    /// At most so many decisions, the newest [default: 100, with --compare 1000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub most: Option<u32>,
     /// Print one object; same as `--output json`
     #[arg(long)]
     pub json: bool,

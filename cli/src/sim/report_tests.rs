@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use strata_domain::ScalingType;
-use strata_domain::decision::{Function, Severity, Verdict};
+use strata_domain::decision::{Function, Severity, Touched, Verdict};
 
 use super::super::demand::Demand;
 use super::super::record::HostHistory;
@@ -126,6 +126,7 @@ fn made_up_decision(n: i64, at: Timestamp) -> DecisionRecord {
         saw: "CPU 89.8 % over 6 hosts online, 4 load-based ones stopped".into(),
         did: if verdict == Verdict::Hold { "nothing".into() } else { format!("start web{n}, web{}", n + 1) },
         why: "CPU has been above 80 % for 5 minutes; the zone with the fewest online hosts goes first".into(),
+        touched: Touched::default(),
     }
 }
 

@@ -106,7 +106,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strata_domain::decision::Function;
+    use strata_domain::decision::{Function, Touched};
 
     fn decision(verdict: Verdict) -> LogLine {
         LogLine::Decision(DecisionRecord {
@@ -121,6 +121,7 @@ mod tests {
             saw: "CPU 89.8 % on 6 hosts".into(),
             did: "start web16, web17".into(),
             why: "CPU above 80 % for 5 minutes\x1b[2J".into(),
+            touched: Touched::default(),
         })
     }
 

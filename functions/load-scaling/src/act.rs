@@ -1,7 +1,7 @@
 //! What load-scaling does: one scaling event, written before it is carried out, and finished by the next run after a crash.
 
 use jiff::Timestamp;
-use strata_domain::decision::{DecisionRecord, Function, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict, Way};
 use strata_domain::load_based::{Candidate, Decision, Direction, HoldReason};
 use strata_domain::mode::{self, ActionKind, Mode};
 use strata_domain::{DecisionId, InstanceId};
@@ -82,7 +82,9 @@ async fn would_scale(
         Some(_) => format!("{reason}; the mode is observe"),
         None => format!("{reason}; the mode cannot be read, so nothing is taken away"),
     };
+    let touched = Touched::new(Some(way(*direction)), instances.iter().cloned());
     let record = record(deps, situation, now, Verdict::WouldAct, (&format!("{fired_by} in ALARM"), &did, &why));
+    let record = DecisionRecord { touched, ..record };
     tell_if_new(deps, record, &did, Vec::new()).await
 }
 
@@ -96,7 +98,9 @@ async fn scale(
         return Ok(Vec::new());
     };
     let did = format!("{} {}", verb(*direction), hostnames(situation.members, instances));
+    let touched = Touched::new(Some(way(*direction)), instances.iter().cloned());
     let record = record(deps, situation, now, Verdict::Act, (&format!("{fired_by} in ALARM"), &did, reason));
+    let record = DecisionRecord { touched, ..record };
     let key = keys::scaling(&situation.own.layer_id, "last-event");
     let unmet = situation.own.last_event.as_ref().map(|e| e.unmet.clone()).unwrap_or_default().after(&event);
     let stored = StoredEvent { event, pending: instances.clone(), decision: Some(record.id.clone()), unmet };
@@ -221,6 +225,14 @@ pub(crate) fn record(
         saw: saw.to_owned(),
         did: did.to_owned(),
         why: why.to_owned(),
+        touched: Touched::default(),
+    }
+}
+
+fn way(direction: Direction) -> Way {
+    match direction {
+        Direction::Up => Way::Up,
+        Direction::Down => Way::Down,
     }
 }
 

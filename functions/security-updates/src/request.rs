@@ -1,7 +1,7 @@
 //! Requests: somebody wants a campaign begun, paused, resumed or ended. They arrive late, twice and out of order like every event.
 
 use jiff::Timestamp;
-use strata_domain::decision::{DecisionRecord, Function, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict};
 use strata_domain::mode::{self, ActionKind, Mode};
 use strata_domain::updates::{Campaign, CampaignState, CampaignStep, NewCampaign, PausedBy};
 use strata_domain::{CampaignId, DecisionId};
@@ -179,6 +179,7 @@ impl Heard<'_> {
             }
             .to_owned(),
             why,
+            touched: Touched::default(),
         };
         let subject = format!("request {}", record.subject);
         let sameness = format!("{} {} {}", asked.verb.as_str(), asked.at, record.why);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Verdict as Decided};
+use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Touched, Verdict as Decided};
 use strata_domain::mode::Mode;
 use strata_domain::pages::PageKind;
 use strata_domain::updates::{Campaign, CampaignOutcome, CampaignState, CampaignStep, PausedBy, Phase, Verdict};
@@ -37,6 +37,7 @@ impl Teller<'_> {
             saw: campaign.tally(),
             did,
             why,
+            touched: Touched::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 //! every event.
 
 use jiff::Timestamp;
-use strata_domain::decision::{DecisionRecord, Function, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict};
 use strata_domain::mode::{self, ActionKind, Mode};
 use strata_domain::teardown::{NewTeardown, Options, Teardown, check_start};
 use strata_domain::{DecisionId, LayerId, StackId, TeardownId};
@@ -186,6 +186,7 @@ impl Heard<'_> {
             saw: format!("a request to {} the teardown", asked.verb.as_str()),
             did: if verdict == Verdict::WouldAct { "would begin the teardown" } else { "nothing" }.to_owned(),
             why,
+            touched: Touched::default(),
         };
         let subject = format!("request {}", record.subject);
         let sameness = format!("{} {} {}", asked.verb.as_str(), asked.at, record.why);

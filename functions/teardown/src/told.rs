@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use strata_domain::DecisionId;
-use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Touched, Verdict};
 use strata_domain::mode::Mode;
 use strata_domain::pages::PageKind;
 use strata_domain::teardown::{Teardown, TeardownOutcome, TeardownStep, Trouble};
@@ -49,6 +49,7 @@ impl Teller<'_> {
             saw: format!("teardown in stage {}", teardown.stage.describe()),
             did: sentence.did.clone(),
             why: sentence.why.clone(),
+            touched: Touched::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What time-scaling does: one decision per layer and check, written before the API is asked.
 
 use jiff::Timestamp;
-use strata_domain::decision::{DecisionRecord, Function, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict, Way};
 use strata_domain::mode::{self, ActionKind, Mode};
 use strata_domain::time_based::Plan;
 use strata_domain::{DecisionId, InstanceId, LayerId};
@@ -42,12 +42,12 @@ pub(crate) async fn carry_out(
     };
     let mode = effective_mode(&*deps.modes, stack, Some(layer)).await;
     let mut told = Vec::new();
-    for (kind, verb, instances) in [(ActionKind::Start, "start", &wishes.start), (ActionKind::Stop, "stop", &wishes.stop)] {
+    for (kind, way, instances) in [(ActionKind::Start, Way::Up, &wishes.start), (ActionKind::Stop, Way::Down, &wishes.stop)] {
         if instances.is_empty() || mode == Some(Mode::Frozen) {
             continue;
         }
         let may = mode::permits(mode, kind);
-        let about = About { stack, layer, plan, verb, instances, may };
+        let about = About { stack, layer, plan, way, instances, may };
         let decision = tell(deps, &about, now).await?;
         if may {
             carrying_out(decision.as_ref().map(|d| &d.id), ask_for(deps, kind, instances)).await?;
@@ -61,7 +61,7 @@ struct About<'a> {
     stack: &'a StackView,
     layer: &'a LayerView,
     plan: &'a Plan,
-    verb: &'a str,
+    way: Way,
     instances: &'a [(InstanceId, String, String)],
     may: bool,
 }
@@ -70,10 +70,11 @@ struct About<'a> {
 async fn tell(deps: &Deps, about: &About<'_>, now: Timestamp) -> Result<Option<DecisionRecord>, HandlerError> {
     let subject = format!("{}/{}", about.stack.name, about.layer.shortname);
     let (verdict, would) = if about.may { (Verdict::Act, "") } else { (Verdict::WouldAct, "would ") };
-    let did = format!("{would}{} {}", about.verb, names(about.instances));
+    let did = format!("{would}{} {}", about.way.as_str(), names(about.instances));
     let utc = jiff::tz::TimeZone::UTC.to_datetime(now);
     let sameness = format!("{} {did}", utc.strftime("%F %H"));
-    let news = journal::news(&*deps.store, Function::TimeScaling, &format!("{subject} {}", about.verb), &sameness).await?;
+    let news =
+        journal::news(&*deps.store, Function::TimeScaling, &format!("{subject} {}", about.way.as_str()), &sameness).await?;
     if !news.is_new {
         return Ok(None);
     }
@@ -89,6 +90,7 @@ async fn tell(deps: &Deps, about: &About<'_>, now: Timestamp) -> Result<Option<D
         saw: about.plan.calendar.spoken(now),
         did,
         why: about.instances.first().map(|(_, _, why)| why.clone()).unwrap_or_default(),
+        touched: Touched::new(Some(about.way), about.instances.iter().map(|(id, _, _)| id.clone())),
     };
     let told = Told { decisions: vec![record], ..Told::default() };
     let mut changes = told.changes();

@@ -7,7 +7,7 @@ mod support;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use strata_domain::decision::Verdict;
+use strata_domain::decision::{Touched, Verdict, Way};
 use strata_domain::mode::Mode;
 use strata_domain::{InstanceId, InstanceStatus as S};
 use strata_local::{Fault, FaultPlan, Faulty, nth};
@@ -176,6 +176,7 @@ fn mode_observe_tells_what_it_would_do_and_frozen_does_nothing_at_all() {
         shop.set_mode(Mode::Observe);
         let told = handle(TICK, &deps(&shop)).await.unwrap().decisions;
         assert_eq!((told.len(), told[0].verdict, told[0].did.as_str()), (1, Verdict::WouldAct, "would start web1"));
+        assert_eq!(told[0].touched, Touched::new(Some(Way::Up), [id.clone()]));
         assert_eq!(check(&shop, "2T10:02:00").await, NOTHING, "it is told once");
         assert_eq!(shop.status(&id).await, S::Stopped);
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::pages::PageKind;
-use crate::{DecisionId, LayerId, StackId};
+use crate::{DecisionId, InstanceId, LayerId, StackId};
 
 /// The six functions, as they sign their decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,12 +85,63 @@ pub struct DecisionRecord {
     pub did: String,
     /// Why, in words that an on-call engineer understands.
     pub why: String,
+    /// The instances that it is about.
+    #[serde(default, skip_serializing_if = "Touched::is_empty")]
+    pub touched: Touched,
 }
 
-/// Whether a decision of a host's stack is about the host: it is its subject, or named in what was decided about one of its layers.
+/// Which way a host goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// It is started, or comes up.
+    Up,
+    /// It is stopped, or goes down.
+    Down,
+}
+
+impl Way {
+    /// As a verb: `start` or `stop`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "start",
+            Self::Down => "stop",
+        }
+    }
+}
+
+/// The instances that a decision is about: all of them, while its words name a few.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Touched {
+    /// Which way they are to go, or were seen to go; `None` for a decision about something else.
+    pub way: Option<Way>,
+    /// At most the first [`MOST_TOUCHED`] of them.
+    pub instance_ids: Vec<InstanceId>,
+}
+
+/// So many ids stand in a record, which has to fit into the store.
+pub const MOST_TOUCHED: usize = 2_000;
+
+impl Touched {
+    /// These instances.
+    pub fn new(way: Option<Way>, ids: impl IntoIterator<Item = InstanceId>) -> Self {
+        Self { way, instance_ids: ids.into_iter().take(MOST_TOUCHED).collect() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.instance_ids.is_empty()
+    }
+}
+
+/// Whether a decision of a host's stack is about the host: it lists its id, it is its subject, or named in what was decided about one of its
+/// layers.
 ///
 /// Hosts are named by words of their own: `web1` is not in `start web12`.
-pub fn concerns(decision: &DecisionRecord, stack: &str, host: &str, is_of_its_layer: bool) -> bool {
+pub fn concerns(decision: &DecisionRecord, stack: &str, (id, host): (&InstanceId, &str), is_of_its_layer: bool) -> bool {
+    if decision.touched.instance_ids.contains(id) {
+        return true;
+    }
     let mut path = decision.subject.split('/');
     if path.next() == Some(stack) && path.next().is_some() && path.next() == Some(host) {
         return true;
@@ -173,7 +224,9 @@ mod tests {
             saw: "2 of 4 available".to_owned(),
             did: did.to_owned(),
             why: "average cpu above 75%".to_owned(),
+            touched: Touched::default(),
         };
+        let web1 = (&InstanceId::from("i-1"), "web1");
         for (subject, did, is_of_its_layer, expected) in [
             ("shop/web/web1", "heal it", false, true),
             ("shop/-/web1", "hold it", false, true),
@@ -184,7 +237,22 @@ mod tests {
             ("shop/web", "start web12, web1-b", true, false),
             ("shop/web/web12", "heal it", true, false),
         ] {
-            assert_eq!(concerns(&decision(subject, did), "shop", "web1", is_of_its_layer), expected, "{subject} {did}");
+            assert_eq!(concerns(&decision(subject, did), "shop", web1, is_of_its_layer), expected, "{subject} {did}");
         }
+        // A crowd is named in part; all of it is listed.
+        let crowd = |id: &str| DecisionRecord {
+            touched: Touched::new(Some(Way::Up), [InstanceId::from("i-9"), InstanceId::from(id)]),
+            ..decision("shop/web", "start 7 instances (web2, ...)")
+        };
+        assert!(concerns(&crowd("i-1"), "shop", web1, false) && !concerns(&crowd("i-2"), "shop", web1, true));
+    }
+
+    #[test]
+    fn a_record_of_before_there_were_lists_of_ids_is_read_and_a_list_is_bounded() {
+        let old = r#"{"id":"d","at":"2026-03-02T18:00:00Z","function":"load-scaling","trigger":"tick","subject":"shop/web","stack_id":null,
+            "layer_id":null,"verdict":"act","saw":"","did":"start web1","why":""}"#;
+        assert_eq!(serde_json::from_str::<DecisionRecord>(old).unwrap().touched, Touched::default());
+        let ids = (0..MOST_TOUCHED + 1).map(|n| InstanceId::new(n.to_string()));
+        assert_eq!(Touched::new(None, ids).instance_ids.len(), MOST_TOUCHED);
     }
 }

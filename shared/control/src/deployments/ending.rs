@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use strata_domain::commands::{End, has_configure_hook};
-use strata_domain::decision::{DecisionRecord, Function, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict};
 use strata_domain::model::{Instance, Stack};
 use strata_domain::{DecisionId, DeploymentId, StackId};
 use strata_ports::{Change, CommandResult, Expect, HandlerError, StoreError, Told, keys};
@@ -164,6 +164,7 @@ impl CommandRunner {
             saw: format!("all commands of the deployment {} have ended", done.id),
             did: format!("call {} {}", done.command, done.status.as_str()),
             why: format!("{}{said}", ends.join(", ")),
+            touched: Touched::default(),
         }
     }
 }

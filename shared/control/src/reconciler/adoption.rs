@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use strata_domain::decision::{DecisionRecord, Function, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict};
 use strata_domain::mode::{ActionKind, permits};
 use strata_domain::model::{Instance, Layer, Registration};
 use strata_domain::registration::{ReportedOs, check_candidate, check_ecs_os};
@@ -133,6 +133,7 @@ impl Reconciler {
             saw: format!("{machine} was launched from the layer's break-glass template"),
             did: format!("adopt {machine} as {}", record.hostname),
             why: "the layer's setting launch.adopt_break_glass asks for it".to_owned(),
+            touched: Touched::new(None, [record.id.clone()]),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strata_domain::decision::{DecisionRecord, Function, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict};
 use strata_domain::mode::{ActionKind, permits};
 use strata_domain::model::Instance;
 use strata_domain::{DecisionId, Ec2InstanceId, InstanceStatus, LayerId, ServiceErrorId};
@@ -204,6 +204,7 @@ impl Reconciler {
             saw: "the load balancer was attached or detached".to_owned(),
             did: format!("register [{hosts}] and deregister [{machines}] with {}", due.balancer),
             why: trouble.clone().unwrap_or_else(|| "its hosts were not those of its layer".to_owned()),
+            touched: Touched::default(),
         };
         let mut told = Told { decisions: vec![decision.clone()], ..Told::default() };
         let mut changes = Vec::new();

@@ -1,7 +1,7 @@
 //! The end of persons' holds: removed when their time has come, and told.
 
 use jiff::Timestamp;
-use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Touched, Verdict};
 use strata_domain::holds::{Hold, HoldTarget};
 use strata_domain::model::Instance;
 use strata_domain::pages::PageKind;
@@ -130,6 +130,7 @@ impl Reconciler {
             saw: format!("a hold since {} has ended", hold.since),
             did,
             why,
+            touched: Touched::default(),
         };
         (vec![decision], vec![page])
     }

@@ -1,7 +1,7 @@
 //! Decisions not to do something, told once.
 
 use jiff::Timestamp;
-use strata_domain::decision::{DecisionRecord, Function, Severity, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Severity, Touched, Verdict};
 use strata_domain::lifecycle::Notice;
 use strata_domain::model::Instance;
 use strata_domain::pages::PageKind;
@@ -9,7 +9,7 @@ use strata_domain::service_errors::message;
 use strata_ports::{HandlerError, Told, journal, keys};
 
 use super::round::{Run, committed};
-use super::telling::{Head, Words, notice_words};
+use super::telling::{Head, Words, notice_way, notice_words};
 use super::view::StackView;
 use super::write::open_incident;
 use crate::records::{Stored, service_error_changes};
@@ -57,7 +57,8 @@ impl Run<'_> {
         let (saw, did, pages) = notice_words(notice);
         let verdict = if notice == Notice::ModeForbids { Verdict::WouldAct } else { Verdict::Hold };
         let words = Words { verdict, saw: format!("{}: {saw}", record.hostname), did: did.to_owned(), why: why.to_owned() };
-        let decision = teller.decision(view, &record, subject, words);
+        let touched = Touched::new(notice_way(notice), [record.id.clone()]);
+        let decision = DecisionRecord { touched, ..teller.decision(view, &record, subject, words) };
         let mut told = Told { decisions: vec![decision.clone()], ..Told::default() };
         let mut changes = vec![news.change()];
         if let Some(error_type) = notice.service_error() {

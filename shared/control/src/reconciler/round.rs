@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use strata_domain::decision::{DecisionRecord, Verdict};
+use strata_domain::decision::{DecisionRecord, Touched, Verdict};
 use strata_domain::lifecycle::{Action, Observed, Step, next, only_waits};
 use strata_domain::mode::{ActionKind, Mode, permits};
 use strata_domain::model::Instance;
@@ -389,7 +389,9 @@ impl<'a> Run<'a> {
                 did: format!("would {} {hosts}", verb(action)),
                 why: "the mode is observe".to_owned(),
             };
+            let touched = Touched::new(None, observed.iter().map(|i| i.record.id.clone()));
             let decision = self.teller(now).decision(view, &first.record, view.layer_path(&first.record), words);
+            let decision = DecisionRecord { touched, ..decision };
             let sameness = decision.did.clone();
             self.tell_news(decision, &sameness).await?;
         }

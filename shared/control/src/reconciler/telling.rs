@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use strata_domain::InstanceStatus;
-use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Touched, Verdict, Way};
 use strata_domain::lifecycle::Notice;
 use strata_domain::model::Instance;
 use strata_domain::pages::PageKind;
@@ -85,8 +85,19 @@ pub(crate) struct Words {
     pub(crate) why: String,
 }
 
+impl Routine {
+    /// Which way the hosts were seen to go.
+    fn way(self) -> Option<Way> {
+        match self {
+            Self::Up | Self::Online => Some(Way::Up),
+            Self::Down => Some(Way::Down),
+            Self::Again | Self::Deleted => None,
+        }
+    }
+}
+
 impl Teller<'_> {
-    /// A decision about a subject of the stack.
+    /// A decision about a subject of the stack, which is the record's instance, or else says in `touched` which it is about.
     pub(crate) fn decision(&self, view: &StackView, record: &Instance, subject: String, words: Words) -> DecisionRecord {
         DecisionRecord {
             id: DecisionId::new(self.ids.uuid()),
@@ -100,6 +111,7 @@ impl Teller<'_> {
             saw: words.saw,
             did: words.did,
             why: words.why,
+            touched: Touched::new(None, [record.id.clone()]),
         }
     }
 
@@ -117,7 +129,8 @@ impl Teller<'_> {
             Routine::Deleted => ("the way down is over".to_owned(), format!("remove the record of {hosts}")),
         };
         let words = Words { verdict: Verdict::Act, saw, did, why: (*why).to_owned() };
-        Some(self.decision(view, first, view.layer_path(first), words))
+        let touched = Touched::new(kind.way(), members.iter().map(|(record, _)| record.id.clone()));
+        Some(DecisionRecord { touched, ..self.decision(view, first, view.layer_path(first), words) })
     }
 
     /// A service error and its alert [SVE-1, EVT-7]; sets the record's `last_service_error_id`.
@@ -215,5 +228,18 @@ pub(super) fn notice_words(notice: Notice) -> (&'static str, &'static str, bool)
         Notice::AddressRefused => ("its Elastic IP address", "go on without it and record a service error", false),
         Notice::BalancerRefused => ("its load balancer", "go on without it and record a service error", false),
         Notice::ClaimRefused => ("a claimed host with tasks that do not move", "do not drain it", false),
+    }
+}
+
+/// Whether the notice is that a host is down: it has failed, and nothing is done.
+pub(super) fn notice_way(notice: Notice) -> Option<Way> {
+    match notice {
+        Notice::HealingOff | Notice::HealCap | Notice::HeldByPerson | Notice::ModeForbids => Some(Way::Down),
+        Notice::AgentSilent
+        | Notice::ForeignDraining
+        | Notice::Outage
+        | Notice::AddressRefused
+        | Notice::BalancerRefused
+        | Notice::ClaimRefused => None,
     }
 }

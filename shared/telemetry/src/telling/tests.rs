@@ -1,7 +1,7 @@
 //! What is told of commits.
 
 use serde_json::{Value, json};
-use strata_domain::decision::{Function, Severity};
+use strata_domain::decision::{Function, Severity, Touched};
 use strata_domain::pages::PageKind;
 use strata_domain::{DecisionId, StackId};
 use strata_local::MemoryStore;
@@ -115,6 +115,7 @@ fn told() -> Told {
         saw: "up-cpu in ALARM".to_owned(),
         did: "would start web3".to_owned(),
         why: "the mode is observe".to_owned(),
+        touched: Touched::default(),
     };
     let page = Page {
         incident: "heal/i/1".to_owned(),

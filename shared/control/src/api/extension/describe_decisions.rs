@@ -107,7 +107,7 @@ fn readable(item: &Item) -> Option<DecisionRecord> {
 fn is_about(subject: &Subject, decision: &DecisionRecord) -> bool {
     let is_of_layer = || subject.layers.iter().any(|layer| decision.layer_id.as_ref() == Some(&layer.id));
     match &subject.instance {
-        Some(instance) => concerns(decision, &subject.stack.name, &instance.hostname, is_of_layer()),
+        Some(instance) => concerns(decision, &subject.stack.name, (&instance.id, &instance.hostname), is_of_layer()),
         None => subject.layers.is_empty() || is_of_layer(),
     }
 }

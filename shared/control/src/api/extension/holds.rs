@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strata_domain::DecisionId;
-use strata_domain::decision::{DecisionRecord, Function, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict};
 use strata_domain::holds::{Hold, HoldKind, HoldRequest, HoldTarget, place};
 use strata_domain::model::Stack;
 use strata_ports::{Change, Expect, Key, Told, keys};
@@ -100,6 +100,7 @@ fn told(call: &Call<'_>, subject: &Subject, did: String, why: String) -> Vec<Cha
         saw: "a person asked for it".to_owned(),
         did,
         why,
+        touched: Touched::new(None, subject.instance.iter().map(|instance| instance.id.clone())),
     };
     Told { decisions: vec![decision], ..Told::default() }.changes()
 }

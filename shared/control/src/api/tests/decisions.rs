@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use strata_domain::decision::{DecisionRecord, Function, Verdict};
+use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict, Way};
 use strata_ports::{Change, Expect, Key, Told, keys};
 
 use super::TestApi;
@@ -34,6 +34,7 @@ async fn app_with(entries: &[Entry<'_>]) -> (TestApi, String, String, String) {
         saw: "2 of 4 available".to_owned(),
         did: entry.did.to_owned(),
         why: "average cpu above 75%".to_owned(),
+        touched: Touched::default(),
     };
     let decisions = entries.iter().enumerate().map(decision).collect();
     app.commit(Told { decisions, ..Told::default() }.changes()).await;
@@ -69,6 +70,31 @@ async fn a_days_decisions_about_a_host_are_told_in_order_with_those_that_name_it
     assert_eq!(did(&ask(&app, json!({ "StackId": stack })).await), all);
     let longer = json!({ "InstanceId": host, "Since": "2026-01-02T00:00:00Z" });
     assert_eq!(did(&ask(&app, longer).await).len(), 4);
+}
+
+/// A decision about a crowd names some of it; who is not named finds it by its id.
+#[tokio::test]
+async fn a_host_that_a_decision_lists_without_naming_it_is_told_of_it() {
+    let (app, stack, layer, host) = app_with(&[]).await;
+    let decision = DecisionRecord {
+        id: "d-1".into(),
+        at: NOW.parse().unwrap(),
+        function: Function::InstanceLifecycle,
+        trigger: "tick".to_owned(),
+        subject: "shop/ecs-cluster".to_owned(),
+        stack_id: Some(stack.as_str().into()),
+        layer_id: Some(layer.as_str().into()),
+        verdict: Verdict::Act,
+        saw: String::new(),
+        did: "bring 8 instances (web1, web2, ...) up".to_owned(),
+        why: String::new(),
+        touched: Touched::new(Some(Way::Up), ["another".into(), host.as_str().into()]),
+    };
+    app.commit(Told { decisions: vec![decision], ..Told::default() }.changes()).await;
+    let told = ask(&app, json!({ "InstanceId": host })).await;
+    assert_eq!((did(&told), told.decisions[0].touched.way), (vec!["bring 8 instances (web1, web2, ...) up"], Some(Way::Up)));
+    let other = app.instance(&stack, &layer, json!({})).await;
+    assert!(ask(&app, json!({ "InstanceId": other })).await.decisions.is_empty());
 }
 
 #[tokio::test]
