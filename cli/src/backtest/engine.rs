@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use strata_domain::load_based::{
-    self, AlarmKind, AlarmSpec, AlarmState, AlarmView, Candidate, Comparison, Configuration, Decision, Direction, Input, Metric,
-    ScalingEvent, ThresholdsPatch,
+    self, AlarmKind, AlarmSpec, AlarmState, AlarmView, Candidate, Comparison, Configuration, Datapoint, Decision, Direction,
+    Input, Metric, ScalingEvent, ThresholdsPatch,
 };
+use strata_domain::settings::{LoadScalingSettings, Settings};
 use strata_domain::time_based::{self, DAYS, TimerDecision, TimerView, WeeklySchedule};
 use strata_domain::{InstanceId, InstanceStatus, ScalingType};
 
@@ -51,6 +52,7 @@ impl Alarm {
             kind: AlarmKind::Managed(spec.metric),
             state: AlarmState::InsufficientData,
             since: from,
+            last: None,
         };
         Self { spec, breaching: 0, view }
     }
@@ -73,6 +75,8 @@ impl Alarm {
         };
         if state != self.view.state {
             (self.view.state, self.view.since) = (state, at);
+            // CloudWatch tells the values behind a transition only.
+            self.view.last = cpu.map(|cpu| Datapoint { value: value(self.spec.metric, cpu), at });
         }
     }
 
@@ -110,6 +114,7 @@ pub fn replay(layer: &LayerSpec, demand: &Demand, from: Timestamp, to: Timestamp
 
 struct Run {
     config: Configuration,
+    settings: LoadScalingSettings,
     alarms: Vec<Alarm>,
     hosts: Vec<Host>,
     last_event: Option<ScalingEvent>,
@@ -120,6 +125,8 @@ struct Run {
 impl Run {
     fn begin(layer: &LayerSpec, from: Timestamp, times: Times) -> Result<Self, CliError> {
         let config = configuration(layer)?;
+        let settings = Settings::from_custom_json(layer.custom_json().as_deref());
+        let settings = settings.map_err(|error| CliError::BadInput(format!("{}: {error}", layer.label())))?.load_scaling;
         let alarms = load_based::managed_alarms(&config, &layer.stack, SHORTNAME);
         let zones = ["a", "b", "c"].map(str::to_owned);
         let hosts = layer.members(&zones).into_iter().enumerate().map(|(n, member)| {
@@ -148,6 +155,7 @@ impl Run {
             hosts: hosts.collect(),
             alarms: alarms.into_iter().map(|spec| Alarm::of(spec, from)).collect(),
             config,
+            settings,
             last_event: None,
             times,
             measures: Measures::default(),
@@ -207,7 +215,8 @@ impl Run {
     /// The minute tick of load-scaling.
     fn load(&mut self, at: Timestamp) -> Option<Direction> {
         let alarms: Vec<AlarmView> = self.alarms.iter().map(|alarm| alarm.view.clone()).collect();
-        let mut input = Input { config: &self.config, alarms: &alarms, members: &[], last_event: self.last_event.as_ref() };
+        let (config, settings, last_event) = (&self.config, &self.settings, self.last_event.as_ref());
+        let mut input = Input { config, settings, alarms: &alarms, members: &[], last_event };
         // As the function does: the fleet is looked at only when something is due.
         let due = load_based::decide(&input, at);
         if !matches!(due, Decision::Hold(load_based::HoldReason::NoCandidates { .. })) {
@@ -313,6 +322,20 @@ mod tests {
         assert_eq!((online.first(), online.last()), (Some(&64), Some(&120)));
         let billed = told.minutes.iter().map(|m| m.billed).sum::<usize>();
         assert_eq!(billed, 180 + 60 + 3, "a host that goes down is paid for until it is stopped");
+    }
+
+    /// [LOAD-14] By the layer file's own `[layer.strata.load_scaling]`.
+    #[test]
+    fn load_14_the_layers_switches_are_replayed_too() {
+        let with = |strata: &str| {
+            let layer = layer(&format!("always_on = 4\nload_based = 6\n[layer.load_scaling]\n{strata}"));
+            replay(&layer, &steady(6.0), at("2026-03-02T00:00:00Z"), at("2026-03-02T02:00:00Z"), TIMES).unwrap()
+        };
+        let (off, on) = (with(""), with("[layer.strata.load_scaling]\nproportional_steps = true\n"));
+        let capped = with("[layer.strata.load_scaling]\nproportional_steps = true\nmax_share_percent = 12\n");
+        assert_eq!((off.events, capped.events), (2, 2), "one at a time until 6 are at 75 percent");
+        assert_eq!((on.events, on.peak_capacity), (1, 8.0), "4 at 100 percent are 8 at 55");
+        assert!(on.minutes_under < off.minutes_under, "{} {}", on.minutes_under, off.minutes_under);
     }
 
     #[test]

@@ -52,13 +52,17 @@ async fn hold(
     now: Timestamp,
 ) -> Result<Vec<DecisionRecord>, HandlerError> {
     let sameness = match reason {
-        HoldReason::Disabled | HoldReason::Ignoring { .. } | HoldReason::Waiting { .. } => return Ok(Vec::new()),
+        HoldReason::Disabled | HoldReason::Ignoring { .. } | HoldReason::Waiting { .. } | HoldReason::NotAll { .. } => {
+            return Ok(Vec::new());
+        }
         // Told only after something else was: the end of a block, of an exhausted layer.
         HoldReason::NothingCrossed => "nothing-crossed".to_owned(),
         HoldReason::InsufficientData { alarm, .. } => format!("blocked {alarm}"),
         HoldReason::NoCandidates { direction, held, .. } => format!("no-candidates {direction:?} {held}"),
         // Which host and how much moves with every task: it is told once.
         HoldReason::WouldNotFit { .. } => "would-not-fit".to_owned(),
+        HoldReason::AtFloor { min_online, .. } => format!("at-floor {min_online}"),
+        HoldReason::WouldCross { metric, .. } => format!("would-cross {}", metric.as_str()),
     };
     let record =
         record(deps, situation, now, Verdict::Hold, ("the layer's alarms", "start and stop nothing", &reason.to_string()));
@@ -144,7 +148,13 @@ pub(crate) async fn finish_pending_event(deps: &Deps, own: &OwnRecords, named: &
                 }
         })
     };
-    let left: Vec<InstanceId> = stored.pending.iter().filter(still_legal).cloned().collect();
+    let mut left: Vec<InstanceId> = stored.pending.iter().filter(still_legal).cloned().collect();
+    if stored.event.direction == Direction::Down {
+        // Since the event others may have gone.
+        let online = members.iter().filter(|m| m.status == strata_domain::InstanceStatus::Online).count();
+        let room = named.layer.settings.load_scaling.room_above_floor(u32::try_from(online).unwrap_or(u32::MAX));
+        left.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+    }
     carrying_out(stored.decision.as_ref(), ask_for(deps, stored.event.direction, &left)).await?;
     settle(deps, own).await
 }

@@ -118,7 +118,8 @@ async fn look_at(
     let alarms = observe::alarms(deps, &own, &named).await?;
     let now = deps.clock.now();
     let last_event = own.last_event.as_ref().map(|e| &e.event);
-    let without_fleet = Input { config: &own.config, alarms: &alarms, members: &[], last_event };
+    let settings = &named.layer.settings.load_scaling;
+    let without_fleet = Input { config: &own.config, settings, alarms: &alarms, members: &[], last_event };
     let mut decision = load_based::decide(&without_fleet, now);
     let mut members = Vec::new();
     // Only a decision that is due needs the fleet: on all other ticks a layer costs one describe of its alarms.

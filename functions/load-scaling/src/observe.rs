@@ -80,7 +80,7 @@ pub(crate) async fn alarms(deps: &Deps, own: &OwnRecords, named: &Named) -> Resu
     let mut names: Vec<String> = managed.iter().map(|m| m.name.clone()).collect();
     names.extend(custom.iter().map(|c| (*c).clone()));
     let seen = deps.alarms.describe(&scope, &names).await?;
-    let state_of = |name: &str| seen.iter().find(|o| o.name == name).map(|o| (domain_state(o.state), o.since));
+    let state_of = |name: &str| seen.iter().find(|o| o.name == name).map(|o| (domain_state(o.state), o.since, o.last));
 
     let missing: Vec<AlarmSpec> =
         managed.iter().filter(|m| state_of(&m.name).is_none()).map(|m| port_spec(m, &own.layer_id)).collect();
@@ -89,8 +89,8 @@ pub(crate) async fn alarms(deps: &Deps, own: &OwnRecords, named: &Named) -> Resu
         deps.alarms.put(&scope, &missing).await?;
     }
     let view = |name: &String, direction, kind| {
-        let (state, since) = state_of(name).unwrap_or((AlarmState::Missing, Timestamp::MIN));
-        AlarmView { name: name.clone(), direction, kind, state, since }
+        let (state, since, last) = state_of(name).unwrap_or((AlarmState::Missing, Timestamp::MIN, None));
+        AlarmView { name: name.clone(), direction, kind, state, since, last }
     };
     let mut views: Vec<AlarmView> = managed.iter().map(|m| view(&m.name, m.direction, AlarmKind::Managed(m.metric))).collect();
     views.extend(custom.into_iter().map(|name| view(name, Direction::Up, AlarmKind::Custom)));

@@ -6,6 +6,7 @@
 
 mod configuration;
 mod selection;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod unmet;
@@ -21,6 +22,7 @@ pub use configuration::{
 pub use selection::instances_to_look_at;
 pub use unmet::{FollowUp, Start, Unmet};
 
+use crate::settings::LoadScalingSettings;
 use crate::workload::{Resources, Workload};
 use crate::{InstanceId, InstanceStatus, ScalingType};
 
@@ -48,8 +50,17 @@ pub enum AlarmKind {
     Custom,
 }
 
+/// A value that an alarm's metric had.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Datapoint {
+    /// Percent, or load.
+    pub value: f64,
+    /// When CloudWatch looked at it.
+    pub at: Timestamp,
+}
+
 /// One alarm as the decision sees it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlarmView {
     /// Name.
     pub name: String,
@@ -62,6 +73,9 @@ pub struct AlarmView {
     pub state: AlarmState,
     /// Its last transition.
     pub since: Timestamp,
+    /// The newest value behind that transition, where CloudWatch tells it; proportional steps want it of managed alarms.
+    #[serde(default)]
+    pub last: Option<Datapoint>,
 }
 
 /// One instance of the layer, of any scaling type.
@@ -120,8 +134,10 @@ impl ScalingEvent {
 /// What is known of a layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// Its settings.
+    /// Its thresholds.
     pub config: &'a Configuration,
+    /// Its switches: `"strata".load_scaling`.
+    pub settings: &'a LoadScalingSettings,
     /// Its managed alarms and the user's. A custom alarm without a view counts as missing.
     pub alarms: &'a [AlarmView],
     /// All of its instances, of every scaling type.
@@ -137,7 +153,7 @@ pub enum Decision {
     Scale {
         /// Up or down.
         direction: Direction,
-        /// At least one, at most `instance_count`, in the order in which they were chosen.
+        /// At least one, in the order in which they were chosen; at most `instance_count`, unless steps are proportional.
         instances: Vec<InstanceId>,
         /// Until when the layer's alarms are to be ignored.
         ignore_until: Timestamp,
@@ -218,6 +234,25 @@ pub enum HoldReason {
         /// So many hosts were tried.
         tried: usize,
     },
+    /// Something asks for downscaling, but the layer wants all to ask (`down_needs_all`).
+    NotAll {
+        /// The first that does not ask.
+        calm: String,
+    },
+    /// It is time to stop some, but no more than `min_online` are online.
+    AtFloor {
+        /// The alarm.
+        fired_by: String,
+        /// So many are to stay online.
+        min_online: u32,
+    },
+    /// It is time to stop some, but with one less the others would be above the threshold for upscaling (`proportional_steps`).
+    WouldCross {
+        /// The alarm.
+        fired_by: String,
+        /// Whose threshold that is.
+        metric: Metric,
+    },
 }
 
 impl std::fmt::Display for HoldReason {
@@ -250,6 +285,18 @@ impl std::fmt::Display for HoldReason {
                 "{fired_by} asks for downscaling, but the others could not hold the tasks of any of {tried} (those of {hostname} \
                  reserve {reserves})"
             ),
+            Self::NotAll { calm } => {
+                write!(f, "downscaling waits for all of its thresholds and alarms (down_needs_all): not for {calm} yet")
+            }
+            Self::AtFloor { fired_by, min_online } => {
+                write!(f, "{fired_by} asks for downscaling, but {min_online} are to stay online (min_online)")
+            }
+            Self::WouldCross { fired_by, metric } => write!(
+                f,
+                "{fired_by} asks for downscaling, but with one less the average {} would be above the threshold for upscaling \
+                 (proportional_steps)",
+                metric.as_str()
+            ),
         }
     }
 }
@@ -258,7 +305,7 @@ impl std::fmt::Display for HoldReason {
 ///
 /// Any single crossed threshold or alarm fires [LOAD-11]; if both directions are due, up wins, even with nothing left to start
 /// [LOAD-12]: an overloaded layer is not made smaller. One of the user's alarms without data blocks the layer [LOAD-21]. The
-/// order of alarms and members in the input does not matter. Never fails.
+/// layer's switches change that where they say so. The order of alarms and members in the input does not matter. Never fails.
 pub fn decide(input: &Input<'_>, now: Timestamp) -> Decision {
     if !input.config.enable {
         return Decision::Hold(HoldReason::Disabled);
@@ -271,10 +318,15 @@ pub fn decide(input: &Input<'_>, now: Timestamp) -> Decision {
     }
     let crossings = crossings(input);
     for direction in Direction::ALL {
-        let due = crossings.iter().filter(|c| c.direction == direction && c.is_due(now));
-        if let Some(crossing) = due.min_by(|a, b| a.precedence().cmp(&b.precedence())) {
-            return scale(input, crossing, now);
+        let mut due: Vec<&Crossing<'_>> = crossings.iter().filter(|c| c.direction == direction && c.is_due(now)).collect();
+        due.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+        if due.is_empty() {
+            continue;
         }
+        return match not_all(input, direction, &due) {
+            Some(calm) => Decision::Hold(HoldReason::NotAll { calm }),
+            None => scale(input, direction, &due, now),
+        };
     }
     let next =
         crossings.iter().min_by(|a, b| (a.due(), a.direction, a.precedence()).cmp(&(b.due(), b.direction, b.precedence())));
@@ -287,23 +339,61 @@ pub fn decide(input: &Input<'_>, now: Timestamp) -> Decision {
 }
 
 /// The first of the user's alarms, in the order of the lists, that blocks the layer. Managed alarms never do [LOAD-24].
+///
+/// With `ignore_insufficient_data` alarms without data block only when upscaling has none with data: what cannot see that more is needed
+/// takes nothing away either.
 fn blocked(input: &Input<'_>) -> Option<HoldReason> {
-    let lists = input.config.up.alarms.iter().chain(&input.config.down.alarms);
-    for name in lists {
-        // A view that is absent is a missing alarm. Should there be two views of one name, the worse state counts.
-        let state = custom_views(input, name).map(|v| v.state).max().unwrap_or(AlarmState::Missing);
-        let is_missing = match state {
-            AlarmState::Ok | AlarmState::Alarm => continue,
-            AlarmState::InsufficientData => false,
-            AlarmState::Missing => true,
-        };
-        return Some(HoldReason::InsufficientData { alarm: name.clone(), is_missing });
+    let first = silent(input).next()?;
+    if input.settings.ignore_insufficient_data {
+        let up = asked(input, Direction::Up);
+        if input.config.up.alarms.is_empty() || up.iter().any(|(_, _, state)| has_data(*state)) {
+            return None;
+        }
     }
-    None
+    let (alarm, state) = first;
+    Some(HoldReason::InsufficientData { alarm: alarm.clone(), is_missing: state == AlarmState::Missing })
 }
 
-fn custom_views<'a>(input: &Input<'a>, name: &'a str) -> impl Iterator<Item = &'a AlarmView> + use<'a> {
-    input.alarms.iter().filter(move |v| v.kind == AlarmKind::Custom && v.name == name)
+/// The user's alarms without data, in the order of the lists.
+fn silent<'a>(input: &Input<'a>) -> impl Iterator<Item = (&'a String, AlarmState)> {
+    let lists = input.config.up.alarms.iter().chain(&input.config.down.alarms);
+    lists.map(|name| (name, custom_state(input, name))).filter(|(_, state)| !has_data(*state))
+}
+
+fn has_data(state: AlarmState) -> bool {
+    matches!(state, AlarmState::Ok | AlarmState::Alarm)
+}
+
+/// A view that is absent is a missing alarm. Should there be two views of one name, the worse state counts.
+fn custom_state(input: &Input<'_>, name: &str) -> AlarmState {
+    let views = input.alarms.iter().filter(|v| v.kind == AlarmKind::Custom && v.name == name);
+    views.map(|v| v.state).max().unwrap_or(AlarmState::Missing)
+}
+
+/// All that a direction goes by: kind, name for people, state. Thresholds first, then the user's alarms.
+fn asked<'a>(input: &Input<'a>, direction: Direction) -> Vec<(AlarmKind, &'a str, AlarmState)> {
+    let thresholds = input.config.thresholds(direction);
+    let metrics = Metric::ALL.into_iter().filter(|metric| thresholds.threshold(*metric).is_some()).map(|metric| {
+        let kind = AlarmKind::Managed(metric);
+        let views = input.alarms.iter().filter(|v| v.kind == kind && v.direction == direction);
+        (kind, metric.as_str(), views.map(|v| v.state).max().unwrap_or(AlarmState::Missing))
+    });
+    let alarms = thresholds.alarms.iter().map(|name| (AlarmKind::Custom, name.as_str(), custom_state(input, name)));
+    metrics.chain(alarms).collect()
+}
+
+/// With `down_needs_all`: the first threshold or alarm of downscaling that is not among those that are due. One without data is left out
+/// where the layer ignores such.
+fn not_all(input: &Input<'_>, direction: Direction, due: &[&Crossing<'_>]) -> Option<String> {
+    if direction == Direction::Up || !input.settings.down_needs_all {
+        return None;
+    }
+    let is_due = |kind: AlarmKind, name: &str| {
+        due.iter().any(|c| c.alarm.kind == kind && (kind != AlarmKind::Custom || c.alarm.name == name))
+    };
+    let counts = |state: AlarmState| has_data(state) || !input.settings.ignore_insufficient_data;
+    let asked = asked(input, direction).into_iter();
+    asked.filter(|(kind, name, state)| counts(*state) && !is_due(*kind, name)).map(|(_, name, _)| name.to_owned()).next()
 }
 
 /// A threshold that is crossed now, and since when that counts.
@@ -358,13 +448,21 @@ fn crossings<'a>(input: &Input<'a>) -> Vec<Crossing<'a>> {
     crossings
 }
 
-fn scale(input: &Input<'_>, crossing: &Crossing<'_>, now: Timestamp) -> Decision {
-    let direction = crossing.direction;
+/// `due` is not empty, and has the one that names the event first.
+fn scale(input: &Input<'_>, direction: Direction, due: &[&Crossing<'_>], now: Timestamp) -> Decision {
+    let Some(crossing) = due.first() else { return Decision::Hold(HoldReason::NothingCrossed) };
     let thresholds = input.config.thresholds(direction);
     let fired_by = crossing.alarm.name.clone();
     let pool = selection::Pool::new(direction, input.members);
     let (available, held) = (pool.available, pool.held);
-    let Taken { taken, would_not_fit } = pool.take(thresholds.instance_count);
+    if available == 0 {
+        return Decision::Hold(HoldReason::NoCandidates { direction, fired_by, held });
+    }
+    let step = match steps::of(input, direction, due, now) {
+        Ok(step) => step,
+        Err(reason) => return Decision::Hold(reason),
+    };
+    let Taken { taken, would_not_fit } = pool.take(step.count);
     if taken.is_empty() {
         return Decision::Hold(nothing_to_take(direction, fired_by, held, &would_not_fit));
     }
@@ -373,14 +471,16 @@ fn scale(input: &Input<'_>, crossing: &Crossing<'_>, now: Timestamp) -> Decision
         Direction::Up => "start",
         Direction::Down => "stop",
     };
+    let left_out: Vec<String> = silent(input).map(|(name, _)| format!("; alarm {name} has no data and is left out")).collect();
     let reason = format!(
-        "{} for {} min: {verb} {} ({} of {available} available, batches of {}){}",
+        "{} for {} min: {verb} {} ({} of {available} available, {}){}{}",
         crossed_in_words(crossing, thresholds),
         thresholds.thresholds_wait_time,
         names.join(", "),
         taken.len(),
-        thresholds.instance_count,
-        disturbance_in_words(&taken, &would_not_fit)
+        step.why,
+        disturbance_in_words(&taken, &would_not_fit),
+        left_out.concat()
     );
     Decision::Scale {
         direction,

@@ -1,10 +1,13 @@
 //! Settings that OpsWorks had no field for. They ride in a layer's or stack's `CustomJson` under the key `"strata"` and are
 //! validated when the layer or stack is written.
 
+mod load_scaling;
 pub mod time_scaling;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+
+pub use load_scaling::LoadScalingSettings;
 
 use crate::claims::DrainPolicy;
 use crate::mode::Mode;
@@ -21,6 +24,8 @@ pub struct Settings {
     pub updates: UpdateSettings,
     /// Healing, beyond what OpsWorks healed.
     pub healing: HealingSettings,
+    /// Load-based scaling, beyond what OpsWorks could.
+    pub load_scaling: LoadScalingSettings,
     /// Protects the layer from teardown. Default false.
     pub protected: bool,
     /// How machines are launched.
@@ -229,6 +234,10 @@ impl Settings {
                 problem: format!("{} is not within 8 to 1440", settings.healing.silent_agent_minutes),
             });
         }
+        settings
+            .load_scaling
+            .check()
+            .map_err(|(member, problem)| SettingsError::Invalid { path: format!("load_scaling.{member}"), problem })?;
         settings
             .launch
             .check()

@@ -2,17 +2,31 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::SignedDuration;
 use strata_domain::StackId;
-use strata_local::cloud::{CloudConfig, ServiceSpec, SimCloud};
+use strata_local::cloud::{CloudConfig, LayerMetrics, ServiceSpec, SimCloud};
 use strata_local::{VirtualClock, virtual_runtime};
 use strata_ports::contract::cloud::launch;
 use strata_ports::contract::pager::Delivered;
 use strata_ports::contract::{
-    alarms_contract, compute_contract, host_contract, modes_contract, objects_contract, pager_contract, services_contract,
-    tags_contract, templates_contract,
+    AlarmWorld, alarm_values_contract, alarms_contract, compute_contract, host_contract, modes_contract, objects_contract,
+    pager_contract, services_contract, tags_contract, templates_contract,
 };
-use strata_ports::{Clock, StackScope, TemplateSpec};
+use strata_ports::{AlarmSpec, Clock, StackScope, TemplateSpec};
+
+/// A layer's hosts publish, and a few seconds later CloudWatch has looked.
+struct Metrics(Arc<SimCloud>, Arc<VirtualClock>);
+
+#[async_trait]
+impl AlarmWorld for Metrics {
+    async fn cross(&self, alarm: &AlarmSpec, value: f64) {
+        let metrics = LayerMetrics { cpu: Some(value), ..LayerMetrics::default() };
+        self.0.publish_layer_metrics(&alarm.layer_id, metrics, self.1.now());
+        self.1.sleep(SignedDuration::from_mins(1)).await;
+        drop(self.0.advance(self.1.now()));
+    }
+}
 
 #[test]
 fn the_simulated_cloud_keeps_the_contracts_of_its_ports() {
@@ -38,6 +52,7 @@ fn the_simulated_cloud_keeps_the_contracts_of_its_ports() {
         let service = cloud.create_service(&cluster, spec).expect("the cluster is there");
         services_contract(&*cloud, &scope, &cluster, &service, &settle).await;
         alarms_contract(&*cloud, &scope).await;
+        alarm_values_contract(&*cloud, &scope, &Metrics(cloud.clone(), clock.clone())).await;
 
         cloud.add_launch_template("theirs");
         let template = TemplateSpec {

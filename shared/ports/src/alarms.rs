@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use strata_domain::LayerId;
+pub use strata_domain::load_based::Datapoint;
 pub use strata_triggers::AlarmState;
 
 use crate::{CloudError, StackScope};
@@ -25,7 +26,7 @@ pub struct AlarmSpec {
 }
 
 /// An alarm as described.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AlarmObservation {
     /// Name.
     pub name: String,
@@ -33,6 +34,8 @@ pub struct AlarmObservation {
     pub state: AlarmState,
     /// Last transition.
     pub since: Timestamp,
+    /// The newest data point behind that transition; `None` where CloudWatch tells none, as for a composite or a new alarm.
+    pub last: Option<Datapoint>,
 }
 
 /// CloudWatch alarms.

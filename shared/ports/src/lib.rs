@@ -31,7 +31,7 @@ pub mod upkeep;
 pub mod workloads;
 
 pub use absent::Absent;
-pub use alarms::{AlarmObservation, AlarmSpec, AlarmState, Alarms};
+pub use alarms::{AlarmObservation, AlarmSpec, AlarmState, Alarms, Datapoint};
 pub use attachments::Attachments;
 pub use clock::{Clock, Ids};
 pub use commands::{CommandKind, CommandRequest, CommandResult, CommandStatus, Commands, Ping};

@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use strata_domain::load_based::{
     self, AlarmKind, AlarmState, AlarmView, Candidate, Configuration, Decision, Direction, ThresholdsPatch,
 };
+use strata_domain::settings::LoadScalingSettings;
 use strata_domain::settings::Settings;
 use strata_domain::time_based::{DAYS, Moment, Plan, TimerDecision, TimerView, WeeklySchedule, decide_at};
 use strata_domain::{InstanceId, InstanceStatus, ScalingType};
@@ -154,13 +155,16 @@ fn load_based(members: usize, runs: usize) -> anyhow::Result<()> {
         direction,
         kind: AlarmKind::Custom,
         since: now - SignedDuration::from_mins(30),
+        last: None,
     };
     let alarms: Vec<AlarmView> = [("up", Direction::Up), ("down", Direction::Down)]
         .into_iter()
         .flat_map(|(word, direction)| names(word).into_iter().map(move |name| alarm(direction, name)))
         .collect();
     let candidates: Vec<Candidate> = (0..members).map(|n| candidate(n, n < batch, begun)).collect();
-    let input = load_based::Input { config: &config, alarms: &alarms, members: &candidates, last_event: None };
+    let settings = LoadScalingSettings::default();
+    let input =
+        load_based::Input { config: &config, settings: &settings, alarms: &alarms, members: &candidates, last_event: None };
     match load_based::decide(&input, now) {
         Decision::Scale { direction: Direction::Up, instances, .. } => {
             ensure!(instances.len() == batch, "{} started", instances.len())
@@ -184,6 +188,7 @@ fn candidate(n: usize, is_online: bool, begun: Timestamp) -> Candidate {
         failed_starts: 0,
         is_refused: false,
         is_held: false,
+        workload: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Boundaries of [`decide`] at single moments, and its properties; the spec's vectors stand in `vectors`.
 
 mod properties;
+mod switches;
 mod vectors;
 
 use super::*;
@@ -36,11 +37,11 @@ pub(super) fn member(hostname: &str, scaling: ScalingType, status: InstanceStatu
 
 fn managed(direction: Direction, metric: Metric, state: AlarmState, since: Timestamp) -> AlarmView {
     let name = managed_alarm_name("shop", "ecs-cluster", direction, metric);
-    AlarmView { name, direction, kind: AlarmKind::Managed(metric), state, since }
+    AlarmView { name, direction, kind: AlarmKind::Managed(metric), state, since, last: None }
 }
 
 fn custom(name: &str, state: AlarmState, since: Timestamp) -> AlarmView {
-    AlarmView { name: name.to_owned(), direction: Direction::Up, kind: AlarmKind::Custom, state, since }
+    AlarmView { name: name.to_owned(), direction: Direction::Up, kind: AlarmKind::Custom, state, since, last: None }
 }
 
 /// Enabled with the defaults, and CPU, memory and load thresholds for both directions.
@@ -57,7 +58,7 @@ fn layer() -> Vec<Candidate> {
 }
 
 fn decide_on(config: &Configuration, alarms: &[AlarmView], last_event: Option<&ScalingEvent>, now: Timestamp) -> Decision {
-    decide(&Input { config, alarms, members: &layer(), last_event }, now)
+    decide(&Input { settings: &LoadScalingSettings::default(), config, alarms, members: &layer(), last_event }, now)
 }
 
 /// `up off`, `down on`, or the hold in words.
@@ -99,7 +100,13 @@ fn load_12_up_wins_even_if_down_is_due_for_longer_or_up_has_nothing_left() {
     assert_eq!(told(&decide_on(&enabled(), &alarms, None, minute(60))), "up off");
     assert_eq!(told(&decide_on(&enabled(), &alarms[..1], None, minute(60))), "down on");
     let all_online = [member("on", Load, Online, "a", 1)];
-    let input = Input { config: &enabled(), alarms: &alarms, members: &all_online, last_event: None };
+    let input = Input {
+        settings: &LoadScalingSettings::default(),
+        config: &enabled(),
+        alarms: &alarms,
+        members: &all_online,
+        last_event: None,
+    };
     assert!(matches!(decide(&input, minute(60)), Decision::Hold(HoldReason::NoCandidates { direction: Direction::Up, .. })));
 }
 
@@ -182,7 +189,13 @@ fn load_14_nothing_to_start_or_stop_is_no_event_and_says_so() {
     let alarms = [managed(Direction::Up, Metric::Cpu, AlarmState::Alarm, minute(0))];
     let mut members = layer();
     members[2].is_held = true;
-    let input = Input { config: &enabled(), alarms: &alarms, members: &members, last_event: None };
+    let input = Input {
+        settings: &LoadScalingSettings::default(),
+        config: &enabled(),
+        alarms: &alarms,
+        members: &members,
+        last_event: None,
+    };
     let decision = decide(&input, minute(60));
     assert_eq!(
         told(&decision),
@@ -200,10 +213,22 @@ fn load_15_an_instance_that_a_person_stopped_is_no_candidate_and_one_that_he_sta
     members[3].is_held = true;
     let mut config = enabled();
     config.up.instance_count = 9;
-    let input = Input { config: &config, alarms: &alarms, members: &members, last_event: None };
+    let input = Input {
+        settings: &LoadScalingSettings::default(),
+        config: &config,
+        alarms: &alarms,
+        members: &members,
+        last_event: None,
+    };
     assert_eq!(told(&decide(&input, minute(60))), "up off");
     members[3].is_held = false;
-    let input = Input { config: &config, alarms: &alarms, members: &members, last_event: None };
+    let input = Input {
+        settings: &LoadScalingSettings::default(),
+        config: &config,
+        alarms: &alarms,
+        members: &members,
+        last_event: None,
+    };
     assert_eq!(told(&decide(&input, minute(60))), "up held off");
 }
 

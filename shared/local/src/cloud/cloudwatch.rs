@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strata_domain::LayerId;
-use strata_ports::{AlarmObservation, AlarmSpec, AlarmState};
+use strata_ports::{AlarmObservation, AlarmSpec, AlarmState, Datapoint};
 use strata_triggers::AlarmForm;
 use strata_triggers::emit::{self, AlarmChange, AlarmOf, MetricAlarm, PreviousState};
 
@@ -118,7 +118,9 @@ impl CloudWatch {
 
     pub(super) fn observe(&self, name: &str) -> Option<AlarmObservation> {
         let alarm = self.alarms.get(name)?;
-        Some(AlarmObservation { name: name.to_owned(), state: alarm.state, since: alarm.since })
+        let newest = alarm.datapoints.as_ref().and_then(|points| points.last());
+        let last = newest.map(|value| Datapoint { value: *value, at: alarm.since });
+        Some(AlarmObservation { name: name.to_owned(), state: alarm.state, since: alarm.since, last })
     }
 
     pub(super) fn set_form(&mut self, name: &str, form: AlarmForm) {

@@ -4,6 +4,7 @@
 
 use std::pin::Pin;
 
+use async_trait::async_trait;
 use strata_domain::tags::Tags;
 use strata_domain::{InstanceId, LayerId};
 
@@ -161,6 +162,36 @@ pub async fn compute_contract_of(compute: &dyn Compute, scope: &StackScope, spec
     assert!(none.is_empty());
 }
 
+/// What CloudWatch does by itself, as each adapter's world can be made to do it.
+#[async_trait]
+pub trait AlarmWorld: Send + Sync {
+    /// Turns an alarm to ALARM because of a minute's data point of its layer, in which `value` was the last.
+    async fn cross(&self, alarm: &AlarmSpec, value: f64);
+}
+
+/// CloudWatch: an alarm that has turned tells the newest value behind it.
+///
+/// # Panics
+/// With what was broken.
+pub async fn alarm_values_contract(alarms: &dyn Alarms, scope: &StackScope, world: &dyn AlarmWorld) {
+    let spec = AlarmSpec {
+        name: "strata/values/ecs-cluster/up-cpu".to_owned(),
+        layer_id: LayerId::from("layer"),
+        metric: "cpu".to_owned(),
+        above: true,
+        threshold: 80.0,
+        evaluation_periods: 1,
+    };
+    alarms.put(scope, std::slice::from_ref(&spec)).await.expect("put is accepted");
+    world.cross(&spec, 91.25).await;
+    let seen = alarms.describe(scope, std::slice::from_ref(&spec.name)).await.expect("describe answers");
+    assert_eq!(seen[0].state, crate::AlarmState::Alarm);
+    let last = seen[0].last.expect("it says which value made it turn");
+    assert_eq!(last.value, 91.25);
+    assert!(last.at.duration_since(seen[0].since).abs() <= jiff::SignedDuration::from_mins(2), "{last:?} {:?}", seen[0]);
+    alarms.delete(scope, &[spec.name]).await.expect("it is there");
+}
+
 /// CloudWatch: put overwrites, missing alarms are left out, deleting twice succeeds.
 ///
 /// # Panics
@@ -179,6 +210,7 @@ pub async fn alarms_contract(alarms: &dyn Alarms, scope: &StackScope) {
         alarms.put(scope, &[spec(threshold)]).await.expect("put is accepted");
         let seen = alarms.describe(scope, &names).await.expect("describe answers");
         assert_eq!(seen.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), [names[0].as_str()], "missing ones are left out");
+        assert_eq!(seen[0].last, None, "a new alarm has seen no data point");
     }
     for _ in 0..2 {
         alarms.delete(scope, &names).await.expect("deleting twice is a success");

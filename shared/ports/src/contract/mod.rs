@@ -16,7 +16,7 @@ pub mod upkeep;
 pub use account::{inventory_contract, load_balancers_contract};
 pub use attachments::{attachments_contract, balanced_hosts_contract};
 pub use change_feed::change_feed_contract;
-pub use cloud::{alarms_contract, compute_contract};
+pub use cloud::{AlarmWorld, alarm_values_contract, alarms_contract, compute_contract};
 pub use hosts::{CommandsDiffer, commands_contract, container_instances_contract, host_contract, services_contract};
 pub use model::{Model, Operation, check_against_model, random_operations};
 pub use modes::modes_contract;

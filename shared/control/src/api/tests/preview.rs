@@ -73,6 +73,25 @@ async fn load_21_a_layer_that_is_blocked_says_by_which_alarm_and_what_no_scaler_
     assert!(load.act == "nothing" && load.hosts.is_empty() && load.why.contains("queue-depth does not exist"), "{load:?}");
 }
 
+/// [LOAD-21] With the layer's own switch; a value that is none is refused when the layer is written.
+#[tokio::test]
+async fn load_21_a_preview_goes_by_the_layers_switches() {
+    let app = TestApi::new();
+    let (_, layer) = app.shop().await;
+    let alarms = json!({ "LayerId": layer, "Enable": true, "DownScaling": { "Alarms": ["idle"] } });
+    app.call("SetLoadBasedAutoScaling", alarms).await.good();
+    for (switch, says) in [(false, "scaling is blocked: alarm idle does not exist"), (true, "no threshold is crossed")] {
+        let json = json!({ "strata": { "load_scaling": { "ignore_insufficient_data": switch } } }).to_string();
+        app.call("UpdateLayer", json!({ "LayerId": layer, "CustomJson": json })).await.good();
+        assert_eq!(preview(&app, json!({})).await.layers[0].load.clone().unwrap().why, says);
+    }
+    let json = json!({ "strata": { "load_scaling": { "max_share_percent": 0 } } }).to_string();
+    let reply = app.call("UpdateLayer", json!({ "LayerId": layer, "CustomJson": json })).await;
+    let message = reply.invalid();
+    assert!(message.contains("strata.load_scaling.max_share_percent: 0 is not within 1 to 100"), "{message}");
+    assert_eq!(preview(&app, json!({})).await.layers[0].load.clone().unwrap().why, "no threshold is crossed", "as it was");
+}
+
 #[tokio::test]
 async fn what_is_not_there_has_no_preview() {
     let app = TestApi::new();

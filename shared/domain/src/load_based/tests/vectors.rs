@@ -14,19 +14,23 @@ pub(super) type Averages = [Option<f64>; 3];
 /// A layer and its alarms.
 pub(super) struct World {
     pub(super) config: Configuration,
+    pub(super) settings: LoadScalingSettings,
     pub(super) members: Vec<Candidate>,
     pub(super) last_event: Option<ScalingEvent>,
     /// Minute, direction, hosts.
     pub(super) events: Vec<(i64, Direction, Vec<String>)>,
     states: BTreeMap<String, (AlarmState, Timestamp)>,
+    /// What led to the last transition.
+    values: BTreeMap<String, Datapoint>,
     periods: BTreeMap<String, Vec<Option<bool>>>,
     previous: Averages,
 }
 
 impl World {
     pub(super) fn new(config: Configuration, members: Vec<Candidate>) -> Self {
-        let (states, periods) = (BTreeMap::new(), BTreeMap::new());
-        Self { config, members, last_event: None, events: vec![], states, periods, previous: [Some(50.0); 3] }
+        let (states, values, periods) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let settings = LoadScalingSettings::default();
+        Self { config, settings, members, last_event: None, events: vec![], states, values, periods, previous: [Some(50.0); 3] }
     }
 
     fn transition(&mut self, name: &str, state: AlarmState, now: Timestamp) -> (AlarmState, Timestamp) {
@@ -55,7 +59,11 @@ impl World {
                 Some(_) => AlarmState::Ok,
             };
             let (state, since) = self.transition(&spec.name, state, minute(at));
+            if let Some(value) = averages[spec.metric as usize].filter(|_| since == minute(at)) {
+                self.values.insert(spec.name.clone(), Datapoint { value, at: since });
+            }
             views.push(AlarmView {
+                last: self.values.get(&spec.name).copied(),
                 name: spec.name,
                 direction: spec.direction,
                 kind: AlarmKind::Managed(spec.metric),
@@ -74,7 +82,13 @@ impl World {
             let (state, since) = self.transition(name, *state, minute(at));
             alarms.push(custom(name, state, since));
         }
-        let input = Input { config: &self.config, alarms: &alarms, members: &self.members, last_event: self.last_event.as_ref() };
+        let input = Input {
+            config: &self.config,
+            settings: &self.settings,
+            alarms: &alarms,
+            members: &self.members,
+            last_event: self.last_event.as_ref(),
+        };
         let decision = decide(&input, minute(at));
         if let Some(event) = decision.event(minute(at)) {
             for member in self.members.iter_mut().filter(|m| event.instances.contains(&m.id)) {

@@ -62,7 +62,8 @@ pub(in crate::api::extension) async fn of_layer(
         candidate.is_refused = last.as_ref().is_some_and(refuses);
     }
     let last_event = last.as_ref().map(|l| &l.record.event);
-    let input = Input { config: &configuration, alarms: &views, members: &candidates, last_event };
+    let settings = Settings::from_custom_json(layer.custom_json.as_deref()).unwrap_or_default().load_scaling;
+    let input = Input { config: &configuration, settings: &settings, alarms: &views, members: &candidates, last_event };
     let mut decision = load_based::decide(&input, call.now);
     let mut looked_at = candidates.clone();
     if let Decision::Scale { direction: Direction::Down, instances, .. } = &decision {
@@ -135,7 +136,8 @@ fn view(name: &str, direction: Direction, kind: AlarmKind, seen: &[AlarmObservat
         strata_ports::AlarmState::Alarm => AlarmState::Alarm,
         strata_ports::AlarmState::InsufficientData => AlarmState::InsufficientData,
     });
-    AlarmView { name: name.to_owned(), direction, kind, state, since: found.map_or(jiff::Timestamp::MIN, |alarm| alarm.since) }
+    let since = found.map_or(jiff::Timestamp::MIN, |alarm| alarm.since);
+    AlarmView { name: name.to_owned(), direction, kind, state, since, last: found.and_then(|alarm| alarm.last) }
 }
 
 fn alarm_status(view: &AlarmView) -> AlarmStatus {
