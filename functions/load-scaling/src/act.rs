@@ -23,12 +23,12 @@ pub(crate) struct Situation<'a> {
 /// Carries a decision out: commits event and journal entry together, then asks the API for each instance.
 pub(crate) async fn carry_out(
     deps: &Deps,
-    situation: Situation<'_>,
+    situation: &Situation<'_>,
     decision: Decision,
     now: Timestamp,
 ) -> Result<Vec<DecisionRecord>, HandlerError> {
     match decision {
-        Decision::Hold(reason) => hold(deps, &situation, &reason, now).await,
+        Decision::Hold(reason) => hold(deps, situation, &reason, now).await,
         Decision::Scale { direction, .. } => {
             let mode = effective_mode(&*deps.modes, &situation.named.stack, Some(&situation.named.layer)).await;
             let kind = match direction {
@@ -36,9 +36,9 @@ pub(crate) async fn carry_out(
                 Direction::Down => ActionKind::Stop,
             };
             if mode::permits(mode, kind) {
-                scale(deps, &situation, &decision, now).await
+                scale(deps, situation, &decision, now).await
             } else {
-                would_scale(deps, &situation, &decision, mode, now).await
+                would_scale(deps, situation, &decision, mode, now).await
             }
         }
     }

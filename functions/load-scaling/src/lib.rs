@@ -4,6 +4,7 @@
 //! decision: the alarm event only says which layers to look at. The rule is `strata_domain::load_based::decide`.
 
 mod act;
+mod blocked;
 mod follow_up;
 mod observe;
 
@@ -59,10 +60,18 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
         | Trigger::CampaignRequest(_)
         | Trigger::FunctionUrl(_) => return Err(wrong_function(Function::LoadScaling, &trigger).into()),
     };
+    let blocked = blocked::all(deps).await?;
     let mut outcome = Outcome::default();
     let mut failed = None;
+    if matches!(trigger, Trigger::Tick { .. }) {
+        // A tick looks at every layer that scales, so whatever else is still noted as blocked is not to scale any more.
+        let is_looked_at = |layer: &LayerId| layers.iter().any(|(_, other)| other == layer);
+        for (layer, item) in blocked.iter().filter(|(layer, _)| !is_looked_at(layer)) {
+            outcome.decisions.extend(blocked::end(deps, layer, item, &woken_by).await?);
+        }
+    }
     for (stack, layer) in layers {
-        match look_at(deps, &stack, &layer, &woken_by).await {
+        match look_at(deps, (&stack, &layer), blocked.get(&layer), &woken_by).await {
             Ok(decisions) => outcome.decisions.extend(decisions),
             // One layer's trouble must not keep the others from scaling; the next tick comes back to it.
             Err(error) => {
@@ -101,8 +110,8 @@ async fn owners(deps: &Deps, pk: String) -> Result<BTreeSet<(StackId, LayerId)>,
 /// Observe, decide, act and tell for one layer.
 async fn look_at(
     deps: &Deps,
-    stack: &StackId,
-    layer: &LayerId,
+    (stack, layer): (&StackId, &LayerId),
+    blocked: Option<&strata_ports::Item>,
     woken_by: &str,
 ) -> Result<Vec<strata_domain::decision::DecisionRecord>, HandlerError> {
     let Some(mut own) = observe::own_records(deps, stack, layer).await? else { return Ok(Vec::new()) };
@@ -131,8 +140,12 @@ async fn look_at(
         observe::workloads(deps, &named, &mut members, instances.len()).await?;
         decision = load_based::decide(&Input { members: &members, ..without_fleet }, now);
     }
-    told.extend(
-        act::carry_out(deps, act::Situation { own: &own, named: &named, members: &members, woken_by }, decision, now).await?,
-    );
+    let situation = act::Situation { own: &own, named: &named, members: &members, woken_by };
+    let reason = match &decision {
+        Decision::Hold(reason) => Some(reason.clone()),
+        Decision::Scale { .. } => None,
+    };
+    told.extend(act::carry_out(deps, &situation, decision, now).await?);
+    told.extend(blocked::watch(deps, &situation, blocked, (reason.as_ref(), &without_fleet), now).await?);
     Ok(told)
 }

@@ -169,6 +169,6 @@ fn last_start(starts: &[Item], stack: &StackId, instance: &InstanceView) -> Opti
     item.decode().ok()
 }
 
-async fn records(deps: &Deps, stack: &StackId, prefix: &str) -> Result<Vec<Item>, HandlerError> {
+pub(crate) async fn records(deps: &Deps, stack: &StackId, prefix: &str) -> Result<Vec<Item>, HandlerError> {
     Ok(deps.store.list(&Listing::of(keys::stack_pk(stack), prefix)).await?)
 }

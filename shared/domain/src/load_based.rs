@@ -4,6 +4,7 @@
 //! the state of all of them, at the layer's members and at the last event, and says what to do now. It keeps no memory: the wait
 //! clocks are read from the alarms' transition times, so a lost or doubled wake-up changes nothing.
 
+mod blocked;
 mod configuration;
 mod selection;
 mod steps;
@@ -15,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use selection::Taken;
 use serde::{Deserialize, Serialize};
 
+pub use blocked::{Blocked, TOLD_AFTER, Watch, watch};
 pub use configuration::{
     AlarmSpec, Comparison, Configuration, Direction, MAX_ALARMS, Metric, ScalingConfigError, Thresholds, ThresholdsPatch,
     managed_alarm_name, managed_alarms,
@@ -336,6 +338,12 @@ pub fn decide(input: &Input<'_>, now: Timestamp) -> Decision {
         since: c.start,
         of: c.wait,
     }))
+}
+
+/// What asks for more instances now, whether it has waited its time or not: thresholds by their metric's name, alarms by their own.
+pub fn asking_for_more(input: &Input<'_>) -> Vec<String> {
+    let asked = asked(input, Direction::Up).into_iter();
+    asked.filter(|(_, _, state)| *state == AlarmState::Alarm).map(|(_, name, _)| name.to_owned()).collect()
 }
 
 /// The first of the user's alarms, in the order of the lists, that blocks the layer. Managed alarms never do [LOAD-24].

@@ -63,6 +63,21 @@ fn examples(kind: PageKind) -> Vec<Page> {
                 ["many hosts of shop/ecs-cluster have failed at once", why, "heal none of them"],
             )]
         }
+        PageKind::ScalingBlocked => {
+            let what = "shop/ecs-cluster has not been able to scale for 5 minutes";
+            let at = "2026-03-02T18:00:12Z";
+            let exhausted = "strata/shop/ecs-cluster/up-cpu asks for upscaling, but no load-based instance is left to start";
+            let silent = "scaling is blocked: alarm queue-depth has insufficient data";
+            let next = "aws cloudwatch describe-alarms --alarm-types MetricAlarm CompositeAlarm --alarm-names 'queue-depth'";
+            let page = |severity, words| {
+                let page = layer(kind, severity, "scaling-blocked", words);
+                Page { incident: format!("scaling-blocked/{LAYER}/{at}"), ..page }
+            };
+            vec![
+                page(Critical, [what, exhausted, "go on with what is online"]),
+                Page { next: next.to_owned(), ..page(Warning, [what, silent, "start and stop nothing"]) },
+            ]
+        }
         PageKind::ScheduledEvent => {
             let what = "EC2 has scheduled instance-retirement for the machine of web3";
             let words = [what, ANNOUNCED, "drain web3 when its time comes nearer"];

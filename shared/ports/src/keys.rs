@@ -430,6 +430,16 @@ pub fn error_sweep() -> Key {
 pub fn scaling(layer: &LayerId, what: &str) -> Key {
     Key::new(format!("scaling#{layer}"), what)
 }
+/// The layers that cannot scale just now, or could not a moment ago.
+pub const SCALING_BLOCKED_PK: &str = "scaling-blocked";
+/// A layer's entry there.
+pub fn scaling_blocked(layer: &LayerId) -> Key {
+    Key::new(SCALING_BLOCKED_PK, layer.as_str())
+}
+/// The open page about a layer that cannot scale.
+pub fn scaling_incident(stack: &StackId, layer: &LayerId) -> Key {
+    Key::new(stack_pk(stack), format!("{INCIDENT}scaling#{layer}"))
+}
 /// All layers with load-based scaling enabled; value: the stack's id.
 pub const LOAD_BASED_LAYERS_PK: &str = "load-based-layers";
 /// A layer's entry there.

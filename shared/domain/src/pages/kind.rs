@@ -31,6 +31,8 @@ kinds! {
     HoldEnded = "hold-ended",
     /// Many hosts have failed at once, so none is healed.
     Outage = "outage",
+    /// A layer has not been able to scale for a while.
+    ScalingBlocked = "scaling-blocked",
     /// EC2 has scheduled a stop, a retirement or a reboot of a machine.
     ScheduledEvent = "scheduled-event",
     /// An instance did not come through Setup.
