@@ -64,6 +64,9 @@ fn one_layer(text: &mut String, layer: &LayerPreview) {
             format_args!("  load-scaling  {:<8}{hosts}{}{}\n", load.act, if hosts.is_empty() { "" } else { ": " }, load.why),
         );
     }
+    for warning in &layer.warnings {
+        put(text, format_args!("  note          {warning}\n"));
+    }
     for timer in &layer.timers {
         let next = timer.next_on.map(|on| format!(", on next at {}", on.strftime("%a %H:%M UTC"))).unwrap_or_default();
         put(text, format_args!("  time-scaling  {:<8}{}: {}{next}\n", timer.act, timer.host, timer.why));
@@ -86,8 +89,13 @@ mod tests {
             why: "down, as scheduled".to_owned(),
             next_on: Some("2026-03-02T07:00:00Z".parse().unwrap()),
         };
-        let layer =
-            |mode| LayerPreview { subject: "shop/web".to_owned(), mode, load: Some(load.clone()), timers: vec![timer.clone()] };
+        let layer = |mode| LayerPreview {
+            subject: "shop/web".to_owned(),
+            mode,
+            load: Some(load.clone()),
+            warnings: vec!["Upscaling has no threshold.".to_owned()],
+            timers: vec![timer.clone()],
+        };
         let told = Preview { at: "2026-03-02T06:00:12Z".parse().unwrap(), layers: vec![layer(Some(Mode::Observe))] };
         assert_eq!(
             screen(&told),
@@ -96,6 +104,7 @@ at 2026-03-02 06:00:12 UTC
 
 shop/web  (mode observe: nothing of this is done)
   load-scaling  start   web3, web4: cpu above 75%
+  note          Upscaling has no threshold.
   time-scaling  nothing web5: down, as scheduled, on next at Mon 07:00 UTC
 "
         );

@@ -37,6 +37,9 @@ pub struct LayerPreview {
     pub mode: Option<Mode>,
     /// Load-scaling, where it is configured.
     pub load: Option<Move>,
+    /// What whoever set its thresholds should know, in whole sentences, for example that they are the wrong way round.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Time-scaling, for each time-based instance.
     pub timers: Vec<TimerPreview>,
 }
@@ -97,7 +100,9 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
 /// `None` for a layer that no scaler looks at.
 async fn of_layer(call: &Call<'_>, stack: &Stack, layer: &Layer, records: &Records) -> Result<Option<LayerPreview>, ApiError> {
     let members: Vec<&Instance> = records.instances.iter().filter(|i| i.layer_ids.contains(&layer.id)).collect();
-    let load = scaling::of_layer(call, stack, layer, &members, records).await?.map(|scaling| load_move(&scaling, &members));
+    let scaling = scaling::of_layer(call, stack, layer, &members, records).await?;
+    let load = scaling.as_ref().map(|scaling| load_move(scaling, &members));
+    let warnings = scaling.map(|scaling| scaling.warnings).unwrap_or_default();
     let plan = plan(stack, layer, &members, records);
     let mut timers = Vec::new();
     // One that is in two layers is told once, with the first.
@@ -109,7 +114,7 @@ async fn of_layer(call: &Call<'_>, stack: &Stack, layer: &Layer, records: &Recor
         return Ok(None);
     }
     let subject = format!("{}/{}", stack.name, layer.shortname);
-    Ok(Some(LayerPreview { subject, mode: mode_of(call, stack, layer).await, load, timers }))
+    Ok(Some(LayerPreview { subject, mode: mode_of(call, stack, layer).await, load, warnings, timers }))
 }
 
 fn load_move(scaling: &scaling::Scaling, members: &[&Instance]) -> Move {

@@ -92,6 +92,26 @@ async fn load_21_a_preview_goes_by_the_layers_switches() {
     assert_eq!(preview(&app, json!({})).await.layers[0].load.clone().unwrap().why, "no threshold is crossed", "as it was");
 }
 
+/// [LOAD-17] Spec, question 6: accepted, upscaling wins, and whoever looks is warned.
+#[tokio::test]
+async fn load_17_thresholds_the_wrong_way_round_are_taken_and_noted() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    app.instance(&stack, &layer, json!({ "AutoScalingType": "load" })).await;
+    let notes = async |enable: bool, up: f64| {
+        let thresholds = json!({ "LayerId": layer, "Enable": enable, "UpScaling": { "CpuThreshold": up } });
+        app.call("SetLoadBasedAutoScaling", thresholds).await.good();
+        preview(&app, json!({})).await.layers[0].warnings.clone()
+    };
+    let only_load_based = "The layer has load-based instances only: while none is online there are no averages";
+    let wrong = "The cpu threshold for upscaling (30) is not above the one for downscaling (30)";
+    let told = notes(true, 30.5).await;
+    assert!(told.len() == 1 && told[0].starts_with(only_load_based), "{told:?}");
+    let told = notes(true, 30.0).await;
+    assert!(told.len() == 2 && told[1].starts_with(wrong), "{told:?}");
+    assert!(notes(false, 30.0).await.is_empty(), "switched off, nothing is odd");
+}
+
 #[tokio::test]
 async fn what_is_not_there_has_no_preview() {
     let app = TestApi::new();

@@ -1,6 +1,7 @@
 //! Load-based scaling of a layer: its alarms, and what load-scaling would decide now, by the very rule that it asks.
 
 use serde::Deserialize;
+use strata_domain::ScalingType;
 use strata_domain::load_based::{
     self, AlarmKind, AlarmState, AlarmView, Candidate, Configuration, Decision, Direction, HoldReason, Input, ScalingEvent, Unmet,
 };
@@ -21,6 +22,8 @@ pub(in crate::api::extension) struct Scaling {
     pub(in crate::api::extension) blocked: Option<String>,
     /// The decision, unless the layer is switched off or its alarms cannot be read.
     pub(in crate::api::extension) decision: Option<Decision>,
+    /// What is odd about its thresholds; none while the layer is switched off.
+    pub(in crate::api::extension) warnings: Vec<String>,
 }
 
 /// The last scaling event as load-scaling stores it.
@@ -44,14 +47,16 @@ pub(in crate::api::extension) async fn of_layer(
     if !configuration.enable {
         let says = HoldReason::Disabled.to_string();
         let status = ScalingStatus { enabled: false, says, alarms: Some(Vec::new()) };
-        return Ok(Some(Scaling { status, blocked: None, decision: None }));
+        return Ok(Some(Scaling { status, blocked: None, decision: None, warnings: Vec::new() }));
     }
+    let types: Vec<ScalingType> = members.iter().map(|i| i.scaling).collect();
+    let warnings = configuration.warnings(&types);
     let views = match alarms(call, stack, layer, &configuration).await {
         Ok(views) => views,
         Err(error) => {
             let says = format!("scaling is blocked: the alarms cannot be read: {error}");
             let status = ScalingStatus { enabled: true, says: says.clone(), alarms: None };
-            return Ok(Some(Scaling { status, blocked: Some(says), decision: None }));
+            return Ok(Some(Scaling { status, blocked: Some(says), decision: None, warnings }));
         }
     };
     let last = call.find::<LastEvent>(&keys::scaling(&layer.id, "last-event")).await?;
@@ -73,13 +78,13 @@ pub(in crate::api::extension) async fn of_layer(
                 let says = format!("scaling is blocked: what runs on the hosts cannot be read: {error}");
                 let alarms = Some(views.iter().map(alarm_status).collect());
                 let status = ScalingStatus { enabled: true, says: says.clone(), alarms };
-                return Ok(Some(Scaling { status, blocked: Some(says), decision: None }));
+                return Ok(Some(Scaling { status, blocked: Some(says), decision: None, warnings }));
             }
         }
     }
     let (says, blocked) = words(&decision);
     let status = ScalingStatus { enabled: true, says, alarms: Some(views.iter().map(alarm_status).collect()) };
-    Ok(Some(Scaling { status, blocked, decision: Some(decision) }))
+    Ok(Some(Scaling { status, blocked, decision: Some(decision), warnings }))
 }
 
 async fn workloads(
