@@ -31,7 +31,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
                             simulated time beside the floor that EC2's buckets allow; in release
   bench cold-start [ARGS]   the packaged functions from exec to first response, beside a bare Rust function and a Python one; ARGS go to
                             the bench, for example --only load-scaling
-  bench scaling [ARGS]      one pass of time-scaling over 1,000 to 100,000 instances, and one decision of load-scaling about 10 to 1,000,
+  bench scaling [ARGS]      one pass of time-scaling over 1,000 to 100,000 instances, and one decision of load-scaling about 100 to 10,000,
                             without the world around them; in release; ARGS go to the bench, see --help
   fuzz [ARGS]               fuzzes the API until it is stopped; needs cargo-fuzz; ARGS go to libFuzzer, for example -max_total_time=600
   rules [--missing] [--area AREA]
