@@ -14,9 +14,10 @@ use strata_ports::store::Listing;
 use strata_ports::{
     AddressView, AlarmObservation, AlarmSpec, Alarms, Attachments, BalancerHosts, Change, CloudError, ClusterView,
     CommandRequest, CommandResult, Commands, CommitError, Compute, ContainerInstance, ContainerInstanceState, Containers,
-    Ec2Instance, EcsService, EcsTask, EventOut, Events, HostView, IamDecision, Identity, ImageView, InstanceIdentity, Inventory,
-    Item, ItemResult, Key, LaunchSpec, LoadBalancerView, LoadBalancers, ModeScope, Modes, Objects, Pager, Ping, Ports, RoleCheck,
-    ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, Store, StoreError, TemplateSpec, Upkeep, VolumeView, VpcView,
+    Ec2Instance, EcsService, EcsTask, EventOut, Events, GroupsReset, HostView, IamDecision, Identity, ImageView,
+    InstanceIdentity, Inventory, Item, ItemResult, Key, LaunchSpec, LoadBalancerView, LoadBalancers, ModeScope, Modes, Objects,
+    Pager, Ping, Ports, RoleCheck, ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, Store, StoreError, TemplateSpec,
+    Upkeep, VolumeView, VpcView,
 };
 
 /// Methods by port, as the traits spell both.
@@ -100,6 +101,7 @@ fn stamp(&self, pk: &str) -> Option<u64> {
 recorded!(Compute {
     run_instance(scope: &StackScope, spec: &LaunchSpec) -> Result<Ec2Instance, CloudError>;
     ensure_groups(scope: &StackScope, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError>;
+    reset_groups(scope: &StackScope, vpc_id: &str) -> Result<GroupsReset, CloudError>;
     start_instances(scope: &StackScope, ids: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
     set_instance_type(scope: &StackScope, id: &Ec2InstanceId, instance_type: &str) -> Result<(), CloudError>;
     stop_instances(scope: &StackScope, ids: &[Ec2InstanceId], force: bool) -> Each<Ec2InstanceId>;

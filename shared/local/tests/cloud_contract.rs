@@ -5,13 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use strata_domain::StackId;
+use strata_domain::security_groups::{ALL, GroupRule};
 use strata_local::cloud::{CloudConfig, LayerMetrics, ServiceSpec, SimCloud};
 use strata_local::{VirtualClock, virtual_runtime};
 use strata_ports::contract::cloud::launch;
 use strata_ports::contract::pager::Delivered;
 use strata_ports::contract::{
     AlarmWorld, alarm_values_contract, alarms_contract, compute_contract, host_contract, modes_contract, objects_contract,
-    pager_contract, services_contract, tags_contract, templates_contract,
+    pager_contract, security_groups_contract, services_contract, tags_contract, templates_contract,
 };
 use strata_ports::{AlarmSpec, Clock, StackScope, TemplateSpec};
 
@@ -47,6 +48,17 @@ fn the_simulated_cloud_keeps_the_contracts_of_its_ports() {
             })
         };
         compute_contract(&*cloud, &scope, "us-east-1a", &settle).await;
+        let vpc = "vpc-0fedcba9876543210";
+        let name_of =
+            |id: &str| ALL.into_iter().find(|name| cloud.id_of_group(vpc, name).as_deref() == Some(id)).expect("built in");
+        let shown = async |id: &str| cloud.rules_of_group(vpc, name_of(id));
+        let edit = async |id: &str, added: &GroupRule, taken: &GroupRule| {
+            cloud.edit_group(vpc, name_of(id), |rules| {
+                rules.remove(taken);
+                rules.insert(added.clone());
+            });
+        };
+        security_groups_contract(&*cloud, &scope, vpc, shown, edit).await;
         host_contract(&*cloud, &scope, &cluster, "us-east-1b", &settle).await;
         let spec = ServiceSpec { name: "web".to_owned(), desired: 2, ..ServiceSpec::default() };
         let service = cloud.create_service(&cluster, spec).expect("the cluster is there");

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strata_domain::announced::Announced;
 use strata_domain::model::BlockDeviceMapping;
+use strata_domain::security_groups::Overwrite;
 use strata_domain::tags::Tags;
 use strata_domain::{Ec2InstanceId, InstanceId, StackId};
 
@@ -154,6 +155,15 @@ pub struct Ec2Instance {
     pub volumes: Vec<(String, String)>,
 }
 
+/// What overwriting the built-in security groups of a VPC came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupsReset {
+    /// What was changed, by the group's name; groups that were as they are to be are missing.
+    pub changed: BTreeMap<String, Overwrite>,
+    /// Groups of these names that this installation did not make, so that it leaves them as they are.
+    pub foreign: Vec<String>,
+}
+
 /// Whether EC2's status checks are asked for beside the states: a call more for each hundred machines that run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusChecks {
@@ -189,6 +199,12 @@ pub trait Compute: Send + Sync {
     /// # Errors
     /// `RetryLater` when throttled; `OutcomeUnknown`: ask again; `Wrong` without the right to make them.
     async fn ensure_groups(&self, scope: &StackScope, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError>;
+    /// Makes what [`Compute::ensure_groups`] makes, and gives every group that this installation has made the standard rules and no others,
+    /// whatever was edited [SG-8]. A repeat changes nothing.
+    ///
+    /// # Errors
+    /// As `ensure_groups`. What was changed until then stands; a repeat goes on.
+    async fn reset_groups(&self, scope: &StackScope, vpc_id: &str) -> Result<GroupsReset, CloudError>;
     /// Starts stopped instances, batched by the adapter. An `Err` means that the whole batch did not happen.
     async fn start_instances(
         &self,

@@ -312,6 +312,12 @@ pub struct BalancerDue {
     /// When it last became due.
     pub at: jiff::Timestamp,
 }
+/// New stacks whose built-in security groups have yet to get the standard rules; the tick reads these.
+pub const GROUPS_DUE_PK: &str = "groups-due";
+/// A stack's entry there: empty. Written in the commit that writes the stack [SG-8]; removed when it is done, or what is wrong was told.
+pub fn groups_due(stack: &StackId) -> Key {
+    Key::new(GROUPS_DUE_PK, stack.as_str())
+}
 /// Configure is due on all online instances of a stack, since its addresses or load balancers have changed [EIP-15] [ELB-7]. Value:
 /// [`ConfigureDue`]. The tick makes one run on each host of all that has come up to it [CMD-33], and removes it.
 pub fn configure_due(stack: &StackId) -> Key {

@@ -35,7 +35,9 @@ pub use alarms::{AlarmObservation, AlarmSpec, AlarmState, Alarms, Datapoint};
 pub use attachments::Attachments;
 pub use clock::{Clock, Ids};
 pub use commands::{CommandKind, CommandRequest, CommandResult, CommandStatus, Commands, Ping};
-pub use compute::{Compute, Ec2Instance, Ec2State, LaunchSpec, ScheduledEvent, StackScope, StatusChecks, VolumeSpec};
+pub use compute::{
+    Compute, Ec2Instance, Ec2State, GroupsReset, LaunchSpec, ScheduledEvent, StackScope, StatusChecks, VolumeSpec,
+};
 pub use containers::{ClusterView, ContainerInstance, ContainerInstanceState, Containers, EcsService, EcsTask};
 pub use error::{CloudError, ItemResult};
 pub use handler::{HandlerError, Outcome};

@@ -45,7 +45,10 @@ async fn cloud_lines(world: &World) -> Vec<String> {
         lines.extend(targets.into_iter().map(|target| format!("target group {arn} has {target}")));
     }
     for (vpc, groups) in world.cloud.built_in_groups() {
-        lines.extend(groups.into_iter().map(|group| format!("security group {group} of {vpc}")));
+        for group in groups {
+            let rules = world.cloud.rules_of_group(&vpc, &group).len();
+            lines.push(format!("security group {group} of {vpc} with {rules} rules"));
+        }
     }
     lines.extend(world.cloud.addresses(&world.scope(), &ips).await.into_iter().flatten().map(|address| format!("{address:?}")));
     lines

@@ -7,6 +7,7 @@ use serde_json::json;
 use strata_domain::InstanceStatus::{ConnectionLost, Online, Registered, Stopped};
 use strata_domain::announced::Announced;
 use strata_domain::claims::{Claim, DrainPolicy};
+use strata_domain::security_groups::{DEFAULT_SERVER, GroupRule};
 use strata_local::SimCloud;
 use strata_local::cloud::{Mishap, OwnHost, Victim};
 use strata_ports::{Clock, Store, keys};
@@ -99,6 +100,7 @@ pub const ALL: &[Operation] = &[
         prepare: |w| Box::pin(assigned(w)),
         run: |w| Box::pin(of_registered(w, "DeregisterInstance")),
     },
+    Operation { name: "security groups overwritten", prepare: |w| Box::pin(edited_group(w)), run: |w| Box::pin(new_stack(w)) },
     Operation { name: "tags changed", prepare: |w| Box::pin(tagged(w)), run: |w| Box::pin(retag(w)) },
     Operation {
         name: "break-glass template renewed",
@@ -331,4 +333,31 @@ async fn of_registered(world: &World, action: &str) -> Result<(), String> {
     world.call(action, json!({ "InstanceId": record.id })).await?;
     let has_left = async |w: &World| w.registered().await.is_none_or(|r| action == "UnassignInstance" && r.status == Registered);
     world.until("the registered instance has left", has_left).await
+}
+
+fn vpc(world: &World) -> String {
+    world.cloud.built_in_groups().into_keys().next().unwrap_or_default()
+}
+
+fn world_may_enter(world: &World) -> bool {
+    world.cloud.rules_of_group(&vpc(world), DEFAULT_SERVER).iter().any(|rule| rule.peer == "0.0.0.0/0" && !rule.egress)
+}
+
+/// Somebody has opened port 22 to the world in a built-in group.
+async fn edited_group(world: &World) -> Result<(), String> {
+    online(world, &[2]).await?;
+    let ssh = GroupRule { egress: false, protocol: "tcp".to_owned(), ports: (22, 22), peer: "0.0.0.0/0".to_owned() };
+    world.cloud.edit_group(&vpc(world), DEFAULT_SERVER, |rules| {
+        rules.insert(ssh);
+    });
+    if world_may_enter(world) { Ok(()) } else { Err("the group was not edited".to_owned()) }
+}
+
+async fn new_stack(world: &World) -> Result<(), String> {
+    let members = json!({
+        "Name": "second", "Region": "us-east-1", "ServiceRoleArn": "arn:aws:iam::123456789012:role/service",
+        "DefaultInstanceProfileArn": "arn:aws:iam::123456789012:instance-profile/ec2",
+    });
+    world.call("CreateStack", members).await?;
+    world.until("the group is as it was made", async |w: &World| !world_may_enter(w)).await
 }

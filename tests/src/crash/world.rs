@@ -323,7 +323,7 @@ impl World {
 
     async fn is_at_work(&self) -> bool {
         let mut is_at_work = false;
-        for pk in [keys::BUSY_PK, keys::OUTBOX_PK, keys::LAUNCH_BACKLOG_PK, keys::BALANCERS_DUE_PK] {
+        for pk in [keys::BUSY_PK, keys::OUTBOX_PK, keys::LAUNCH_BACKLOG_PK, keys::BALANCERS_DUE_PK, keys::GROUPS_DUE_PK] {
             let listed = self.store.list(&Listing::of(pk, "")).await.expect("the store itself answers");
             is_at_work |= !listed.is_empty();
         }

@@ -57,6 +57,9 @@ impl Compute for Silent {
     async fn ensure_groups(&self, _: &StackScope, _: &str) -> Result<std::collections::BTreeMap<String, String>, CloudError> {
         silent()
     }
+    async fn reset_groups(&self, _: &StackScope, _: &str) -> Result<strata_ports::GroupsReset, CloudError> {
+        silent()
+    }
     async fn find_unnoted(&self, _: &StackScope) -> Result<Vec<Ec2Instance>, CloudError> {
         silent()
     }

@@ -10,6 +10,7 @@ pub(crate) mod describe;
 mod groups;
 pub mod images;
 mod launch;
+mod rules;
 pub mod tags;
 pub(crate) mod templates;
 
@@ -22,7 +23,7 @@ use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::types::AttributeValue;
 use strata_domain::{Ec2InstanceId, InstanceId};
 use strata_ports::{
-    CloudError, Compute, Ec2Instance, Ec2State, ItemResult, LaunchSpec, ScheduledEvent, StackScope, StatusChecks,
+    CloudError, Compute, Ec2Instance, Ec2State, GroupsReset, ItemResult, LaunchSpec, ScheduledEvent, StackScope, StatusChecks,
 };
 
 use crate::error::{Effect, sort};
@@ -43,6 +44,19 @@ pub const USES: &[Uses] = &[
         method: "ensure_groups",
         role: Role::Stack,
         actions: &["ec2:AuthorizeSecurityGroupIngress", "ec2:CreateSecurityGroup", "ec2:DescribeSecurityGroups"],
+    },
+    Uses {
+        method: "reset_groups",
+        role: Role::Stack,
+        actions: &[
+            "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:AuthorizeSecurityGroupIngress",
+            "ec2:CreateSecurityGroup",
+            "ec2:DescribeSecurityGroupRules",
+            "ec2:DescribeSecurityGroups",
+            "ec2:RevokeSecurityGroupEgress",
+            "ec2:RevokeSecurityGroupIngress",
+        ],
     },
     Uses { method: "start_instances", role: Role::Stack, actions: &["ec2:DescribeInstances", "ec2:StartInstances"] },
     Uses { method: "find_unnoted", role: Role::Stack, actions: &["ec2:DescribeInstances"] },
@@ -187,6 +201,10 @@ impl Compute for Ec2Compute {
 
     async fn ensure_groups(&self, scope: &StackScope, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError> {
         groups::ensure(&self.clients.client(scope), &self.installation, vpc_id).await
+    }
+
+    async fn reset_groups(&self, scope: &StackScope, vpc_id: &str) -> Result<GroupsReset, CloudError> {
+        groups::reset(&self.clients.client(scope), &self.installation, vpc_id).await
     }
 
     async fn start_instances(&self, scope: &StackScope, ids: &[Ec2InstanceId]) -> Result<Results, CloudError> {

@@ -73,15 +73,24 @@ fn a_launch_carries_our_tag_and_no_other_call_can_give_it() {
 fn security_groups_of_others_are_left_as_they_are() {
     let role = &resources(&[])["ServiceRole"];
     let on = |action: &'static str, what: &str| Question::new(action, arn("ec2", what));
-    let (make, open) = ("ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress");
+    let make = "ec2:CreateSecurityGroup";
+    let changes = [
+        "ec2:AuthorizeSecurityGroupEgress",
+        "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:RevokeSecurityGroupEgress",
+        "ec2:RevokeSecurityGroupIngress",
+    ];
     assert!(allows(role, &on(make, "vpc/vpc-1")));
     for (installation, is_ours) in [("strata", true), ("another", false)] {
         let made = on(make, "security-group/*").with("aws:RequestTag/strata:installation", installation);
         assert_eq!(allows(role, &made), is_ours, "{installation}");
-        let opened = on(open, "security-group/sg-1").with("aws:ResourceTag/strata:installation", installation);
-        assert_eq!(allows(role, &opened), is_ours, "{installation}");
+        for change in changes {
+            let changed = on(change, "security-group/sg-1").with("aws:ResourceTag/strata:installation", installation);
+            assert_eq!(allows(role, &changed), is_ours, "{change} {installation}");
+            assert!(!allows(role, &on(change, "security-group/sg-1")), "{change}");
+        }
     }
-    assert!(!allows(role, &on(make, "security-group/*")) && !allows(role, &on(open, "security-group/sg-1")));
+    assert!(!allows(role, &on(make, "security-group/*")));
     let tag = || on("ec2:CreateTags", "security-group/sg-1");
     assert!(allows(role, &tag().with("ec2:CreateAction", "CreateSecurityGroup")) && !allows(role, &tag()));
 }

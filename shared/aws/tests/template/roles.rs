@@ -80,7 +80,7 @@ fn roles_have_no_policies_but_those_that_are_compared() {
 }
 
 /// Actions that IAM does not let be bound to a resource (Service Authorization Reference), or that need more than one kind.
-const ON_ANYTHING: [&str; 25] = [
+const ON_ANYTHING: [&str; 26] = [
     "cloudwatch:DescribeAlarms", // composite alarms are asked for on everything
     "dynamodb:ListStreams",
     "ec2:DescribeAddresses",
@@ -90,6 +90,7 @@ const ON_ANYTHING: [&str; 25] = [
     "ec2:DescribeKeyPairs",
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeSecurityGroupRules",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeTags",

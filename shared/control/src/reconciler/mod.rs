@@ -12,6 +12,7 @@ mod attach;
 mod backlog;
 pub(crate) mod balancers;
 mod forgetting;
+mod groups;
 mod hold_ends;
 pub(crate) mod launch;
 mod look_at_attached;

@@ -51,9 +51,10 @@ impl Reconciler {
         };
         failed = failed.or(awake.err());
         let (balanced, ended) = (self.balance(trigger).await, self.end_holds(trigger).await);
+        let overwritten = self.overwrite_groups(trigger).await;
         let ids: Vec<Named> = ids.into_iter().collect();
         decisions.extend(self.go(&ids, self.stranded().await?, Woken { by: trigger, of: Source::Tick }).await?);
-        for told in [balanced, ended] {
+        for told in [balanced, ended, overwritten] {
             match told {
                 Ok(told) => decisions.extend(told),
                 Err(error) => failed = failed.or(Some(error)),

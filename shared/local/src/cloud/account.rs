@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use strata_domain::security_groups::GroupRule;
 use strata_domain::service_role::resource_of;
 use strata_domain::tags::Tags;
 use strata_domain::{ClusterArn, Ec2InstanceId};
@@ -108,6 +109,12 @@ pub(super) struct Account {
     /// Strata's built-in groups: ids by VPC and name.
     #[serde(default)]
     pub(super) built_in_groups: BTreeMap<String, BTreeMap<String, String>>,
+    /// Their rules, by the group's id.
+    #[serde(default)]
+    pub(super) group_rules: BTreeMap<String, BTreeSet<GroupRule>>,
+    /// Those of them, by id, that Strata has not made.
+    #[serde(default)]
+    pub(super) foreign_groups: BTreeSet<String>,
     pub(super) key_pairs: BTreeSet<String>,
     /// Name and owner alias by id.
     pub(super) images: BTreeMap<String, (String, Option<String>)>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use strata_domain::{Ec2InstanceId, InstanceId};
 use strata_ports::{
-    CloudError, Compute, Ec2Instance, Ec2State, ItemResult, LaunchSpec, ScheduledEvent, StackScope, StatusChecks,
+    CloudError, Compute, Ec2Instance, Ec2State, GroupsReset, ItemResult, LaunchSpec, ScheduledEvent, StackScope, StatusChecks,
 };
 
 use super::ec2::Host;
@@ -67,6 +67,10 @@ impl Compute for SimCloud {
 
     async fn ensure_groups(&self, _scope: &StackScope, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError> {
         self.call(Latency::Write, |s| s.ensure_groups(vpc_id)).await
+    }
+
+    async fn reset_groups(&self, _scope: &StackScope, vpc_id: &str) -> Result<GroupsReset, CloudError> {
+        self.call(Latency::Write, |s| s.reset_groups(vpc_id)).await
     }
 
     async fn start_instances(

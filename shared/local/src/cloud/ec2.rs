@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strata_domain::announced::Announced;
-use strata_domain::{Ec2InstanceId, InstanceId, StackId, security_groups};
+use strata_domain::{Ec2InstanceId, InstanceId, StackId};
 use strata_ports::{CloudError, Ec2Instance, Ec2State, LaunchSpec};
 use strata_triggers::emit;
 
@@ -251,22 +251,6 @@ impl State {
         self.ec2.by_token.insert(spec.token.clone(), Launch { host: no, gone: None });
         let host = self.ec2.hosts.get(&no).expect("it was inserted by the launch");
         Ok(host.describe())
-    }
-
-    /// Makes the built-in groups that a VPC lacks.
-    pub(super) fn ensure_groups(&mut self, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError> {
-        self.admit("ec2:DescribeSecurityGroups", 1)?;
-        let known = self.account.built_in_groups.get(vpc_id).cloned().unwrap_or_default();
-        let missing: Vec<&str> = security_groups::ALL.into_iter().filter(|name| !known.contains_key(*name)).collect();
-        if !missing.is_empty() {
-            self.admit("ec2:CreateSecurityGroup", missing.len())?;
-            self.admit("ec2:AuthorizeSecurityGroupIngress", security_groups::ALL.len())?;
-        }
-        for name in missing {
-            let id = format!("sg-{}", self.hex(17));
-            self.account.built_in_groups.entry(vpc_id.to_owned()).or_default().insert(name.to_owned(), id);
-        }
-        Ok(self.account.built_in_groups.get(vpc_id).cloned().unwrap_or_default())
     }
 
     fn check_launch(&self, action: &'static str, spec: &LaunchSpec) -> Result<(), CloudError> {

@@ -243,11 +243,6 @@ impl SimCloud {
         let of = |(arn, group): (&String, &TargetGroup)| (arn.clone(), group.targets.iter().cloned().collect());
         self.lock().account.target_groups.iter().map(of).collect()
     }
-    /// The built-in security groups that were made: their names, by VPC.
-    pub fn built_in_groups(&self) -> BTreeMap<String, Vec<String>> {
-        let of = |(vpc, groups): (&String, &BTreeMap<String, String>)| (vpc.clone(), groups.keys().cloned().collect());
-        self.lock().account.built_in_groups.iter().map(of).collect()
-    }
     /// The machine of every Elastic IP address, by the address.
     pub fn addresses_at(&self) -> BTreeMap<String, Option<Ec2InstanceId>> {
         self.lock().account.addresses.clone()

@@ -15,6 +15,7 @@ mod containers;
 mod directory;
 mod ec2;
 mod ecs;
+mod groups;
 mod hosts;
 mod inject;
 mod keeping;

@@ -12,9 +12,9 @@ use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId,
 use strata_ports::store::Listing;
 use strata_ports::{
     AlarmObservation, AlarmSpec, Alarms, Change, CloudError, ClusterView, CommandRequest, CommandResult, Commands, CommitError,
-    Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, EcsService, EcsTask, EventOut, Events, Item,
-    ItemResult, Key, LaunchSpec, ModeScope, Modes, Objects, Pager, Ping, Ports, ScheduledEvent, StackScope, StatusChecks, Store,
-    StoreError,
+    Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance, EcsService, EcsTask, EventOut, Events,
+    GroupsReset, Item, ItemResult, Key, LaunchSpec, ModeScope, Modes, Objects, Pager, Ping, Ports, ScheduledEvent, StackScope,
+    StatusChecks, Store, StoreError,
 };
 
 use super::{Fault, Faulty, Kind, Moment};
@@ -54,6 +54,10 @@ impl Compute for Wrapped<dyn Compute> {
 
     async fn ensure_groups(&self, scope: &StackScope, vpc_id: &str) -> Result<BTreeMap<String, String>, CloudError> {
         self.faulty.run("ec2:CreateSecurityGroup", Kind::Writes, self.inner.ensure_groups(scope, vpc_id)).await
+    }
+
+    async fn reset_groups(&self, scope: &StackScope, vpc_id: &str) -> Result<GroupsReset, CloudError> {
+        self.faulty.run("ec2:RevokeSecurityGroupIngress", Kind::Writes, self.inner.reset_groups(scope, vpc_id)).await
     }
 
     async fn start_instances(

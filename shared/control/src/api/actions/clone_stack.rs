@@ -79,6 +79,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     Ok(Answer::of(&Output { stack_id: stack.id.as_str() }).with(vec![
         Change::put(keys::stack(&stack.id), &stack, Expect::Absent),
         create_stack::entry(&stack.id),
+        create_stack::groups_due(&stack.id),
         end_of_intent,
     ]))
 }

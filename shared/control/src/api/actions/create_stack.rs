@@ -93,8 +93,13 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let entries = call.store().list(&Listing::of(keys::STACKS_PK, "")).await?;
     checks::quota("stacks", entries.len(), call.config.max_stacks)?;
     stand(call, &mut stack, &asked, None).await?;
-    Ok(Answer::of(&Output { stack_id: stack.id.as_str() })
-        .with(vec![Change::put(keys::stack(&stack.id), &stack, Expect::Absent), entry(&stack.id)]))
+    let changes = vec![Change::put(keys::stack(&stack.id), &stack, Expect::Absent), entry(&stack.id), groups_due(&stack.id)];
+    Ok(Answer::of(&Output { stack_id: stack.id.as_str() }).with(changes))
+}
+
+/// The built-in security groups of the new stack's VPC are to be overwritten [SG-8].
+pub(super) fn groups_due(stack: &StackId) -> Change {
+    Change::put(keys::groups_due(stack), &(), Expect::Absent)
 }
 
 /// The new stack's entry in the list of stacks.

@@ -132,7 +132,7 @@ impl Look {
             }
             // Hints, what is sent, and the controllers' own records refer to nothing that must be there.
             // It may outlive its layer and stack: the next tick takes the hosts out and removes it.
-            keys::BALANCERS_DUE_PK => {}
+            keys::BALANCERS_DUE_PK | keys::GROUPS_DUE_PK => {}
             // Its hold may have gone with its instance; when its time has come it goes too.
             keys::HOLD_ENDS_PK => {}
             keys::REPEATS_PK | keys::OUTBOX_PK | "journal" | "launch-poke" | "fleet-changed" | "timers-settled" => {}

@@ -1,6 +1,8 @@
 //! Stacks.
 
 use serde_json::{Value, json};
+use strata_ports::store::Listing;
+use strata_ports::{Store, keys};
 
 use super::TestApi;
 use super::support::{ACCOUNT, REGION};
@@ -288,4 +290,22 @@ async fn stk_13_a_stack_goes_when_it_is_empty_and_takes_its_registrations_along(
     assert!(app.store.partition(&format!("stack#{stack}")).is_empty());
     let other = app.stack("other").await;
     app.register(&other).await;
+}
+
+/// [SG-8] Whoever makes or clones a stack has the built-in security groups overwritten; other calls do not.
+#[tokio::test]
+async fn sg_8_create_and_clone_have_the_built_in_groups_overwritten() {
+    let app = TestApi::new();
+    let due = async |app: &TestApi| {
+        let listed = app.store.list(&Listing::of(keys::GROUPS_DUE_PK, "")).await.unwrap();
+        listed.into_iter().map(|item| item.key.sk).collect::<Vec<String>>()
+    };
+    let first = app.stack("shop").await;
+    assert_eq!(due(&app).await, [first.clone()]);
+    app.call("UpdateStack", json!({ "StackId": first, "Name": "store" })).await.good();
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/service");
+    let clone = app.call("CloneStack", json!({ "SourceStackId": first, "ServiceRoleArn": role })).await.good();
+    let mut expected = [first, clone["StackId"].as_str().unwrap().to_owned()];
+    expected.sort();
+    assert_eq!(due(&app).await, expected);
 }

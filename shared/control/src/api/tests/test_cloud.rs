@@ -111,6 +111,9 @@ impl Compute for TestCloud {
     async fn ensure_groups(&self, _: &StackScope, _: &str) -> Result<BTreeMap<String, String>, CloudError> {
         unused()
     }
+    async fn reset_groups(&self, _: &StackScope, _: &str) -> Result<GroupsReset, CloudError> {
+        unused()
+    }
     async fn start_instances(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
         unused()
     }

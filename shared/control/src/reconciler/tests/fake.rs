@@ -12,8 +12,8 @@ use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, InstanceId,
 use strata_ports::{
     AddressView, AlarmObservation, AlarmSpec, Alarms, Attachments, Clock, CloudError, ClusterView, CommandKind, CommandRequest,
     CommandResult, CommandStatus, Commands, Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance,
-    Ec2State, EcsService, EcsTask, EventOut, Events, HostView, ImageView, Inventory, ItemResult, LaunchSpec, ModeScope, Modes,
-    Pager, Ping, ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, VolumeSpec, VolumeView, VpcView,
+    Ec2State, EcsService, EcsTask, EventOut, Events, GroupsReset, HostView, ImageView, Inventory, ItemResult, LaunchSpec,
+    ModeScope, Modes, Pager, Ping, ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, VolumeSpec, VolumeView, VpcView,
 };
 
 use crate::records::samples;
@@ -195,6 +195,9 @@ impl Compute for Cloud {
         let fault = self.call("DescribeSecurityGroups")?;
         let groups = strata_domain::security_groups::ALL.map(|name| (name.to_owned(), format!("sg-{name}")));
         fault.map_or(Ok(groups.into()), Err)
+    }
+    async fn reset_groups(&self, _: &StackScope, _: &str) -> Result<GroupsReset, CloudError> {
+        self.call("ResetGroups").map(|_| GroupsReset::default())
     }
     async fn start_instances(&self, _: &StackScope, ids: &[Ec2InstanceId]) -> Result<Vec<ItemResult<Ec2InstanceId>>, CloudError> {
         self.each("StartInstances", ids, |host, now| {

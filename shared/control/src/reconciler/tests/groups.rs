@@ -1,7 +1,8 @@
 //! The security groups and settings that a launch is given.
 
 use strata_domain::model::{Layer, LayerType, Stack};
-use strata_domain::security_groups::{CUSTOM_SERVER, DEFAULT_SERVER, ECS_CLUSTER};
+use strata_domain::security_groups::{CUSTOM_SERVER, DEFAULT_SERVER, ECS_CLUSTER, GroupRule};
+use strata_ports::Compute;
 
 use super::*;
 
@@ -166,4 +167,99 @@ async fn sg_1_built_in_groups_are_asked_for_by_a_start_and_by_a_change_of_the_st
     world.ask_start(0).await;
     world.step().await;
     assert_eq!(world.cloud.count("DescribeSecurityGroups"), before + 2);
+}
+
+/// A world whose groups are the simulated account's, in which somebody has opened port 22 to the world before a stack was made.
+async fn edited(world: &mut World) -> GroupRule {
+    let ssh = GroupRule { egress: false, protocol: "tcp".to_owned(), ports: (22, 22), peer: "0.0.0.0/0".to_owned() };
+    let ports = Ports { compute: world.account.clone(), ..world.reconciler.ports.clone() };
+    world.reconciler = Reconciler::new(ports, Config::default());
+    let (scope, vpc) = (super::super::view::scope_of(&samples::stack()), samples::stack().vpc_id);
+    world.account.ensure_groups(&scope, &vpc).await.unwrap();
+    world.account.edit_group(&vpc, DEFAULT_SERVER, |rules| {
+        rules.insert(ssh.clone());
+    });
+    ssh
+}
+
+async fn new_stack_is_due(world: &World) {
+    world.commit(vec![Change::put(keys::groups_due(&samples::stack().id), &(), Expect::Absent)]).await;
+}
+
+async fn due(world: &World) -> usize {
+    world.store.list(&Listing::of(keys::GROUPS_DUE_PK, "")).await.unwrap().len()
+}
+
+/// [SG-8] The tick after CreateStack overwrites what somebody has edited, once, and tells it; what is edited afterwards stays.
+#[tokio::test(start_paused = true)]
+async fn sg_8_a_new_stack_overwrites_the_built_in_groups_once() {
+    let mut world = World::new(0).await;
+    let (ssh, vpc) = (edited(&mut world).await, samples::stack().vpc_id);
+    let has_ssh = |world: &World| world.account.rules_of_group(&vpc, DEFAULT_SERVER).contains(&ssh);
+    world.reconciler.sweep("tick").await.unwrap();
+    assert!(has_ssh(&world), "no stack is new");
+    new_stack_is_due(&world).await;
+    let told = world.reconciler.sweep("tick").await.unwrap();
+    assert!(!has_ssh(&world));
+    let decision = told.iter().find(|d| d.subject.ends_with("/security groups")).unwrap();
+    assert_eq!(decision.did, "AWS-OpsWorks-Default-Server: revoke tcp 22 from 0.0.0.0/0");
+    assert_eq!(due(&world).await, 0);
+    world.account.edit_group(&vpc, DEFAULT_SERVER, |rules| {
+        rules.insert(ssh.clone());
+    });
+    world.reconciler.sweep("tick").await.unwrap();
+    assert!(has_ssh(&world), "what was edited since is the user's");
+}
+
+/// [SG-8] A stack that does not use the groups, or is gone, touches none; a freeze puts it off.
+#[tokio::test(start_paused = true)]
+async fn sg_8_a_stack_without_built_in_groups_overwrites_none_and_a_freeze_puts_it_off() {
+    let mut world = World::new(0).await;
+    let (ssh, vpc) = (edited(&mut world).await, samples::stack().vpc_id);
+    let has_ssh = |world: &World| world.account.rules_of_group(&vpc, DEFAULT_SERVER).contains(&ssh);
+    world.cloud.state().mode = Some(Mode::Frozen);
+    new_stack_is_due(&world).await;
+    world.reconciler.sweep("tick").await.unwrap();
+    assert_eq!((due(&world).await, has_ssh(&world)), (1, true), "frozen means frozen");
+    change_stack(&world, |stack| stack.use_opsworks_security_groups = false).await;
+    world.cloud.state().mode = Some(Mode::Active);
+    world.reconciler.sweep("tick").await.unwrap();
+    assert_eq!((due(&world).await, has_ssh(&world)), (0, true));
+    world.commit(vec![Change::put(keys::groups_due(&"gone".into()), &(), Expect::Absent)]).await;
+    world.reconciler.sweep("tick").await.unwrap();
+    assert_eq!(due(&world).await, 0);
+}
+
+/// A group that Strata has not made guards somebody's machines: it is named and left alone.
+#[tokio::test(start_paused = true)]
+async fn a_group_of_a_built_in_ones_name_that_is_not_ours_is_left_alone_and_told() {
+    let mut world = World::new(0).await;
+    let vpc = samples::stack().vpc_id;
+    world.account.add_foreign_group(&vpc, DEFAULT_SERVER);
+    let ssh = edited(&mut world).await;
+    new_stack_is_due(&world).await;
+    let told = world.reconciler.sweep("tick").await.unwrap();
+    assert_eq!(world.account.rules_of_group(&vpc, DEFAULT_SERVER).into_iter().collect::<Vec<_>>(), [ssh]);
+    let decision = told.iter().find(|d| d.subject.ends_with("/security groups")).unwrap();
+    assert_eq!(decision.did, "leave AWS-OpsWorks-Default-Server alone, which this installation has not made");
+}
+
+/// What EC2 refuses for good is one service error; what it only throttles is tried by the next tick.
+#[tokio::test]
+async fn a_refusal_to_overwrite_groups_is_told_once_and_a_throttling_tried_again() {
+    let world = World::new(0).await;
+    new_stack_is_due(&world).await;
+    let throttled = CloudError::RetryLater { action: "ec2:DescribeSecurityGroupRules", why: "slow down".to_owned() };
+    world.cloud.state().faults.push(("ResetGroups", throttled, false));
+    world.reconciler.sweep("tick").await.unwrap();
+    assert_eq!(due(&world).await, 1);
+    let (code, why) = ("UnauthorizedOperation".to_owned(), "no".to_owned());
+    let denied = CloudError::Wrong { action: "ec2:RevokeSecurityGroupIngress", code, why };
+    world.cloud.state().faults.push(("ResetGroups", denied, false));
+    world.reconciler.sweep("tick").await.unwrap();
+    assert_eq!(due(&world).await, 0);
+    let errors = world.store.list(&Listing::of(keys::stack_pk(&samples::stack().id), keys::SERVICE_ERROR)).await.unwrap();
+    let errors: Vec<ServiceError> = errors.iter().map(|item| item.decode().unwrap()).collect();
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].error_type == "SecurityGroups" && errors[0].message.contains("UnauthorizedOperation: no"), "{errors:?}");
 }
