@@ -162,6 +162,7 @@ impl Walk {
             let mut members = json!({ "InstanceId": instance });
             if action == "UpdateInstance" {
                 members["InstanceType"] = json!("m6i.large");
+                self.lose_volume(&instance).await;
             }
             self.call(action, members).await;
             self.until(&instance, status).await;
@@ -183,6 +184,14 @@ impl Walk {
         let flags = json!({ "InstanceId": instance, "DeleteVolumes": true, "DeleteElasticIp": true });
         self.call("DeleteInstance", flags).await;
         self.minutes(10).await;
+    }
+
+    /// Somebody deletes the volume that the layer prescribes.
+    async fn lose_volume(&self, instance: &str) {
+        let described = self.call("DescribeVolumes", json!({ "InstanceId": instance })).await["Volumes"].clone();
+        let made = described.as_array().and_then(|all| all.iter().find(|volume| volume["MountPoint"] == "/data"));
+        let id = made.and_then(|volume| volume["Ec2VolumeId"].as_str()).expect("the layer's volume was made");
+        self.cloud.delete_volume_by_hand(id);
     }
 
     /// Nowhere is there room, for longer than a start waits.

@@ -5,9 +5,10 @@
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Address, DomainType, ResourceType, TagSpecification, Volume, VolumeAttachmentState};
+use aws_sdk_ec2::error::ProvideErrorMetadata;
+use aws_sdk_ec2::types::{Address, DomainType, ResourceType, TagSpecification, Volume, VolumeAttachmentState, VolumeType};
 use strata_domain::Ec2InstanceId;
-use strata_ports::{Attachments, CloudError, StackScope};
+use strata_ports::{Attachments, CloudError, NewVolume, StackScope};
 
 use crate::compute::{clients, tags};
 use crate::error::{Effect, sort};
@@ -18,6 +19,7 @@ use crate::{Base, Role, Uses};
 /// What the methods need.
 pub const USES: &[Uses] = &[
     Uses { method: "attach_volume", role: Role::Stack, actions: &["ec2:AttachVolume", "ec2:DescribeVolumes"] },
+    Uses { method: "make_volume", role: Role::Stack, actions: &["ec2:CreateVolume", "ec2:DescribeVolumes"] },
     Uses { method: "detach_volume", role: Role::Stack, actions: &["ec2:DescribeVolumes", "ec2:DetachVolume"] },
     Uses { method: "associate_address", role: Role::Stack, actions: &["ec2:AssociateAddress", "ec2:DescribeAddresses"] },
     Uses { method: "disassociate_address", role: Role::Stack, actions: &["ec2:DescribeAddresses", "ec2:DisassociateAddress"] },
@@ -40,7 +42,11 @@ impl Ec2Attachments {
 }
 
 async fn volume(client: &Client, id: &str) -> Result<Option<Volume>, CloudError> {
-    let answer = client.describe_volumes().filters(filter("volume-id", [id])).send().await;
+    found_by(client, "volume-id", id).await
+}
+
+async fn found_by(client: &Client, name: &str, value: &str) -> Result<Option<Volume>, CloudError> {
+    let answer = client.describe_volumes().filters(filter(name, [value])).send().await;
     let answer = answer.map_err(|error| sort("ec2:DescribeVolumes", Effect::Read, error))?;
     Ok(answer.volumes.unwrap_or_default().into_iter().next())
 }
@@ -91,6 +97,42 @@ impl Attachments for Ec2Attachments {
         }
         let request = client.attach_volume().volume_id(id).instance_id(host.as_str()).device(device);
         request.send().await.map(drop).map_err(|error| sort(ACTION, Effect::Write, error))
+    }
+
+    /// The tag settles a repeat as soon as descriptions show the volume, and the token until then: EC2 refuses one that asks for something else.
+    async fn make_volume(&self, scope: &StackScope, new: &NewVolume) -> Result<String, CloudError> {
+        const ACTION: &str = "ec2:CreateVolume";
+        let client = self.clients.client(scope);
+        let made = found_by(&client, &format!("tag:{}", tags::TOKEN), &new.token).await?;
+        if let Some(id) = made.and_then(|volume| volume.volume_id) {
+            return Ok(id);
+        }
+        let spec = &new.volume;
+        let tags = tags::of_volume(&self.installation, scope, new);
+        let request = client
+            .create_volume()
+            .client_token(&new.token)
+            .availability_zone(&new.availability_zone)
+            .size(i32::try_from(spec.size).unwrap_or(i32::MAX))
+            .volume_type(VolumeType::from(spec.volume_type.as_str()))
+            .set_iops(
+                spec.iops
+                    .filter(|_| matches!(spec.volume_type.as_str(), "io1" | "io2" | "gp3"))
+                    .map(|iops| i32::try_from(iops).unwrap_or(i32::MAX)),
+            )
+            .set_encrypted(spec.encrypted.then_some(true))
+            .tag_specifications(TagSpecification::builder().resource_type(ResourceType::Volume).set_tags(Some(tags)).build());
+        match request.send().await {
+            // It was made, so the next look finds it by its tag.
+            Ok(made) => made
+                .volume_id
+                .ok_or_else(|| CloudError::OutcomeUnknown { action: ACTION, why: "the answer names no volume".to_owned() }),
+            Err(error) if error.code() == Some("IdempotentParameterMismatch") => {
+                let why = format!("the volume of token {} was made with other settings and is not described yet", new.token);
+                Err(CloudError::RetryLater { action: ACTION, why })
+            }
+            Err(error) => Err(sort(ACTION, Effect::Write, error)),
+        }
     }
 
     async fn detach_volume(&self, scope: &StackScope, id: &str, host: &Ec2InstanceId) -> Result<(), CloudError> {

@@ -46,6 +46,11 @@ pub const DEPENDENT: &[Dependent] = &[
         source: "EC2 User Guide, \"Grant permission to tag Amazon EC2 resources during creation\"",
     },
     Dependent {
+        of: "ec2:CreateVolume",
+        also: "ec2:CreateTags",
+        source: "EC2 User Guide, \"Grant permission to tag Amazon EC2 resources during creation\"",
+    },
+    Dependent {
         of: "ec2:RunInstances",
         also: "ec2:CreateTags",
         source: "EC2 User Guide, \"Grant permission to tag Amazon EC2 resources during creation\"",

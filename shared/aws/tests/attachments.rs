@@ -10,7 +10,7 @@ use strata_aws::attachments::{Ec2Attachments, USES};
 use strata_aws::inventory::Ec2Inventory;
 use strata_ports::contract::attachments::Attachable;
 use strata_ports::contract::attachments_contract;
-use strata_ports::{Attachments, CloudError};
+use strata_ports::{Attachments, CloudError, NewVolume, VolumeSpec};
 use support::canned::{Canned, assumed, ec2, ec2_error};
 
 /// An image that the server has from the beginning.
@@ -53,6 +53,20 @@ async fn each_method_calls_what_its_table_says() {
     base.log().take();
     attachments.attach_volume(&scope, &volume, &host, "/dev/sdi").await.unwrap();
     support::check_uses(&base, USES, "attach_volume");
+    let spec = VolumeSpec {
+        mount_point: "/data".to_owned(),
+        size: 10,
+        volume_type: "gp3".to_owned(),
+        iops: None,
+        encrypted: true,
+        device: String::new(),
+    };
+    let (record, zone) = ("record-uses".into(), "us-east-1a".to_owned());
+    let hostname = "web1".to_owned();
+    let new =
+        NewVolume { token: "record-uses/vol-1".to_owned(), instance_id: record, hostname, availability_zone: zone, volume: spec };
+    attachments.make_volume(&scope, &new).await.unwrap();
+    support::check_uses(&base, USES, "make_volume");
     attachments.detach_volume(&scope, &volume, &host).await.unwrap();
     support::check_uses(&base, USES, "detach_volume");
     attachments.associate_address(&scope, &ip, &host).await.unwrap();

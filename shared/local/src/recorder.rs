@@ -15,9 +15,9 @@ use strata_ports::{
     AddressView, AlarmObservation, AlarmSpec, Alarms, Attachments, BalancerHosts, Change, CloudError, ClusterView,
     CommandRequest, CommandResult, Commands, CommitError, Compute, ContainerInstance, ContainerInstanceState, Containers,
     Ec2Instance, EcsService, EcsTask, EventOut, Events, GroupsReset, HostView, IamDecision, Identity, ImageView,
-    InstanceIdentity, Inventory, Item, ItemResult, Key, LaunchSpec, LoadBalancerView, LoadBalancers, ModeScope, Modes, Objects,
-    Pager, Ping, Ports, RoleCheck, ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, Store, StoreError, TemplateSpec,
-    Upkeep, VolumeView, VpcView,
+    InstanceIdentity, Inventory, Item, ItemResult, Key, LaunchSpec, LoadBalancerView, LoadBalancers, ModeScope, Modes, NewVolume,
+    Objects, Pager, Ping, Ports, RoleCheck, ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, Store, StoreError,
+    TemplateSpec, Upkeep, VolumeView, VpcView,
 };
 
 /// Methods by port, as the traits spell both.
@@ -165,6 +165,7 @@ recorded!(LoadBalancers {
 
 recorded!(Attachments {
     attach_volume(scope: &StackScope, volume: &str, host: &Ec2InstanceId, device: &str) -> Result<(), CloudError>;
+    make_volume(scope: &StackScope, volume: &NewVolume) -> Result<String, CloudError>;
     detach_volume(scope: &StackScope, volume: &str, host: &Ec2InstanceId) -> Result<(), CloudError>;
     associate_address(scope: &StackScope, ip: &str, host: &Ec2InstanceId) -> Result<(), CloudError>;
     disassociate_address(scope: &StackScope, ip: &str, host: &Ec2InstanceId) -> Result<(), CloudError>;

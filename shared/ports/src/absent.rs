@@ -12,8 +12,8 @@ use strata_domain::{ClusterArn, Ec2InstanceId, LayerId};
 use crate::alarms::{AlarmObservation, AlarmSpec};
 use crate::identity::{IamDecision, InstanceIdentity, RoleCheck};
 use crate::{
-    Alarms, Attachments, BalancerHosts, CloudError, Identity, ItemResult, LoadBalancerView, LoadBalancers, Objects, Pager,
-    StackScope, TemplateSpec, Upkeep,
+    Alarms, Attachments, BalancerHosts, CloudError, Identity, ItemResult, LoadBalancerView, LoadBalancers, NewVolume, Objects,
+    Pager, StackScope, TemplateSpec, Upkeep,
 };
 
 /// Refuses every call. One that is made nevertheless says that the function was wired wrongly.
@@ -74,6 +74,9 @@ impl LoadBalancers for Absent {
 
 #[async_trait]
 impl Attachments for Absent {
+    async fn make_volume(&self, _: &StackScope, _: &NewVolume) -> Result<String, CloudError> {
+        refused("ec2:CreateVolume")
+    }
     async fn attach_volume(&self, _: &StackScope, _: &str, _: &Ec2InstanceId, _: &str) -> Result<(), CloudError> {
         refused("ec2:AttachVolume")
     }

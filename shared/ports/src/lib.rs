@@ -32,7 +32,7 @@ pub mod workloads;
 
 pub use absent::Absent;
 pub use alarms::{AlarmObservation, AlarmSpec, AlarmState, Alarms, Datapoint};
-pub use attachments::Attachments;
+pub use attachments::{Attachments, NewVolume};
 pub use clock::{Clock, Ids};
 pub use commands::{CommandKind, CommandRequest, CommandResult, CommandStatus, Commands, Ping};
 pub use compute::{

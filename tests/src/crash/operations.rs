@@ -70,6 +70,21 @@ pub const ALL: &[Operation] = &[
         prepare: |w| Box::pin(online(w, &[2, 3])),
         run: |w| Box::pin(heal(w, 3, Mishap::Hang)),
     },
+    Operation {
+        name: "heal, volume lost",
+        prepare: |w| Box::pin(online(w, &[1, 2])),
+        run: |w| Box::pin(heal_without_volume(w, 1, Mishap::Ec2Stop)),
+    },
+    Operation {
+        name: "heal, instance store, volume lost",
+        prepare: |w| Box::pin(online(w, &[2, 3])),
+        run: |w| Box::pin(heal_without_volume(w, 3, Mishap::Hang)),
+    },
+    Operation {
+        name: "restart, volume lost",
+        prepare: |w| Box::pin(stopped_again(w, 1)),
+        run: |w| Box::pin(start_without_volume(w, 1)),
+    },
     Operation { name: "heal, agent restarted", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(reconnect(w)) },
     Operation {
         name: "heal, agent silent for good",
@@ -179,6 +194,38 @@ async fn heal(world: &World, host: usize, mishap: Mishap) -> Result<(), String> 
     world.until("the host is healed", healed).await?;
     let told = world.cloud.events_out(0).iter().any(|(_, event)| event.detail.to_string().contains(ConnectionLost.as_str()));
     if told { Ok(()) } else { Err("nobody was told that the connection was lost".to_owned()) }
+}
+
+/// Somebody deletes the host's volume; gives its id.
+async fn lose_volume(world: &World, host: usize) -> Result<String, String> {
+    let volume = world.record(host).await.and_then(|record| record.volumes.first().cloned()).ok_or("it has no volume")?;
+    world.cloud.delete_volume_by_hand(&volume.ec2_volume_id);
+    Ok(volume.ec2_volume_id)
+}
+
+/// Its machine has a volume at the layer's mount point, which is not the lost one.
+async fn has_another(world: &World, host: usize, lost: &str) -> Result<(), String> {
+    let record = world.record(host).await.ok_or("the record is gone")?;
+    let view = world.cloud.world_view();
+    match record.volumes.as_slice() {
+        [one] if one.ec2_volume_id != lost && one.mount_point == "/data" => {
+            let at = view.volumes.get(&one.ec2_volume_id).cloned().flatten();
+            if at == record.ec2_instance_id { Ok(()) } else { Err(format!("its volume is at {at:?}")) }
+        }
+        other => Err(format!("its volumes are {other:?}")),
+    }
+}
+
+async fn heal_without_volume(world: &World, host: usize, mishap: Mishap) -> Result<(), String> {
+    let lost = lose_volume(world, host).await?;
+    heal(world, host, mishap).await?;
+    has_another(world, host, &lost).await
+}
+
+async fn start_without_volume(world: &World, host: usize) -> Result<(), String> {
+    let lost = lose_volume(world, host).await?;
+    start(world, host).await?;
+    has_another(world, host, &lost).await
 }
 
 /// The agent hangs; the host stays, and only its agent is restarted.

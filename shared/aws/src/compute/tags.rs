@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::Tag;
-use strata_domain::LayerId;
 use strata_domain::machine_tags::{self, Named, Wanted};
 use strata_domain::resources::name_of_made_volume;
-use strata_ports::{LaunchSpec, StackScope, VolumeSpec};
+use strata_domain::{InstanceId, LayerId};
+use strata_ports::{LaunchSpec, NewVolume, StackScope, VolumeSpec};
 
 /// The installation's name: destructive permissions are bound to it.
 pub const INSTALLATION: &str = "strata:installation";
@@ -60,8 +60,20 @@ pub(super) fn of_volumes(installation: &str, scope: &StackScope, spec: &LaunchSp
     to_tags(tags)
 }
 
+/// The tags of a volume that is made by itself: those of a launch's, and its token.
+pub(crate) fn of_volume(installation: &str, scope: &StackScope, new: &NewVolume) -> Vec<Tag> {
+    let mut tags = of_record(installation, scope, &new.instance_id);
+    tags.insert("Name".to_owned(), name_of_made_volume(&new.hostname));
+    tags.insert(TOKEN.to_owned(), new.token.clone());
+    to_tags(tags)
+}
+
 fn ours(installation: &str, scope: &StackScope, spec: &LaunchSpec) -> BTreeMap<String, String> {
-    let pairs = [(INSTALLATION, installation), (STACK, scope.stack_id.as_str()), (INSTANCE, spec.instance_id.as_str())];
+    of_record(installation, scope, &spec.instance_id)
+}
+
+fn of_record(installation: &str, scope: &StackScope, record: &InstanceId) -> BTreeMap<String, String> {
+    let pairs = [(INSTALLATION, installation), (STACK, scope.stack_id.as_str()), (INSTANCE, record.as_str())];
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 

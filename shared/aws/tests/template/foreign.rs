@@ -63,12 +63,24 @@ fn a_launch_carries_our_tag_and_no_other_call_can_give_it() {
         let tag = || Question::new("ec2:CreateTags", arn("ec2", what));
         assert!(allows(role, &tag().with("ec2:CreateAction", "RunInstances")), "{what}");
         assert!(!allows(role, &tag()), "{what}");
-        assert!(!allows(role, &tag().with("ec2:CreateAction", "CreateVolume")), "{what}");
+        assert!(!allows(role, &tag().with("ec2:CreateAction", "CreateSnapshot")), "{what}");
         assert!(!allows(role, &tag().with(TAG, "another")), "{what}");
     }
 }
 
-/// Groups are made with our tag only, and only those are opened.
+/// A volume that is made by itself has our tag from the beginning, and only then other tags.
+#[test]
+fn a_volume_is_made_with_our_tag_only() {
+    let role = &resources(&[])["ServiceRole"];
+    let make = || Question::new("ec2:CreateVolume", arn("ec2", "volume/*"));
+    let requested = "aws:RequestTag/strata:installation";
+    assert!(allows(role, &make().with(requested, "strata")));
+    assert!(!allows(role, &make()) && !allows(role, &make().with(requested, "another")));
+    let tag = |what: &str| Question::new("ec2:CreateTags", arn("ec2", what)).with("ec2:CreateAction", "CreateVolume");
+    assert!(allows(role, &tag("volume/vol-1")) && !allows(role, &tag("instance/i-1")));
+}
+
+/// Groups are made with our tag only, and only the rules of those are changed [SG-8].
 #[test]
 fn security_groups_of_others_are_left_as_they_are() {
     let role = &resources(&[])["ServiceRole"];

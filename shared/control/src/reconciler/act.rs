@@ -46,6 +46,7 @@ pub(super) fn kind_of(action: Action) -> Option<ActionKind> {
         | Action::SendSetup
         | Action::Activate
         | Action::JoinBalancers
+        | Action::MakeVolume
         | Action::AttachVolumes
         | Action::AllocateAddress
         | Action::AssociateAddress => Some(ActionKind::Start),
@@ -85,6 +86,7 @@ pub(super) fn verb(action: Action) -> &'static str {
         Action::DeleteVolumes => "delete the volumes of",
         Action::JoinBalancers => "register with the load balancers",
         Action::LeaveBalancers => "deregister from the load balancers",
+        Action::MakeVolume => "make a volume for",
         Action::AttachVolumes => "attach the volumes of",
         Action::DetachVolumes => "detach the unassigned volumes of",
         Action::AllocateAddress => "allocate an Elastic IP address for",
@@ -123,6 +125,7 @@ impl Actor<'_> {
             Action::JoinBalancers => self.join_balancers(items).await,
             Action::LeaveBalancers => self.leave_balancers(items).await,
             Action::SetType
+            | Action::MakeVolume
             | Action::AttachVolumes
             | Action::DetachVolumes
             | Action::AllocateAddress
@@ -166,6 +169,7 @@ impl Actor<'_> {
                 Action::StopTasks { daemon } => self.stop_tasks(item, daemon).await,
                 Action::Deregister => self.deregister(item).await,
                 Action::DeleteVolumes => self.delete_volumes(item).await,
+                Action::MakeVolume => self.make_volume(item).await,
                 Action::AttachVolumes => self.attach_volumes(item).await,
                 Action::DetachVolumes | Action::DisassociateAddresses => self.tie_loose_ends(item, action).await,
                 Action::AllocateAddress => self.allocate_address(item).await,

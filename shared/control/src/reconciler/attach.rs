@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 use strata_domain::lifecycle::{
     Action, VolumeAt, address_token, on_address_allocated, on_address_kept, on_address_refused, on_address_released,
-    on_address_settled, on_balancers_left, on_balancers_refused, on_loose_ends_tied, on_volume_refused,
+    on_address_settled, on_balancers_left, on_balancers_refused, on_loose_ends_tied, on_volume_made, on_volume_not_made,
+    on_volume_refused,
 };
 use strata_domain::model::Instance;
 use strata_domain::resources::next_device;
 use strata_domain::{Ec2InstanceId, InstanceId};
-use strata_ports::{CloudError, ItemResult};
+use strata_ports::{CloudError, ItemResult, NewVolume, VolumeSpec};
 
 use super::act::{Actor, Next, failed, write_step};
 use super::balancers::{Synced, sync, unread};
@@ -106,6 +107,39 @@ impl Actor<'_> {
         let after = on_balancers_left(&item.record, longest, self.now);
         let write = Write::note(item, after, "it is deregistered from its load balancers");
         Next::Write { write: Box::new(write), rest: false }
+    }
+
+    /// Makes the volume that its record says is being made [EBS-22]: a repeat is the same one. What it is to be is read from its layer, as that
+    /// is now.
+    pub(super) async fn make_volume(&self, item: &Stored<Instance>) -> Result<Next, CloudError> {
+        let record = &item.record;
+        let Some(making) = &record.attached.volume_making else { return Ok(Next::Look) };
+        let mut wanted = self.view.layers_of(record).flat_map(|layer| &layer.volume_configurations);
+        let Some(wanted) = wanted.find(|wanted| wanted.mount_point == making.mount_point) else {
+            let why = format!("no layer of it has a volume at {} any more", making.mount_point);
+            return Ok(write_step(item, on_volume_not_made(record, &why), false));
+        };
+        let new = NewVolume {
+            token: making.token.clone(),
+            instance_id: record.id.clone(),
+            hostname: record.hostname.clone(),
+            availability_zone: record.availability_zone.clone(),
+            volume: VolumeSpec {
+                mount_point: wanted.mount_point.clone(),
+                size: wanted.size,
+                volume_type: wanted.volume_type.clone(),
+                iops: wanted.iops,
+                encrypted: wanted.encrypted,
+                device: String::new(),
+            },
+        };
+        match self.ports.attachments.make_volume(&self.view.scope, &new).await {
+            Ok(id) => Ok(write_step(item, on_volume_made(record, &id, self.now), false)),
+            Err(error) => match for_good(&error) {
+                Some(why) => Ok(write_step(item, on_volume_not_made(record, &why), true)),
+                None => Err(error),
+            },
+        }
     }
 
     /// Attaches those of its volumes that the look has found free.

@@ -227,6 +227,7 @@ pub(super) fn notice_words(notice: Notice) -> (&'static str, &'static str, bool)
         Notice::ModeForbids => ("a failed host", "heal it", true),
         Notice::AddressRefused => ("its Elastic IP address", "go on without it and record a service error", false),
         Notice::BalancerRefused => ("its load balancer", "go on without it and record a service error", false),
+        Notice::VolumesLost => ("volumes of it were lost with their data", "go on and record a service error", false),
         Notice::ClaimRefused => ("a claimed host with tasks that do not move", "do not drain it", false),
     }
 }
@@ -240,6 +241,7 @@ pub(super) fn notice_way(notice: Notice) -> Option<Way> {
         | Notice::Outage
         | Notice::AddressRefused
         | Notice::BalancerRefused
+        | Notice::VolumesLost
         | Notice::ClaimRefused => None,
     }
 }

@@ -188,6 +188,11 @@ impl StackView {
         self.holds.iter().find(|h| h.record.kind == HoldKind::Foreign && h.record.covers(id, &[]))
     }
 
+    /// Where its layers prescribe volumes, in the order of the layers.
+    fn volume_mounts(&self, record: &Instance) -> Vec<String> {
+        self.layers_of(record).flat_map(|layer| &layer.volume_configurations).map(|volume| volume.mount_point.clone()).collect()
+    }
+
     /// The rules as this instance meets them: several layers add up to the longest time and the most careful setting
     /// (`instances.md`, question 4; [HEAL-2]).
     pub(super) fn rules(&self, record: &Instance, config: &Config, now: Timestamp) -> Rules {
@@ -223,6 +228,7 @@ impl StackView {
             setup_timeout: config.setup_timeout,
             has_balancers: !self.balancers_of(record).is_empty(),
             drains_connections: self.drains_connections(record),
+            volume_mounts: self.volume_mounts(record),
             auto_elastic_ip: self.layers_of(record).any(|layer| layer.auto_assign_elastic_ips),
             ..defaults
         }

@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::lost_volumes;
 use super::{Action, AddressSeen, BalancersSeen, HostState, LAUNCH_SETTLES, Look, Notice, Step, VolumeAt, after};
 use crate::InstanceStatus;
 use crate::claims::Claim;
@@ -19,8 +20,13 @@ pub const VOLUME_FAULT: &str = "its volume";
 
 /// A new life of the machine: troubles of the last one with its address or load balancers are tried again.
 pub(super) fn on_booting(record: Instance) -> Instance {
-    let attached =
-        Attached { address_refused: None, balancers_refused: None, balancers_drained_by: None, ..record.attached.clone() };
+    let attached = Attached {
+        address_refused: None,
+        balancers_refused: None,
+        balancers_drained_by: None,
+        volumes_lost: None,
+        ..record.attached.clone()
+    };
     Instance { attached, ..record }
 }
 
@@ -30,16 +36,20 @@ pub(super) fn volumes_for_setup(x: &Look<'_>, deadline: Timestamp) -> Option<Ste
     if !x.record.attached.volumes_leaving.is_empty() {
         return Some(Step::act(Action::DetachVolumes, "a volume was unassigned from it"));
     }
+    if let Some(step) = lost_volumes::to_make(x) {
+        return Some(step);
+    }
     if x.record.volumes.is_empty() {
         return None;
     }
     let Some(volumes) = &x.seen.attached.volumes else {
         return Some(Step::wait(deadline, "EC2 has not said where its volumes are"));
     };
-    if let Some(fault) = volumes.iter().find_map(|(id, at)| fault_of(x.record, id, at)) {
-        let settled = after(x.since(), VOLUME_SETTLES);
+    if let Some((id, at, fault)) = volumes.iter().find_map(|(id, at)| Some((id, at, fault_of(x.record, id, at)?))) {
+        let settled = after(x.record.attached.volume_made_at.map_or(x.since(), |made| made.max(x.since())), VOLUME_SETTLES);
         return Some(match x.now < settled {
             true => Step::wait(settled, fault),
+            false if *at == VolumeAt::Gone => lost_volumes::go_on(x, id).unwrap_or_else(|| start_fails(x.record, fault)),
             false => start_fails(x.record, fault),
         });
     }
@@ -61,7 +71,7 @@ fn fault_of(record: &Instance, id: &str, at: &VolumeAt) -> Option<String> {
     }
 }
 
-fn start_fails(record: &Instance, why: String) -> Step {
+pub(super) fn start_fails(record: &Instance, why: String) -> Step {
     Step::to(InstanceStatus::StartFailed, Instance { healing: false, ..record.clone() }, why)
 }
 
@@ -157,7 +167,7 @@ pub(super) fn on_coming_online(x: &Look<'_>) -> Attached {
     let has_address =
         x.record.elastic_ip.is_some() || attached.address_settles_at.is_some() || attached.address_refused.is_some();
     Attached {
-        due: x.rules.has_balancers || has_address || attached.has_loose_ends(),
+        due: x.rules.has_balancers || has_address || attached.has_loose_ends() || attached.volumes_lost.is_some(),
         balancers_drained_by: None,
         balancers_refused: None,
         ..attached.clone()
@@ -181,7 +191,8 @@ pub(super) fn in_service(x: &Look<'_>) -> Option<Step> {
 fn told(attached: &Attached) -> Option<Step> {
     let settled = |why: &String, notice| Step::Settled { why: why.clone(), notice: Some(notice) };
     let of_address = attached.address_refused.as_ref().map(|why| settled(why, Notice::AddressRefused));
-    attached.balancers_refused.as_ref().map(|why| settled(why, Notice::BalancerRefused)).or(of_address)
+    let of_volumes = attached.volumes_lost.as_ref().map(|why| settled(why, Notice::VolumesLost));
+    attached.balancers_refused.as_ref().map(|why| settled(why, Notice::BalancerRefused)).or(of_address).or(of_volumes)
 }
 
 fn join(x: &Look<'_>) -> Option<Step> {

@@ -276,6 +276,10 @@ pub(super) fn terminated(x: &Look<'_>) -> Step {
 fn when_gone(x: &Look<'_>, is_late: bool) -> Step {
     match x.record.delete {
         None => to_stopped(x, "EC2 has terminated the machine"),
+        // Whether it was made is found out by making it: nothing is left behind that no record names.
+        Some(_) if x.record.attached.volume_making.is_some() && !is_late => {
+            Step::act(Action::MakeVolume, "a volume may have been made for it, which goes with it")
+        }
         Some(delete) if is_late && has_leftovers(x.record, delete) => {
             stop_fails_since(x, "its machine is gone, but EC2 would not delete its volumes or release its address")
         }
@@ -291,7 +295,9 @@ fn when_gone(x: &Look<'_>, is_late: bool) -> Step {
 
 /// What a deletion still has to take away beside the machine.
 fn has_leftovers(record: &Instance, delete: DeleteRequest) -> bool {
-    (delete.volumes && !record.volumes.is_empty()) || (delete.elastic_ip && record.elastic_ip.is_some())
+    record.attached.volume_making.is_some()
+        || (delete.volumes && !record.volumes.is_empty())
+        || (delete.elastic_ip && record.elastic_ip.is_some())
 }
 
 /// `stopped`: at rest. A machine that the record does not name was launched by a start that had been given up: it goes.

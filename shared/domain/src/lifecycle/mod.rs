@@ -10,6 +10,7 @@ mod capacity;
 mod clock;
 mod down;
 mod lost;
+mod lost_volumes;
 mod observed;
 mod online;
 mod registered;
@@ -31,6 +32,7 @@ pub use attached::{
     on_address_settled, on_balancers_left, on_balancers_refused, on_loose_ends_tied, on_volume_refused,
 };
 pub use capacity::{is_shortage, on_launch_refused, type_to_ask};
+pub use lost_volumes::{on_volume_made, on_volume_not_made};
 pub use observed::{
     AddressSeen, AttachedSeen, BalancersSeen, ContainerHost, ContainerSeen, Ec2Host, Ec2Seen, HostState, Observed, PingSeen,
     RunSeen, TaskCounts, VolumeAt,

@@ -7,7 +7,7 @@ use super::tests::{at, container_host, ec2_host, record};
 use super::*;
 use crate::claims::DrainPolicy;
 use crate::instance_actions::Origin;
-use crate::model::{Attached, Care, DeleteRequest, RootDeviceType, Shortage, Volume};
+use crate::model::{Attached, Care, DeleteRequest, RootDeviceType, Shortage, Volume, VolumeMaking};
 
 fn host_states() -> impl Strategy<Value = HostState> {
     use HostState::*;
@@ -24,7 +24,9 @@ fn times() -> impl Strategy<Value = Timestamp> {
 
 prop_compose! {
     fn attached()(
-        (due, refused, address, volume) in any::<(bool, bool, bool, bool)>(),
+        (due, refused, address, volume, lost) in any::<(bool, bool, bool, bool, bool)>(),
+        making in prop::option::of(prop::option::of(Just("vol-1".to_owned()))),
+        volume_made_at in prop::option::of(times()),
         address_offered in prop::option::of(0u32..3),
         (balancers_drained_by, address_settles_at) in (prop::option::of(times()), prop::option::of(times())),
     ) -> Attached {
@@ -34,6 +36,9 @@ prop_compose! {
             address_refused: refused.then(|| "no such address".to_owned()),
             addresses_leaving: address.then(|| "203.0.113.9".to_owned()).into_iter().collect(),
             volumes_leaving: volume.then(|| "vol-9".to_owned()).into_iter().collect(),
+            volume_making: making.map(|lost| VolumeMaking { token: "t".to_owned(), mount_point: "/v1".to_owned(), lost }),
+            volume_made_at,
+            volumes_lost: lost.then(|| "a volume was lost".to_owned()),
         }
     }
 }
@@ -157,10 +162,12 @@ prop_compose! {
         drain in prop::sample::select(vec![DrainPolicy::Wait, DrainPolicy::Stop, DrainPolicy::Refuse]),
         mode_permits in any::<bool>(),
         limit in prop::option::of(Just(SignedDuration::from_mins(10))),
+        mounts in prop::sample::subsequence(vec!["/v0", "/v1", "/v5"], 0..=3),
         fallbacks in prop::sample::subsequence(vec!["m5a.large", "m6i.large"], 0..=2),
     ) -> Rules {
         let fallback_types = fallbacks.into_iter().map(str::to_owned).collect();
         Rules {
+            volume_mounts: mounts.into_iter().map(str::to_owned).collect(),
             fallback_types, mode_permits, silent_agent_limit: limit,
             has_cluster, auto_healing, held_by: held.then(|| "ada".to_owned()), outage, mode_permits_healing, drain,
             has_balancers, drains_connections, auto_elastic_ip,
@@ -193,6 +200,7 @@ fn is_destructive(action: Action) -> bool {
         // Each of these can be undone, and none is done to a machine that the record does not name.
         | Action::JoinBalancers
         | Action::LeaveBalancers
+        | Action::MakeVolume
         | Action::AttachVolumes
         | Action::DetachVolumes
         | Action::AllocateAddress
@@ -276,6 +284,15 @@ impl World {
             Action::LeaveBalancers => {
                 self.seen.attached.balancers = balancers(true, false, true);
                 self.record = on_balancers_left(&self.record, SignedDuration::from_secs(300), self.now);
+            }
+            Action::MakeVolume => {
+                let making = self.record.attached.volume_making.clone().unwrap();
+                let id = format!("vol-made{}", making.mount_point);
+                let seen = self.seen.attached.volumes.get_or_insert_default();
+                seen.retain(|(id, _)| making.lost.as_ref() != Some(id));
+                seen.push((id.clone(), VolumeAt::Free));
+                let step = on_volume_made(&self.record, &id, self.now);
+                self.apply(step);
             }
             Action::AttachVolumes => {
                 for (_, at) in self.seen.attached.volumes.iter_mut().flatten().filter(|(_, at)| *at == VolumeAt::Free) {
@@ -412,6 +429,7 @@ fn of_a_real_past(record: Instance, now: Timestamp) -> Instance {
         attached: Attached {
             balancers_drained_by: record.attached.balancers_drained_by.map(soon),
             address_settles_at: record.attached.address_settles_at.map(soon),
+            volume_made_at: record.attached.volume_made_at.map(sane),
             ..record.attached
         },
         ..record

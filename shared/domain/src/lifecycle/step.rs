@@ -45,6 +45,8 @@ pub struct Rules {
     pub drains_connections: bool,
     /// One of its layers assigns Elastic IP addresses by itself [EIP-6].
     pub auto_elastic_ip: bool,
+    /// Where its layers prescribe volumes [EBS-22].
+    pub volume_mounts: Vec<String>,
     /// A start of it would be refused: its cluster is deregistered, or its layer is being taken down.
     pub starts_refused: bool,
 }
@@ -70,6 +72,7 @@ impl Default for Rules {
             has_balancers: false,
             drains_connections: true,
             auto_elastic_ip: false,
+            volume_mounts: Vec::new(),
             starts_refused: false,
         }
     }
@@ -132,6 +135,8 @@ pub enum Action {
     JoinBalancers,
     /// Deregister it from them.
     LeaveBalancers,
+    /// Make the volume that is written down as being made, or find it [EBS-22].
+    MakeVolume,
     /// Attach those of its volumes that nothing has.
     AttachVolumes,
     /// Detach what was unassigned from it.
@@ -173,6 +178,8 @@ pub enum Notice {
     AddressRefused,
     /// A load balancer does not take it.
     BalancerRefused,
+    /// Volumes of it were lost, with their data [EBS-22].
+    VolumesLost,
 }
 
 impl Notice {
@@ -189,6 +196,7 @@ impl Notice {
             Self::ClaimRefused => "claim-refused",
             Self::AddressRefused => "address-refused",
             Self::BalancerRefused => "balancer-refused",
+            Self::VolumesLost => "volumes-lost",
         }
     }
 
@@ -199,6 +207,7 @@ impl Notice {
             Self::HealCap => Some("InstanceHealing"),
             Self::AddressRefused => Some("ElasticIp"),
             Self::BalancerRefused => Some("LoadBalancer"),
+            Self::VolumesLost => Some("VolumeAttach"),
             Self::ForeignDraining
             | Self::HealingOff
             | Self::Outage

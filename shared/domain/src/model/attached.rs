@@ -23,8 +23,25 @@ pub struct Attached {
     pub address_token: Option<String>,
     /// When it is to be looked whether a lost answer has allocated a second address with that token.
     pub address_settles_at: Option<Timestamp>,
+    /// The volume that is being made for it, until it is one of its volumes: written before EC2 is asked [EBS-22].
+    pub volume_making: Option<VolumeMaking>,
+    /// When one was last made: descriptions lag behind.
+    pub volume_made_at: Option<Timestamp>,
+    /// What was lost in the present life of its machine, in words; told once it is in service.
+    pub volumes_lost: Option<String>,
     /// Its address cannot be had, for this reason; told once. Another address, or the next start, tries again.
     pub address_refused: Option<String>,
+}
+
+/// A volume that is being made, to stand where one of the layer's is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeMaking {
+    /// The client token: a repeat gives the same volume.
+    pub token: String,
+    /// Where it is mounted, which names the layer's configuration.
+    pub mount_point: String,
+    /// The volume whose place it takes.
+    pub lost: Option<String>,
 }
 
 impl Attached {

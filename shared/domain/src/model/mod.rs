@@ -7,7 +7,7 @@ mod resource;
 mod stack;
 mod user;
 
-pub use attached::Attached;
+pub use attached::{Attached, VolumeMaking};
 pub use instance::{
     BlockDeviceMapping, Care, DeleteRequest, EbsBlockDevice, Instance, Registration, RootDeviceType, Shortage, Volume,
 };

@@ -13,7 +13,7 @@ use strata_domain::{ClusterArn, Ec2InstanceId};
 use strata_ports::{AddressView, IamDecision, ImageView, RoleCheck, SecurityGroupView, SubnetView, VolumeView, VpcView};
 
 use super::SimCloud;
-use super::attachments::Allocation;
+use super::attachments::{Allocation, MadeVolume};
 use super::ec2::{Host, HostNo};
 use super::load_balancers::{AccountLoadBalancer, TargetGroup};
 use super::state::State;
@@ -119,6 +119,9 @@ pub(super) struct Account {
     /// Name and owner alias by id.
     pub(super) images: BTreeMap<String, (String, Option<String>)>,
     pub(super) volumes: BTreeMap<String, AccountVolume>,
+    /// Those of them that CreateVolume made with a token of ours, by the token.
+    #[serde(default)]
+    pub(super) made_volumes: BTreeMap<String, MadeVolume>,
     /// By address: the machine that it is associated with.
     pub(super) addresses: BTreeMap<String, Option<Ec2InstanceId>>,
     /// Those of them that we allocated.

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strata_domain::Ec2InstanceId;
-use strata_ports::{Attachments, CloudError, Ec2State, StackScope};
+use strata_domain::resources::name_of_made_volume;
+use strata_ports::{Attachments, CloudError, Ec2State, NewVolume, StackScope};
 
 use super::account::AccountVolume;
 use super::ec2::HostNo;
@@ -22,7 +23,49 @@ pub(super) struct Allocation {
     visible_from: Timestamp,
 }
 
+/// What CreateVolume made of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MadeVolume {
+    id: String,
+    /// Descriptions show it from here on.
+    visible_from: Timestamp,
+}
+
 impl State {
+    /// CreateVolume: the same token again is the same volume, whatever became of it.
+    fn make_volume(&mut self, new: &NewVolume) -> Result<String, CloudError> {
+        const ACTION: &str = "ec2:CreateVolume";
+        self.admit(ACTION, 1)?;
+        if let Some(made) = self.account.made_volumes.get(&new.token) {
+            return Ok(made.id.clone());
+        }
+        if new.token.is_empty() || new.token.len() > 64 {
+            return Err(wrong(ACTION, "InvalidParameterValue", "the client token must have 1 to 64 characters"));
+        }
+        let id = format!("vol-{}", self.hex(17));
+        let volume = AccountVolume {
+            id: id.clone(),
+            size: new.volume.size,
+            volume_type: new.volume.volume_type.clone(),
+            iops: new.volume.iops,
+            zone: new.availability_zone.clone(),
+            encrypted: new.volume.encrypted,
+            attached: None,
+            is_root: false,
+            name: Some(name_of_made_volume(&new.hostname)),
+        };
+        self.account.volumes.insert(id.clone(), volume);
+        let lag = self.config.ec2.describe_lag.draw(&mut self.streams.ec2);
+        let made = MadeVolume { id: id.clone(), visible_from: after(self.now, lag) };
+        self.account.made_volumes.insert(new.token.clone(), made);
+        Ok(id)
+    }
+
+    /// A volume that was just made may be missing from descriptions.
+    pub(super) fn shows_volume(&self, id: &str) -> bool {
+        !self.account.made_volumes.values().any(|made| made.id == id && made.visible_from > self.now)
+    }
+
     /// The machine that runs or is stopped.
     fn settled_host(&self, action: &'static str, id: &Ec2InstanceId) -> Result<HostNo, CloudError> {
         let no = self.known(action, id)?;
@@ -206,6 +249,10 @@ impl Attachments for SimCloud {
         self.call(Latency::Write, |s| s.attach_volume(volume, host, device)).await
     }
 
+    async fn make_volume(&self, _: &StackScope, volume: &NewVolume) -> Result<String, CloudError> {
+        self.call(Latency::Write, |s| s.make_volume(volume)).await
+    }
+
     async fn detach_volume(&self, _: &StackScope, volume: &str, host: &Ec2InstanceId) -> Result<(), CloudError> {
         self.call(Latency::Write, |s| s.detach_volume(volume, host)).await
     }
@@ -245,6 +292,17 @@ impl SimCloud {
             if let Some(own) = s.account.volumes.get_mut(volume) {
                 own.attached = Some((host.clone(), "/dev/sdz".to_owned()));
             }
+        });
+    }
+
+    /// Detaches a volume from whatever has it, and deletes it.
+    pub fn delete_volume_by_hand(&self, volume: &str) {
+        self.with(|s| {
+            if let Some(host) = s.volume(volume).and_then(|view| view.host) {
+                s.on_detached(volume, &host);
+            }
+            s.account.volumes.remove(volume);
+            s.ec2.volumes.remove(volume);
         });
     }
 

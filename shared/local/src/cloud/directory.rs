@@ -50,7 +50,7 @@ impl Inventory for SimCloud {
     async fn volumes(&self, _: &StackScope, ids: &[String]) -> Result<Vec<VolumeView>, CloudError> {
         self.call(Latency::Read, |s| {
             s.admit("ec2:DescribeVolumes", 1)?;
-            Ok(ids.iter().filter_map(|id| s.volume(id)).collect())
+            Ok(ids.iter().filter(|id| s.shows_volume(id)).filter_map(|id| s.volume(id)).collect())
         })
         .await
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use strata_domain::Ec2InstanceId;
-use strata_ports::{Attachments, BalancerHosts, CloudError, ItemResult, LoadBalancerView, LoadBalancers, StackScope};
+use strata_ports::{Attachments, BalancerHosts, CloudError, ItemResult, LoadBalancerView, LoadBalancers, NewVolume, StackScope};
 
 use super::Kind;
 use super::wrappers::Wrapped;
@@ -49,6 +49,10 @@ impl LoadBalancers for Wrapped<dyn LoadBalancers> {
 
 #[async_trait]
 impl Attachments for Wrapped<dyn Attachments> {
+    async fn make_volume(&self, scope: &StackScope, volume: &NewVolume) -> Result<String, CloudError> {
+        self.faulty.run("ec2:CreateVolume", Kind::Writes, self.inner.make_volume(scope, volume)).await
+    }
+
     async fn attach_volume(
         &self,
         scope: &StackScope,

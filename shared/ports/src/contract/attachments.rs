@@ -3,7 +3,7 @@
 use strata_domain::Ec2InstanceId;
 
 use super::cloud::Settle;
-use crate::{Attachments, CloudError, Inventory, LoadBalancers, StackScope};
+use crate::{Attachments, CloudError, Inventory, LoadBalancers, NewVolume, StackScope, VolumeSpec};
 
 /// Things that an account has, by which attachments are judged.
 #[derive(Clone, Debug)]
@@ -30,6 +30,7 @@ pub async fn attachments_contract<C: Attachments + ?Sized>(
     settle: Settle<'_>,
 ) {
     volumes(attachments, inventory, scope, account, settle).await;
+    made_volumes(attachments, inventory, scope, account, settle).await;
     addresses(attachments, inventory, scope, account).await;
     allocations(attachments, inventory, scope, account, settle).await;
 }
@@ -60,6 +61,48 @@ async fn volumes<C: Attachments + ?Sized>(
     let seen = inventory.volumes(scope, std::slice::from_ref(volume)).await.expect("volumes");
     assert_eq!((seen[0].host.as_ref(), seen[0].state.as_str()), (None, "available"));
     attachments.attach_volume(scope, volume, other, "/dev/sdi").await.expect("and free for another host");
+}
+
+/// One token is one volume, which is what was asked for and free to be attached.
+async fn made_volumes<C: Attachments + ?Sized>(
+    attachments: &C,
+    inventory: &dyn Inventory,
+    scope: &StackScope,
+    account: &Attachable,
+    settle: Settle<'_>,
+) {
+    let of_host = inventory.volumes(scope, std::slice::from_ref(&account.volume)).await.expect("volumes");
+    let spec = |size, volume_type: &str, iops, encrypted| VolumeSpec {
+        mount_point: "/data".to_owned(),
+        size,
+        volume_type: volume_type.to_owned(),
+        iops,
+        encrypted,
+        device: String::new(),
+    };
+    let new = |n: usize, volume| NewVolume {
+        token: format!("{}/volume-{n}", account.token),
+        instance_id: "record-1".into(),
+        hostname: "web1".to_owned(),
+        availability_zone: of_host[0].zone.clone(),
+        volume,
+    };
+    for (n, volume) in [spec(20, "gp3", None, true), spec(30, "io1", Some(300), false)].into_iter().enumerate() {
+        let new = new(n, volume);
+        let id = attachments.make_volume(scope, &new).await.expect("a volume is made");
+        assert_eq!(attachments.make_volume(scope, &new).await.expect("a repeat is accepted"), id, "one token is one volume");
+        settle().await;
+        assert_eq!(attachments.make_volume(scope, &new).await.expect("and a late one"), id);
+        let other = NewVolume { volume: VolumeSpec { size: 40, ..new.volume.clone() }, ..new.clone() };
+        assert_eq!(attachments.make_volume(scope, &other).await.expect("whatever it asks for"), id);
+        let seen = inventory.volumes(scope, std::slice::from_ref(&id)).await.expect("volumes");
+        let shown = (seen[0].size, seen[0].volume_type.as_str(), seen[0].encrypted, seen[0].zone.as_str());
+        assert_eq!(shown, (new.volume.size, new.volume.volume_type.as_str(), new.volume.encrypted, of_host[0].zone.as_str()));
+        assert!(new.volume.iops.is_none() || seen[0].iops == new.volume.iops, "{seen:?}");
+        assert_eq!((seen[0].host.as_ref(), seen[0].name.as_deref()), (None, Some("Created for web1")));
+        let device = format!("/dev/sd{}", ['x', 'y'][n]);
+        attachments.attach_volume(scope, &id, &account.hosts[0], &device).await.expect("it is free");
+    }
 }
 
 async fn addresses<C: Attachments + ?Sized>(

@@ -1,5 +1,7 @@
 //! From the API to the machines: load balancers, addresses and volumes in the simulated cloud, whatever answer is lost.
 
+mod lost;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

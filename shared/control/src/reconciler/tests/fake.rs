@@ -13,7 +13,8 @@ use strata_ports::{
     AddressView, AlarmObservation, AlarmSpec, Alarms, Attachments, Clock, CloudError, ClusterView, CommandKind, CommandRequest,
     CommandResult, CommandStatus, Commands, Compute, ContainerInstance, ContainerInstanceState, Containers, Ec2Instance,
     Ec2State, EcsService, EcsTask, EventOut, Events, GroupsReset, HostView, ImageView, Inventory, ItemResult, LaunchSpec,
-    ModeScope, Modes, Pager, Ping, ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, VolumeSpec, VolumeView, VpcView,
+    ModeScope, Modes, NewVolume, Pager, Ping, ScheduledEvent, SecurityGroupView, StackScope, StatusChecks, VolumeSpec,
+    VolumeView, VpcView,
 };
 
 use crate::records::samples;
@@ -334,6 +335,9 @@ impl Attachments for Cloud {
         let host = state.hosts.iter_mut().find(|h| h.ec2.id == *host).unwrap();
         host.ec2.volumes.extend(known);
         Ok(())
+    }
+    async fn make_volume(&self, _: &StackScope, _: &NewVolume) -> Result<String, CloudError> {
+        panic!("no volume is lost here")
     }
     async fn detach_volume(&self, _: &StackScope, _: &str, _: &Ec2InstanceId) -> Result<(), CloudError> {
         panic!("no volume is unassigned here")
