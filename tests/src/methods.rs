@@ -137,6 +137,8 @@ impl Walk {
         self.cloud.change_load_balancer("lb", |balancer| balancer.zones.clear());
         self.call("AttachElasticLoadBalancer", json!({ "ElasticLoadBalancerName": "lb", "LayerId": layer })).await;
         self.call("DescribeElasticLoadBalancers", json!({ "StackId": stack })).await;
+        let arn = format!("arn:aws:opsworks:{REGION}:123456789012:stack/{stack}/");
+        self.call("TagResource", json!({ "ResourceArn": arn, "Tags": { "stage": "prod" } })).await;
         let volume = self.cloud.add_volume("us-east-1a", 10, "gp3");
         let volume = self.made("RegisterVolume", json!({ "StackId": stack, "Ec2VolumeId": volume }), "VolumeId").await;
         self.call("UpdateVolume", json!({ "VolumeId": volume, "MountPoint": "/more" })).await;

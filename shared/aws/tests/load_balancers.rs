@@ -67,6 +67,11 @@ async fn each_method_calls_what_its_table_says() {
     let arn = target_group(&base, "uses").await;
     let (elb, scope, hosts) = (ElbLoadBalancers::new(&base), support::scope(), hosts(&base).await);
     base.log().take();
+    let (set, unset) = ([("stage".to_owned(), "prod".to_owned())].into(), ["team".to_owned()].into());
+    elb.change_tags(&scope, "uses", &set, &unset).await.unwrap();
+    support::check_uses(&base, USES, "change_tags");
+    elb.tags(&scope, &["uses".to_owned()]).await.unwrap();
+    support::check_uses(&base, USES, "tags");
     elb.hosts(&scope, "uses", &hosts).await.unwrap();
     elb.hosts(&scope, &arn, &hosts).await.unwrap();
     support::check_uses(&base, USES, "hosts");

@@ -161,6 +161,8 @@ recorded!(LoadBalancers {
     deregister(scope: &StackScope, balancer: &str, hosts: &[Ec2InstanceId]) -> Each<Ec2InstanceId>;
     drain_time(scope: &StackScope, balancer: &str) -> Result<SignedDuration, CloudError>;
     add_subnets(scope: &StackScope, balancer: &str, subnet_ids: &[String]) -> Result<(), CloudError>;
+    tags(scope: &StackScope, names: &[String]) -> Result<BTreeMap<String, Tags>, CloudError>;
+    change_tags(scope: &StackScope, name: &str, set: &Tags, unset: &BTreeSet<String>) -> Result<(), CloudError>;
 });
 
 recorded!(Attachments {

@@ -47,6 +47,12 @@ impl Identity for Absent {
 
 #[async_trait]
 impl LoadBalancers for Absent {
+    async fn tags(&self, _: &StackScope, _: &[String]) -> Result<BTreeMap<String, Tags>, CloudError> {
+        refused("elasticloadbalancing:DescribeTags")
+    }
+    async fn change_tags(&self, _: &StackScope, _: &str, _: &Tags, _: &BTreeSet<String>) -> Result<(), CloudError> {
+        refused("elasticloadbalancing:AddTags")
+    }
     async fn describe(&self, _: &StackScope, _: &[String]) -> Result<Vec<LoadBalancerView>, CloudError> {
         refused("elasticloadbalancing:DescribeLoadBalancers")
     }

@@ -1,8 +1,11 @@
 //! Load balancers: classic ones, since a layer takes no other [ELB-1], and target groups, which a layer's own settings may name.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use strata_domain::Ec2InstanceId;
+use strata_domain::tags::Tags;
 
 use crate::{CloudError, ItemResult, StackScope};
 
@@ -68,4 +71,11 @@ pub trait LoadBalancers: Send + Sync {
     async fn drain_time(&self, scope: &StackScope, balancer: &str) -> Result<SignedDuration, CloudError>;
     /// Lets a classic load balancer serve these subnets too, one of each zone that it does not serve yet [ELB-3].
     async fn add_subnets(&self, scope: &StackScope, balancer: &str, subnet_ids: &[String]) -> Result<(), CloudError>;
+    /// The tags of classic load balancers by name; missing ones are missing from the answer.
+    async fn tags(&self, scope: &StackScope, names: &[String]) -> Result<BTreeMap<String, Tags>, CloudError>;
+    /// Sets tags of a classic load balancer and takes away those of the keys in `unset`; what is so already is a success.
+    ///
+    /// # Errors
+    /// `Wrong` when there is no such load balancer, or it would have too many tags.
+    async fn change_tags(&self, scope: &StackScope, name: &str, set: &Tags, unset: &BTreeSet<String>) -> Result<(), CloudError>;
 }

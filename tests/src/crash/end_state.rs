@@ -39,6 +39,7 @@ async fn cloud_lines(world: &World) -> Vec<String> {
     lines.extend(tagged.map(|id| format!("tags of {id} {:?}", world.cloud.tags_of(&id))));
     let ips = world.cloud.address_ips();
     for (balancer, hosts) in world.cloud.balanced_hosts() {
+        lines.push(format!("tags of load balancer {balancer} {:?}", world.cloud.tags_of_load_balancer(&balancer)));
         lines.extend(hosts.into_iter().map(|host| format!("load balancer {balancer} has {host}")));
     }
     for (arn, targets) in world.cloud.target_groups() {

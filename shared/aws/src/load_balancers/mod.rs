@@ -1,6 +1,9 @@
 //! Classic load balancers, and target groups, which are named by their ARNs.
 
+mod tags;
 mod target_groups;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_sdk_elasticloadbalancing::Client;
@@ -8,6 +11,7 @@ use aws_sdk_elasticloadbalancing::config::Builder;
 use aws_sdk_elasticloadbalancing::types::{Instance, LoadBalancerDescription};
 use jiff::SignedDuration;
 use strata_domain::Ec2InstanceId;
+use strata_domain::tags::Tags;
 use strata_ports::{BalancerHosts, CloudError, ItemResult, LoadBalancerView, LoadBalancers, StackScope};
 
 use self::target_groups::is_target_group;
@@ -36,6 +40,8 @@ pub const USES: &[Uses] = &[
     Uses { method: "deregister", role: Role::Stack, actions: &[DEREGISTER, target_groups::DEREGISTER] },
     Uses { method: "drain_time", role: Role::Stack, actions: &[ATTRIBUTES, target_groups::ATTRIBUTES] },
     Uses { method: "add_subnets", role: Role::Stack, actions: &[ATTACH] },
+    Uses { method: "tags", role: Role::Stack, actions: &[tags::LOOK] },
+    Uses { method: "change_tags", role: Role::Stack, actions: &[tags::SET, tags::UNSET] },
 ];
 
 /// Elastic Load Balancing, under the stack's service role.
@@ -166,6 +172,14 @@ impl LoadBalancers for ElbLoadBalancers {
         let draining = answer.load_balancer_attributes().and_then(|attributes| attributes.connection_draining());
         let seconds = draining.filter(|d| d.enabled()).map_or(0, |d| d.timeout().unwrap_or(DEFAULT_DRAIN_SECONDS));
         Ok(SignedDuration::from_secs(i64::from(seconds)))
+    }
+
+    async fn tags(&self, scope: &StackScope, names: &[String]) -> Result<BTreeMap<String, Tags>, CloudError> {
+        tags::of(&self.clients.client(scope), names).await
+    }
+
+    async fn change_tags(&self, scope: &StackScope, name: &str, set: &Tags, unset: &BTreeSet<String>) -> Result<(), CloudError> {
+        tags::change(&self.clients.client(scope), name, set, unset).await
     }
 
     async fn add_subnets(&self, scope: &StackScope, balancer: &str, subnet_ids: &[String]) -> Result<(), CloudError> {

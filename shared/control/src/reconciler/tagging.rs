@@ -1,4 +1,4 @@
-//! Tags of machines and volumes in step with stacks, layers and instances [TAG-3] [TAG-9] [TAG-10].
+//! Tags of machines, volumes and load balancers in step with stacks, layers and instances [TAG-3] [TAG-9] [TAG-10].
 //!
 //! The tick compares what stack and layers say with what was last put on their resources, which costs one read of the store for each cluster;
 //! a full sweep compares what each resource is to have, which also sees what has joined since. EC2 is asked only where the two differ.
@@ -45,7 +45,20 @@ type Resources = BTreeMap<String, Wanted>;
 
 fn settings_of(view: &StackView) -> String {
     let layers: Vec<_> = view.layers().map(|layer| (&layer.id, &layer.shortname, &layer.name, &layer.tags)).collect();
-    fingerprint(&(&view.stack.name, &view.stack.tags, layers))
+    let balancers: Vec<_> = view.classic_balancers().collect();
+    fingerprint(&(&view.stack.name, &view.stack.tags, layers, balancers))
+}
+
+/// The classic load balancers of the stack's layers get the layer's tags, inherited ones included [TAG-3].
+///
+/// Our choice: one that is detached keeps its tags, as a volume does; a target group is none of the layer's load balancers.
+fn balancers(view: &StackView) -> Resources {
+    let of_layer = |id: &str| view.layers().find(|layer| layer.id.as_str() == id);
+    let wanted = view.classic_balancers().filter_map(|(layer, name)| {
+        let users = machine_tags::users(&effective(&view.stack.tags, &of_layer(layer)?.tags));
+        Some((name.to_owned(), Wanted { names: Tags::new(), users }))
+    });
+    wanted.collect()
 }
 
 /// Machines get names and tags, their volumes the tags [TAG-3]. On-premises machines are no resource of AWS's.
@@ -67,8 +80,13 @@ fn resources(view: &StackView, records: &[Instance]) -> Resources {
     found
 }
 
+/// The user's keys of these.
+fn keys_of(resources: &Resources) -> impl Iterator<Item = &String> {
+    resources.values().flat_map(|wanted| wanted.users.keys())
+}
+
 impl Reconciler {
-    /// Brings the tags of a stack's machines and volumes in step, if names or tags have changed since the last look; if `is_full`, also when only
+    /// Brings the tags of a stack's machines, volumes and load balancers in step, if names or tags have changed since the last look; if `is_full`, also when only
     /// its resources have.
     ///
     /// # Errors
@@ -83,12 +101,12 @@ impl Reconciler {
         }
         let items = self.ports.store.list(&Listing::of(keys::stack_pk(&view.stack.id), keys::INSTANCE)).await?;
         let records: Vec<Instance> = items.iter().map(Item::decode).collect::<Result<_, _>>()?;
-        let wanted = resources(view, &records);
+        let (wanted, balancers) = (resources(view, &records), balancers(view));
         let before = known.as_ref().map(|known| known.record.clone()).unwrap_or_default();
         let after = Tagging {
             settings: Some(settings),
-            resources: Some(fingerprint(&wanted)),
-            ever: before.ever.iter().chain(wanted.values().flat_map(|wanted| wanted.users.keys())).cloned().collect(),
+            resources: Some(fingerprint(&(&wanted, &balancers))),
+            ever: before.ever.iter().chain(keys_of(&wanted)).chain(keys_of(&balancers)).cloned().collect(),
             refused: before.refused.clone(),
         };
         if after == before || !permits(view.mode_of(&*self.ports.modes, &[]).await, ActionKind::Start) {
@@ -100,13 +118,55 @@ impl Reconciler {
             // Somebody else is at it.
             return Ok(());
         }
-        match self.put_tags(view, &wanted, &after.ever).await {
+        match self.put_all_tags(view, (&wanted, &balancers), &after.ever).await {
             Ok(refused) => self.note_tags(&view.stack.id, Tagging { refused, ..after }, before.refused).await,
             Err(error) => {
-                tracing::warn!(stack.id = %view.stack.id, error = %error, "tags are put on machines and volumes later");
+                tracing::warn!(stack.id = %view.stack.id, error = %error, "tags are put on machines, volumes and load balancers later");
                 Ok(())
             }
         }
+    }
+
+    /// On machines and volumes first, then on load balancers; trouble with the ones keeps the others waiting for the next look only when it is
+    /// not for good.
+    async fn put_all_tags(
+        &self,
+        view: &StackView,
+        (wanted, balancers): (&Resources, &Resources),
+        ever: &BTreeSet<String>,
+    ) -> Result<Option<String>, CloudError> {
+        let refused = self.put_tags(view, wanted, ever).await?;
+        Ok(refused.or(self.put_balancer_tags(view, balancers, ever).await?))
+    }
+
+    /// One call for each load balancer that differs: a stack has few.
+    async fn put_balancer_tags(
+        &self,
+        view: &StackView,
+        wanted: &Resources,
+        ever: &BTreeSet<String>,
+    ) -> Result<Option<String>, CloudError> {
+        let names: Vec<String> = wanted.keys().cloned().collect();
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let (elb, mut refused) = (&self.ports.load_balancers, None);
+        // One that ELB does not know any more is missing here, and needs no tags.
+        for (name, present) in elb.tags(&view.scope, &names).await? {
+            let Some((set, unset)) = wanted.get(&name).map(|wanted| wanted.changes(&present, ever)) else { continue };
+            if set.is_empty() && unset.is_empty() {
+                continue;
+            }
+            match elb.change_tags(&view.scope, &name, &set, &unset).await {
+                Ok(()) => {}
+                Err(error) => match for_good(&error) {
+                    Some(why) if why.contains("NotFound") => {}
+                    Some(why) => drop(refused.get_or_insert(format!("{name}: {why}"))),
+                    None => return Err(error),
+                },
+            }
+        }
+        Ok(refused)
     }
 
     /// Sets and takes away what is different, as many resources to a call as need the same. Gives what EC2 refused for good.
@@ -163,7 +223,7 @@ impl Reconciler {
                 stack_id: stack.clone(),
                 instance_id: None,
                 error_type: "Tags".to_owned(),
-                message: format!("Tags did not reach every machine and volume: {why}."),
+                message: format!("Tags did not reach every machine, volume and load balancer: {why}."),
                 created_at: self.ports.clock.now(),
             };
             changes.extend(service_error_changes(&error));

@@ -128,6 +128,9 @@ pub(super) struct Account {
     #[serde(default)]
     pub(super) allocated: BTreeMap<String, Allocation>,
     pub(super) load_balancers: BTreeMap<String, AccountLoadBalancer>,
+    /// Their tags, by name.
+    #[serde(default)]
+    pub(super) balancer_tags: BTreeMap<String, Tags>,
     /// By ARN.
     #[serde(default)]
     pub(super) target_groups: BTreeMap<String, TargetGroup>,

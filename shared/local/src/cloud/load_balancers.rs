@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use strata_domain::Ec2InstanceId;
+use strata_domain::machine_tags::MOST_TAGS;
+use strata_domain::tags::Tags;
 use strata_ports::{BalancerHosts, CloudError, Ec2State, ItemResult, LoadBalancerView, LoadBalancers, StackScope};
 
 use super::state::{State, after, wrong};
@@ -41,6 +43,8 @@ pub struct TargetGroup {
     pub draining: BTreeMap<String, Timestamp>,
 }
 
+/// Load balancers in one DescribeTags call.
+const NAMES_PER_LOOK: usize = 20;
 /// A target group's deregistration delay.
 const TARGETS_DRAIN_SECONDS: u32 = 300;
 
@@ -170,6 +174,18 @@ impl LoadBalancers for SimCloud {
         .await
     }
 
+    async fn tags(&self, _: &StackScope, names: &[String]) -> Result<BTreeMap<String, Tags>, CloudError> {
+        self.call(Latency::Read, |s| {
+            s.admit("elasticloadbalancing:DescribeTags", names.len().div_ceil(NAMES_PER_LOOK))?;
+            Ok(names.iter().filter_map(|name| Some((name.clone(), s.tags_of_balancer(name)?))).collect())
+        })
+        .await
+    }
+
+    async fn change_tags(&self, _: &StackScope, name: &str, set: &Tags, unset: &BTreeSet<String>) -> Result<(), CloudError> {
+        self.call(Latency::Write, |s| s.change_balancer_tags(name, set, unset)).await
+    }
+
     async fn add_subnets(&self, _: &StackScope, balancer: &str, subnet_ids: &[String]) -> Result<(), CloudError> {
         const ACTION: &str = "elasticloadbalancing:AttachLoadBalancerToSubnets";
         self.call(Latency::Write, |s| {
@@ -192,6 +208,27 @@ impl LoadBalancers for SimCloud {
             Ok(())
         })
         .await
+    }
+}
+
+impl State {
+    fn tags_of_balancer(&self, name: &str) -> Option<Tags> {
+        self.account.load_balancers.contains_key(name).then(|| self.account.balancer_tags.get(name).cloned().unwrap_or_default())
+    }
+
+    fn change_balancer_tags(&mut self, name: &str, set: &Tags, unset: &BTreeSet<String>) -> Result<(), CloudError> {
+        const ACTION: &str = "elasticloadbalancing:AddTags";
+        self.admit(ACTION, usize::from(!set.is_empty()))?;
+        self.admit("elasticloadbalancing:RemoveTags", usize::from(!unset.is_empty()))?;
+        let none = || wrong(ACTION, "LoadBalancerNotFound", format!("there is no ACTIVE load balancer named '{name}'"));
+        let mut tags = self.tags_of_balancer(name).ok_or_else(none)?;
+        tags.extend(set.clone());
+        tags.retain(|key, _| !unset.contains(key));
+        if tags.len() > MOST_TAGS {
+            return Err(wrong(ACTION, "TooManyTags", format!("{name} would have {} tags", tags.len())));
+        }
+        self.account.balancer_tags.insert(name.to_owned(), tags);
+        Ok(())
     }
 }
 
@@ -224,6 +261,15 @@ impl SimCloud {
     /// Deletes a classic load balancer.
     pub fn delete_load_balancer(&self, name: &str) {
         self.with(|s| drop(s.account.load_balancers.remove(name)));
+    }
+    /// The tags of a classic load balancer; `None` for one that is gone.
+    pub fn tags_of_load_balancer(&self, name: &str) -> Option<Tags> {
+        self.lock().tags_of_balancer(name)
+    }
+    /// Tags a classic load balancer, as somebody does in another console; nothing for one that is gone.
+    pub fn tag_load_balancer_by_hand(&self, name: &str, key: &str, value: &str) {
+        let set = Tags::from([(key.to_owned(), value.to_owned())]);
+        self.with(|s| drop(s.change_balancer_tags(name, &set, &BTreeSet::new())));
     }
     /// Adds or replaces a target group.
     pub fn put_target_group(&self, arn: &str, group: TargetGroup) {

@@ -1,8 +1,11 @@
 //! The wrappers of load balancers and attachments: what reaches machines and leaves them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use strata_domain::Ec2InstanceId;
+use strata_domain::tags::Tags;
 use strata_ports::{Attachments, BalancerHosts, CloudError, ItemResult, LoadBalancerView, LoadBalancers, NewVolume, StackScope};
 
 use super::Kind;
@@ -12,6 +15,15 @@ type Each = Result<Vec<ItemResult<Ec2InstanceId>>, CloudError>;
 
 #[async_trait]
 impl LoadBalancers for Wrapped<dyn LoadBalancers> {
+    async fn tags(&self, scope: &StackScope, names: &[String]) -> Result<BTreeMap<String, Tags>, CloudError> {
+        self.faulty.run("elasticloadbalancing:DescribeTags", Kind::Reads, self.inner.tags(scope, names)).await
+    }
+
+    async fn change_tags(&self, scope: &StackScope, name: &str, set: &Tags, unset: &BTreeSet<String>) -> Result<(), CloudError> {
+        let change = self.inner.change_tags(scope, name, set, unset);
+        self.faulty.run("elasticloadbalancing:AddTags", Kind::Writes, change).await
+    }
+
     async fn describe(&self, scope: &StackScope, names: &[String]) -> Result<Vec<LoadBalancerView>, CloudError> {
         self.faulty.run("elasticloadbalancing:DescribeLoadBalancers", Kind::Reads, self.inner.describe(scope, names)).await
     }

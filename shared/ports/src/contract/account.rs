@@ -1,8 +1,11 @@
 //! What the account has beside machines: an inventory and load balancers are judged by things that are known to be there.
 
-use strata_domain::Ec2InstanceId;
+use std::collections::BTreeSet;
 
-use crate::{AddressView, Ec2State, Inventory, LoadBalancers, SecurityGroupView, StackScope};
+use strata_domain::Ec2InstanceId;
+use strata_domain::tags::Tags;
+
+use crate::{AddressView, CloudError, Ec2State, Inventory, LoadBalancers, SecurityGroupView, StackScope};
 
 /// Things that an account has, by which an inventory is judged.
 #[derive(Clone, Debug)]
@@ -97,4 +100,28 @@ pub async fn load_balancers_contract(load_balancers: &dyn LoadBalancers, scope: 
     }
     assert!(load_balancers.describe(scope, &names[..1]).await.expect("describe answers").is_empty());
     assert!(load_balancers.describe(scope, &[]).await.expect("nothing is asked for").is_empty());
+    tags_of_balancers(load_balancers, scope, &names).await;
+}
+
+/// Tags are set, overwritten and taken away, each key by itself; repeats are successes. The second of `names` is there and has none.
+async fn tags_of_balancers(load_balancers: &dyn LoadBalancers, scope: &StackScope, names: &[String; 2]) {
+    let tags = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Tags>();
+    let keys = |keys: &[&str]| keys.iter().map(|k| (*k).to_owned()).collect::<BTreeSet<String>>();
+    let seen = async || {
+        let mut found = load_balancers.tags(scope, names).await.expect("tags are described");
+        assert!(!found.contains_key(&names[0]), "what is not there has none");
+        found.remove(&names[1]).unwrap_or_default()
+    };
+    assert!(seen().await.is_empty());
+    for _ in 0..2 {
+        let set = tags(&[("stage", "test"), ("team", "a")]);
+        load_balancers.change_tags(scope, &names[1], &set, &keys(&["never there"])).await.expect("set, and set again");
+        assert_eq!(seen().await, set);
+    }
+    load_balancers.change_tags(scope, &names[1], &tags(&[("stage", "prod")]), &keys(&["team"])).await.expect("changed");
+    assert_eq!(seen().await, tags(&[("stage", "prod")]));
+    load_balancers.change_tags(scope, &names[1], &tags(&[]), &keys(&[])).await.expect("nothing to do");
+    let gone = load_balancers.change_tags(scope, &names[0], &tags(&[("a", "b")]), &keys(&[])).await;
+    assert!(matches!(gone, Err(CloudError::Wrong { .. })), "{gone:?}");
+    assert!(load_balancers.tags(scope, &[]).await.expect("nothing is asked for").is_empty());
 }

@@ -1,6 +1,6 @@
 //! The user's tags and the service's names on machines and volumes.
 
-use strata_domain::model::{Layer, Stack};
+use strata_domain::model::{Layer, LayerLoadBalancer, Stack};
 use strata_domain::tags::Tags;
 use strata_local::cloud::OwnHost;
 use strata_local::faults::{Fault, FaultPlan, Faulty, always};
@@ -120,4 +120,44 @@ async fn a_look_makes_a_hundred_changes_and_the_next_goes_on() {
     assert_eq!(named("store"), 100);
     world.run(1).await;
     assert_eq!(named("store"), 101);
+}
+
+async fn attach_front(world: &World) {
+    world.account.add_load_balancer("front");
+    let (stack, layer) = (samples::stack().id, samples::layer().id);
+    let attached = LayerLoadBalancer {
+        name: "front".to_owned(),
+        stack_id: stack.clone(),
+        layer_id: layer.clone(),
+        attached_at: world.cloud.now(),
+    };
+    world.commit(vec![Change::put(keys::load_balancer(&stack, &layer), &attached, Expect::Absent)]).await;
+}
+
+/// [TAG-3] [TAG-10] The layer's load balancer has the tags of stack and layer from the tick after it is attached; what others have tagged stays,
+/// and what is tagged later follows.
+#[tokio::test]
+async fn tag_3_a_layers_load_balancer_has_the_tags_of_stack_and_layer() {
+    let world = World::new(0).await;
+    change_stack(&world, |stack| set(&mut stack.tags, &[("stage", "test"), ("team", "a")])).await;
+    change_layer(&world, |layer| set(&mut layer.tags, &[("stage", "canary"), ("Name", "theirs")])).await;
+    world.run(1).await;
+    attach_front(&world).await;
+    world.account.tag_load_balancer_by_hand("front", "cost", "7");
+    world.run(1).await;
+    let seen = |world: &World| world.account.tags_of_load_balancer("front").unwrap();
+    let tags = |pairs: &[(&str, &str)]| {
+        let mut tags = Tags::new();
+        set(&mut tags, pairs);
+        tags
+    };
+    assert_eq!(seen(&world), tags(&[("stage", "canary"), ("team", "a"), ("cost", "7")]));
+    change_stack(&world, |stack| set(&mut stack.tags, &[("stage", "prod")])).await;
+    world.run(1).await;
+    assert_eq!(seen(&world), tags(&[("stage", "canary"), ("cost", "7")]), "a key that the stack has no longer goes");
+    world.account.delete_load_balancer("front");
+    change_stack(&world, |stack| set(&mut stack.tags, &[("stage", "last")])).await;
+    world.run(2).await;
+    let errors = world.store.list(&Listing::of(keys::stack_pk(&samples::stack().id), keys::SERVICE_ERROR)).await.unwrap();
+    assert!(errors.is_empty(), "one that is gone needs no tags");
 }
