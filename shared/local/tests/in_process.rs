@@ -2,12 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the answer")]
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_opsworks::config::endpoint::{Endpoint, EndpointFuture, Params, ResolveEndpoint};
+use aws_sdk_opsworks::config::{BehaviorVersion, Config, Credentials, Region, RuntimeComponents};
 use aws_sdk_opsworks::error::ProvideErrorMetadata;
 use aws_sdk_opsworks::operation::describe_instances::DescribeInstancesError;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::Document;
+use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use jiff::SignedDuration;
 use strata_local::{InProcess, SeededIds, VirtualClock, opsworks_client, virtual_runtime};
@@ -201,4 +210,60 @@ fn cost_of_a_call() {
             stub.asked.lock().unwrap().clear();
         }
     });
+}
+
+/// Answers every request with an empty object; keeps how each was signed, and what was said of its attempts.
+#[derive(Clone, Debug, Default)]
+struct Wire(Arc<Mutex<Vec<(String, String)>>>);
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let header = |name: &str| request.headers().get(name).unwrap_or_default().to_owned();
+        self.0.lock().unwrap().push((header("authorization"), header("amz-sdk-request")));
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from("{}"))))
+    }
+}
+
+impl HttpClient for Wire {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+/// A function URL wants signatures of the service `lambda`.
+#[derive(Debug)]
+struct FunctionUrl;
+
+impl ResolveEndpoint for FunctionUrl {
+    fn resolve_endpoint<'a>(&'a self, _: &'a Params) -> EndpointFuture<'a> {
+        let scheme = [("name", "sigv4"), ("signingName", "lambda"), ("signingRegion", "us-east-1")];
+        let scheme: HashMap<String, Document> =
+            scheme.map(|(key, value)| (key.to_owned(), Document::from(value.to_owned()))).into();
+        let url = Endpoint::builder().url("https://abc.lambda-url.us-east-1.on.aws");
+        EndpointFuture::ready(Ok(url.property("authSchemes", vec![Document::from(scheme)]).build()))
+    }
+}
+
+/// [CLT-7] What whoever writes a client with the SDK must know: the address alone signs as `opsworks`, which a function URL refuses; an
+/// endpoint with schemes of its own signs as `lambda`; a configuration made by hand repeats nothing; and an answer without members is no list.
+#[tokio::test]
+async fn clt_7_an_address_alone_signs_as_opsworks_and_an_endpoint_of_ones_own_as_lambda() {
+    let wire = Wire::default();
+    let config = || {
+        Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret", None, None, "test"))
+            .http_client(wire.clone())
+    };
+    for (config, service) in [
+        (config().endpoint_url("https://abc.lambda-url.us-east-1.on.aws").build(), "opsworks"),
+        (config().endpoint_resolver(FunctionUrl).build(), "lambda"),
+    ] {
+        let described = aws_sdk_opsworks::Client::from_conf(config).describe_stacks().send().await.unwrap();
+        assert_eq!(described.stacks, None, "an answer without the member is no empty list");
+        let (authorization, attempts) = wire.0.lock().unwrap().pop().unwrap();
+        assert!(authorization.contains(&format!("/us-east-1/{service}/aws4_request")), "{authorization}");
+        assert_eq!(attempts, "attempt=1; max=1");
+    }
 }

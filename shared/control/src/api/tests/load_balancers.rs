@@ -100,7 +100,7 @@ async fn elb_10_detach_knows_only_not_found() {
     assert_whole(&app);
 }
 
-/// [ELB-7], the record.
+/// [ELB-7] [ECS-51], the record: each of the two makes Configure due.
 #[tokio::test]
 async fn elb_7_attach_and_detach_make_configure_due_on_the_stack() {
     let app = TestApi::new();

@@ -66,8 +66,7 @@ async fn groups_that_cannot_be_made_keep_no_machine_from_starting() {
 }
 
 /// [ECS-40] [ECS-44] [ECS-55] The ECS layer's profile comes first, then the stack's; any layer that asks for a public address counts; both
-/// from the next launch on, and a machine that runs is never changed [EIP-1] [EIP-7]. With neither kind of address asked for it is launched
-/// without one, and none is added behind anybody's back [EIP-4] [ECS-54].
+/// from the next launch on, and a machine that runs is never changed [EIP-1] [EIP-7].
 #[tokio::test]
 async fn ecs_44_profile_and_address_settings_count_from_the_next_launch() {
     let world = World::new(2).await;
@@ -86,6 +85,27 @@ async fn ecs_44_profile_and_address_settings_count_from_the_next_launch() {
     let seen: Vec<_> = state.launches.iter().map(|l| (l.instance_profile_arn.clone(), l.associate_public_ip)).collect();
     let default = samples::stack().default_instance_profile_arn;
     assert_eq!(seen, [(default, false), ("arn:profile/ecs".to_owned(), true)]);
+    assert!(!state.calls.iter().any(|call| call.contains("Address")), "{:?}", state.calls);
+}
+
+/// [ECS-54] [EIP-4] With neither kind of address asked for the machine is private. Where its subnet has no way out its agent never calls: the
+/// instance stays `booting`, nobody gives it an address, and its start fails when its time is over [INST-14].
+#[tokio::test]
+async fn ecs_54_a_private_machine_without_a_way_out_stays_booting_and_is_given_no_address() {
+    let world = World::new(2).await;
+    change_layer(&world, |layer| (layer.auto_assign_public_ips, layer.auto_assign_elastic_ips) = (false, false)).await;
+    world.ask_start(0).await;
+    world.ask_start(1).await;
+    world.step().await;
+    assert!(world.cloud.state().launches.iter().all(|launch| !launch.associate_public_ip));
+    // The first one's subnet has no way out: nothing of it is ever heard.
+    world.cloud.state().hosts[0].hung = true;
+    world.run(15).await;
+    assert_eq!((world.status(0).await, world.status(1).await), (InstanceStatus::Booting, InstanceStatus::Online));
+    world.run(10).await;
+    assert_eq!((world.status(0).await, world.status(1).await), (InstanceStatus::StartFailed, InstanceStatus::Online));
+    let state = world.cloud.state();
+    assert_eq!(state.launches.len(), 2, "it is not launched anew with an address");
     assert!(!state.calls.iter().any(|call| call.contains("Address")), "{:?}", state.calls);
 }
 

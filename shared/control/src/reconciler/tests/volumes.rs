@@ -74,10 +74,11 @@ async fn ebs_16_a_launchs_volumes_are_registered_once_with_the_stack() {
     );
 }
 
-/// [INST-71] The first start makes the layer's volumes, later ones have them again; a configuration that is added is for new instances only.
+/// [INST-71] The first start makes the layer's volumes, later ones have them again; a configuration that is added or taken away is so for new
+/// instances only.
 #[tokio::test]
-async fn inst_71_a_configuration_that_is_added_makes_volumes_for_new_instances_only() {
-    let world = World::new(2).await;
+async fn inst_71_a_configuration_that_is_added_or_removed_counts_for_new_instances_only() {
+    let world = World::new(3).await;
     two_volumes_each(&world).await;
     world.start_first().await;
     let first = world.volumes().await;
@@ -98,6 +99,25 @@ async fn inst_71_a_configuration_that_is_added_makes_volumes_for_new_instances_o
     let places: Vec<&str> = record.volumes.iter().map(|volume| volume.mount_point.as_str()).collect();
     assert_eq!(places, ["/data", "/logs", "/more"]);
     assert_eq!(world.record(0).await.unwrap().volumes.len(), 2);
+
+    let key = keys::layer(&samples::stack().id, &samples::layer().id);
+    let standing = world.store.get(&key).await.unwrap().unwrap();
+    let mut layer: Layer = standing.decode().unwrap();
+    layer.volume_configurations.retain(|volume| volume.mount_point != "/logs");
+    world.commit(vec![Change::put(key, &layer, standing.unchanged())]).await;
+    world.ask(0, InstanceStatus::Stopping, |_| {}).await;
+    world.run(6).await;
+    world.ask_start(0).await;
+    world.ask_start(2).await;
+    world.step().await;
+    world.run(8).await;
+    let places = async |world: &World, i: usize| {
+        let record = world.record(i).await.unwrap();
+        assert_eq!(record.status, InstanceStatus::Online);
+        record.volumes.into_iter().map(|volume| volume.mount_point).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&world, 2).await, ["/data", "/more"], "a new one has what the layer has now");
+    assert_eq!(places(&world, 0).await, ["/data", "/logs"], "and one that was there what it had");
 }
 
 /// [EBS-23] [EBS-24] [INST-32], the records.
