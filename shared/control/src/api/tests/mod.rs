@@ -20,6 +20,7 @@ mod preview;
 mod provisioning;
 mod references;
 mod registered;
+mod registrars;
 mod repeats;
 mod resource_calls;
 mod scaling;
