@@ -59,6 +59,8 @@ async fn each_method_calls_what_its_table_says() {
     support::check_uses(&base, USES, "describe_instances");
     compute.find_by_record(&scope, &[spec.instance_id]).await.unwrap();
     support::check_uses(&base, USES, "find_by_record");
+    compute.scheduled_events(&scope).await.unwrap();
+    support::check_uses(&base, USES, "scheduled_events");
     compute.reboot_instances(&scope, &ids).await.unwrap();
     support::check_uses(&base, USES, "reboot_instances");
     compute.stop_instances(&scope, &ids, false).await.unwrap();

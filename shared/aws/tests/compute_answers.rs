@@ -117,6 +117,47 @@ async fn scheduled_events_are_one_filtered_look_and_what_is_over_is_left_out() {
     support::check_uses(&base, USES, "scheduled_events");
 }
 
+/// EC2 divides what it lists into pages, some of them with nothing that fits; a machine may have several events. The servers that stand in for
+/// EC2 have none to show (moto 5.2 lists no events and takes any filter), so the bodies are written after the API's reference
+/// ("InstanceStatusEvent"), times with and without parts of a second.
+#[tokio::test]
+async fn scheduled_events_of_every_page_and_of_each_machine_are_told() {
+    let event = |code: &str, at: &str| {
+        format!(
+            "<item><instanceEventId>instance-event-0d59937288b749b32</instanceEventId><code>{code}</code>\
+             <description>scheduled</description><notBefore>{at}</notBefore></item>"
+        )
+    };
+    let several = [event("system-reboot", "2026-03-20T08:00:00.000Z"), event("instance-stop", "2026-03-21T08:00:00Z")].concat();
+    let pages = [
+        "<nextToken>a</nextToken><instanceStatusSet/>".to_owned(),
+        format!(
+            "<nextToken>b</nextToken><instanceStatusSet><item><instanceId>i-1</instanceId><eventsSet>{several}</eventsSet></item>\
+             <item><instanceId>i-2</instanceId><eventsSet/></item><item><instanceId>i-3</instanceId></item></instanceStatusSet>"
+        ),
+        format!(
+            "<instanceStatusSet><item><instanceId>i-4</instanceId><eventsSet>{}</eventsSet></item></instanceStatusSet>",
+            event("system-maintenance", "2026-03-22T08:00:00.000Z")
+        ),
+    ];
+    let canned = Canned::new(move |call| match (call.operation.as_str(), call.get("NextToken")) {
+        ("AssumeRole", _) => assumed(),
+        ("DescribeInstanceStatus", None) => ec2("DescribeInstanceStatus", &pages[0]),
+        ("DescribeInstanceStatus", Some("a")) => ec2("DescribeInstanceStatus", &pages[1]),
+        ("DescribeInstanceStatus", Some("b")) => ec2("DescribeInstanceStatus", &pages[2]),
+        other => panic!("{other:?}"),
+    });
+    let base = canned.base();
+    let found = Ec2Compute::new(&base).scheduled_events(&support::scope()).await.unwrap();
+    let told: Vec<_> = found.iter().map(|e| (e.host.as_str(), e.what, e.not_before.to_string())).collect();
+    let expected = [
+        ("i-1", Announced::SystemReboot, "2026-03-20T08:00:00Z"),
+        ("i-1", Announced::InstanceStop, "2026-03-21T08:00:00Z"),
+        ("i-4", Announced::SystemMaintenance, "2026-03-22T08:00:00Z"),
+    ];
+    assert_eq!(told, expected.map(|(host, what, at)| (host, what, at.to_owned())));
+}
+
 /// A server for one launch: the first look finds nothing, the launch is refused as different, then the look gives `later`.
 fn refused_as_different(later: Answer) -> Canned {
     let looks = AtomicUsize::new(0);
