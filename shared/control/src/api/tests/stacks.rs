@@ -301,7 +301,7 @@ async fn sg_8_create_and_clone_have_the_built_in_groups_overwritten() {
         listed.into_iter().map(|item| item.key.sk).collect::<Vec<String>>()
     };
     let first = app.stack("shop").await;
-    assert_eq!(due(&app).await, [first.clone()]);
+    assert_eq!(due(&app).await, std::slice::from_ref(&first));
     app.call("UpdateStack", json!({ "StackId": first, "Name": "store" })).await.good();
     let role = format!("arn:aws:iam::{ACCOUNT}:role/service");
     let clone = app.call("CloneStack", json!({ "SourceStackId": first, "ServiceRoleArn": role })).await.good();
