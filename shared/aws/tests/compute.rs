@@ -1,5 +1,7 @@
 //! Machines against a server that speaks EC2's protocol.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a panic is the answer")]
+
 mod support;
 
 use std::collections::BTreeSet;
