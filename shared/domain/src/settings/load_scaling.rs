@@ -75,6 +75,21 @@ mod tests {
     }
 
     #[test]
+    fn the_documents_example_switches_everything_on() {
+        let document = include_str!("../../../../docs/load-scaling.md");
+        let example = document.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
+        let read = Settings::from_custom_json(example).unwrap().load_scaling;
+        let expected = LoadScalingSettings {
+            ignore_insufficient_data: true,
+            down_needs_all: true,
+            proportional_steps: true,
+            min_online: 3,
+            max_share_percent: 25,
+        };
+        assert_eq!(read, expected);
+    }
+
+    #[test]
     fn a_bad_value_is_refused_with_its_path() {
         for (object, path) in [
             (r#"{"max_share_percent":0}"#, "load_scaling.max_share_percent"),
