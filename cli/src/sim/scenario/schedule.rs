@@ -28,6 +28,20 @@ pub struct Window {
     /// Days on which the window begins. Default: every day.
     #[serde(default)]
     pub days: Vec<Weekday>,
+    /// Further windows of the same instances. Default: none.
+    #[serde(default)]
+    pub more: Vec<Span>,
+}
+
+/// One of `more`: hours, and the days on which they begin.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// As of a window.
+    pub hours: Hours,
+    /// As of a window.
+    #[serde(default)]
+    pub days: Vec<Weekday>,
 }
 
 fn one() -> u32 {
@@ -56,6 +70,12 @@ pub enum Weekday {
     Sunday,
 }
 
+impl Weekday {
+    /// Monday first.
+    pub const ALL: [Self; 7] =
+        [Self::Monday, Self::Tuesday, Self::Wednesday, Self::Thursday, Self::Friday, Self::Saturday, Self::Sunday];
+}
+
 /// The hours of a week in which a time-based instance is on, by weekday (Monday first) and UTC hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schedule(pub [[bool; 24]; 7]);
@@ -66,6 +86,15 @@ impl Schedule {
         self.0[weekday].iter().enumerate().filter(|(_, on)| **on).map(|(hour, _)| hour)
     }
 
+    /// Switches on `hours` that begin on `days`; no days are all of them.
+    fn switch_on(&mut self, hours: Hours, days: &[Weekday]) {
+        for day in (0..7).filter(|day| days.is_empty() || days.iter().any(|d| *d as usize == *day)) {
+            for hour in usize::from(hours.from)..usize::from(hours.from + hours.length) {
+                self.0[(day + hour / 24) % 7][hour % 24] = true;
+            }
+        }
+    }
+
     /// Hours of the week that are on, 0 to 168.
     pub fn hours_a_week(&self) -> u32 {
         self.0.iter().flatten().map(|on| u32::from(*on)).sum()
@@ -73,13 +102,17 @@ impl Schedule {
 }
 
 impl Window {
+    /// The same hours on every day.
+    pub fn every_day(hours: Hours, instances: u32) -> Self {
+        Self { hours, instances, days: Vec::new(), more: Vec::new() }
+    }
+
     /// The week of one instance.
     pub fn schedule(&self) -> Schedule {
         let mut schedule = Schedule::default();
-        for day in (0..7).filter(|day| self.days.is_empty() || self.days.iter().any(|d| *d as usize == *day)) {
-            for hour in usize::from(self.hours.from)..usize::from(self.hours.from + self.hours.length) {
-                schedule.0[(day + hour / 24) % 7][hour % 24] = true;
-            }
+        schedule.switch_on(self.hours, &self.days);
+        for span in &self.more {
+            schedule.switch_on(span.hours, &span.days);
         }
         schedule
     }
@@ -89,8 +122,7 @@ impl TimeBased {
     /// The twelve of the best-practices day: nested windows around a midnight peak (test vector TV-1).
     pub fn best_practices() -> Self {
         let windows = [("22-02", 1), ("20-04", 2), ("18-06", 2), ("16-08", 2), ("14-10", 2), ("00-24", 3)];
-        let window =
-            |(hours, instances)| Window { hours: Hours::parse(hours).expect("a literal window"), instances, days: Vec::new() };
+        let window = |(hours, instances)| Window::every_day(Hours::parse(hours).expect("a literal window"), instances);
         Self { windows: windows.map(window).to_vec() }
     }
 
@@ -117,6 +149,13 @@ impl Hours {
             return None;
         }
         Some(Self { from, length: if to > from { to - from } else { to + 24 - from } })
+    }
+}
+
+impl std::fmt::Display for Hours {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let to = self.from + self.length;
+        write!(f, "{:02}-{:02}", self.from, if to > 24 { to - 24 } else { to })
     }
 }
 
@@ -176,12 +215,24 @@ mod tests {
 
     #[test]
     fn a_window_over_midnight_ends_on_the_next_day_and_on_sunday_in_the_next_week() {
-        let window = |days: Vec<Weekday>| Window { hours: Hours::parse("22-02").unwrap(), instances: 1, days }.schedule();
+        let window = |days: Vec<Weekday>| Window { days, ..Window::every_day(Hours::parse("22-02").unwrap(), 1) }.schedule();
         let monday = window(vec![Weekday::Monday]);
         assert_eq!(monday.hours_on(0).collect::<Vec<_>>(), [22, 23]);
         assert_eq!(monday.hours_on(1).collect::<Vec<_>>(), [0, 1]);
         assert_eq!(window(vec![Weekday::Sunday]).hours_on(0).collect::<Vec<_>>(), [0, 1]);
         assert_eq!(window(Vec::new()).hours_a_week(), 28);
+    }
+
+    #[test]
+    fn more_windows_belong_to_the_same_instances() {
+        let text = "hours = \"08-18\"\ninstances = 2\ndays = [\"Monday\"]\n\
+                    more = [{ hours = \"22-02\", days = [\"Saturday\"] }, { hours = \"10-11\", days = [\"Monday\"] }]";
+        let window: Window = toml::from_str(text).unwrap();
+        let week = window.schedule();
+        assert_eq!((week.hours_a_week(), window.instances), (14, 2), "an hour that stands twice counts once");
+        assert_eq!((week.hours_on(5).collect::<Vec<_>>(), week.hours_on(6).collect::<Vec<_>>()), (vec![22, 23], vec![0, 1]));
+        let bad = toml::from_str::<Window>("hours = \"08-18\"\nmore = [{ hours = \"8-18\" }]").unwrap_err();
+        assert!(bad.to_string().contains("is not a window"), "{bad}");
     }
 
     #[test]
