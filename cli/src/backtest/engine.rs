@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use strata_domain::load_based::{
-    self, AlarmKind, AlarmSpec, AlarmState, AlarmView, Candidate, Comparison, Configuration, Datapoint, Decision, Direction,
-    Input, Metric, ScalingEvent, ThresholdsPatch,
+    self, AlarmKind, AlarmSpec, AlarmState, AlarmView, Candidate, Comparison, Configuration, Datapoint, Direction, Input, Metric,
+    ScalingEvent, ThresholdsPatch,
 };
 use strata_domain::settings::{LoadScalingSettings, Settings};
 use strata_domain::time_based::{self, DAYS, TimerDecision, TimerView, WeeklySchedule};
@@ -29,9 +29,8 @@ pub struct Times {
     pub to_stopped: SignedDuration,
 }
 
-/// One host.
+/// What a host has beside what the decider sees of it.
 struct Host {
-    candidate: Candidate,
     schedule: Option<WeeklySchedule>,
     /// When what is under way is over.
     until: Timestamp,
@@ -41,11 +40,11 @@ struct Host {
 struct Alarm {
     spec: AlarmSpec,
     breaching: u32,
-    view: AlarmView,
 }
 
 impl Alarm {
-    fn of(spec: AlarmSpec, from: Timestamp) -> Self {
+    /// The alarm and how it is seen, before its first minute.
+    fn of(spec: AlarmSpec, from: Timestamp) -> (Self, AlarmView) {
         let view = AlarmView {
             name: spec.name.clone(),
             direction: spec.direction,
@@ -54,11 +53,11 @@ impl Alarm {
             since: from,
             last: None,
         };
-        Self { spec, breaching: 0, view }
+        (Self { spec, breaching: 0 }, view)
     }
 
-    /// Takes the averages of a minute; `None` is a minute without any.
-    fn take(&mut self, cpu: Option<f64>, at: Timestamp) {
+    /// Takes the averages of a minute into how it is seen; `None` is a minute without any.
+    fn take(&mut self, view: &mut AlarmView, cpu: Option<f64>, at: Timestamp) {
         let state = match cpu.map(|cpu| self.is_breached(value(self.spec.metric, cpu))) {
             None => {
                 self.breaching = 0;
@@ -73,10 +72,10 @@ impl Alarm {
                 if self.breaching >= self.spec.evaluation_periods { AlarmState::Alarm } else { AlarmState::Ok }
             }
         };
-        if state != self.view.state {
-            (self.view.state, self.view.since) = (state, at);
+        if state != view.state {
+            (view.state, view.since) = (state, at);
             // CloudWatch tells the values behind a transition only.
-            self.view.last = cpu.map(|cpu| Datapoint { value: value(self.spec.metric, cpu), at });
+            view.last = cpu.map(|cpu| Datapoint { value: value(self.spec.metric, cpu), at });
         }
     }
 
@@ -116,7 +115,11 @@ struct Run {
     config: Configuration,
     settings: LoadScalingSettings,
     alarms: Vec<Alarm>,
+    /// How each alarm is seen, in the same order.
+    views: Vec<AlarmView>,
     hosts: Vec<Host>,
+    /// The same hosts, as the decider sees them.
+    members: Vec<Candidate>,
     last_event: Option<ScalingEvent>,
     times: Times,
     measures: Measures,
@@ -149,40 +152,35 @@ impl Run {
                 is_held: false,
                 workload: None,
             };
-            Host { candidate, schedule, until: from }
+            (Host { schedule, until: from }, candidate)
         });
-        Ok(Self {
-            hosts: hosts.collect(),
-            alarms: alarms.into_iter().map(|spec| Alarm::of(spec, from)).collect(),
-            config,
-            settings,
-            last_event: None,
-            times,
-            measures: Measures::default(),
-        })
+        let (hosts, members): (Vec<Host>, Vec<Candidate>) = hosts.unzip();
+        let (alarms, views) = alarms.into_iter().map(|spec| Alarm::of(spec, from)).unzip();
+        let measures = Measures::default();
+        Ok(Self { hosts, members, alarms, views, config, settings, last_event: None, times, measures })
     }
 
     fn minute(&mut self, demand: &Demand, at: Timestamp) -> Minute {
         self.settle(at);
-        let capacity = self.hosts.iter().filter(|h| h.candidate.status == InstanceStatus::Online).count();
+        let capacity = self.members.iter().filter(|member| member.status == InstanceStatus::Online).count();
         let wanted = demand.at(at);
         let capacity_f = f64::from(u32::try_from(capacity).unwrap_or(u32::MAX));
         let cpu = wanted.filter(|_| capacity > 0).map(|wanted| demand.cpu_percent(wanted, capacity_f));
-        for alarm in &mut self.alarms {
-            alarm.take(cpu, at);
+        for (alarm, view) in self.alarms.iter_mut().zip(&mut self.views) {
+            alarm.take(view, cpu, at);
         }
         self.schedules(at);
         let event = self.load(at);
-        let billed = self.hosts.iter().filter(|h| h.candidate.status != InstanceStatus::Stopped).count();
+        let billed = self.members.iter().filter(|member| member.status != InstanceStatus::Stopped).count();
         Minute { at, demand: wanted, capacity: capacity_f, billed, event }
     }
 
     /// What was under way and is over.
     fn settle(&mut self, at: Timestamp) {
-        for host in &mut self.hosts {
-            match host.candidate.status {
-                InstanceStatus::Booting if host.until <= at => host.candidate.status = InstanceStatus::Online,
-                InstanceStatus::Stopping if host.until <= at => host.candidate.status = InstanceStatus::Stopped,
+        for (_, member) in self.hosts.iter().zip(&mut self.members).filter(|(host, _)| host.until <= at) {
+            match member.status {
+                InstanceStatus::Booting => member.status = InstanceStatus::Online,
+                InstanceStatus::Stopping => member.status = InstanceStatus::Stopped,
                 _ => {}
             }
         }
@@ -191,22 +189,22 @@ impl Run {
     /// The minute check of time-scaling.
     fn schedules(&mut self, at: Timestamp) {
         let times = self.times;
-        for host in &mut self.hosts {
+        for (host, member) in self.hosts.iter_mut().zip(&mut self.members) {
             let Some(schedule) = &host.schedule else { continue };
             let timer = TimerView {
-                id: &host.candidate.id,
-                hostname: &host.candidate.hostname,
-                status: host.candidate.status,
+                id: &member.id,
+                hostname: &member.hostname,
+                status: member.status,
                 schedule,
                 manual_stop_since: None,
                 is_held: false,
-                last_start_attempt: host.candidate.started_at,
+                last_start_attempt: member.started_at,
                 failed_starts: 0,
                 schedule_changed_at: None,
             };
             match time_based::decide(&timer, at) {
-                TimerDecision::Start { .. } => host.start(at, times),
-                TimerDecision::Stop { .. } => host.stop(at, times),
+                TimerDecision::Start { .. } => host.start(member, at, times),
+                TimerDecision::Stop { .. } => host.stop(member, at, times),
                 TimerDecision::Nothing(_) => {}
             }
         }
@@ -214,23 +212,15 @@ impl Run {
 
     /// The minute tick of load-scaling.
     fn load(&mut self, at: Timestamp) -> Option<Direction> {
-        let alarms: Vec<AlarmView> = self.alarms.iter().map(|alarm| alarm.view.clone()).collect();
         let (config, settings, last_event) = (&self.config, &self.settings, self.last_event.as_ref());
-        let mut input = Input { config, settings, alarms: &alarms, members: &[], last_event };
-        // As the function does: the fleet is looked at only when something is due.
-        let due = load_based::decide(&input, at);
-        if !matches!(due, Decision::Hold(load_based::HoldReason::NoCandidates { .. })) {
-            return None;
-        }
-        let members: Vec<Candidate> = self.hosts.iter().map(|host| host.candidate.clone()).collect();
-        input.members = &members;
-        let decision = load_based::decide(&input, at);
-        let event = decision.event(at)?;
+        let input = Input { config, settings, alarms: &self.views, members: &self.members, last_event };
+        let event = load_based::decide(&input, at).event(at)?;
         let times = self.times;
-        for host in self.hosts.iter_mut().filter(|host| event.instances.contains(&host.candidate.id)) {
+        let chosen = self.hosts.iter_mut().zip(&mut self.members).filter(|(_, member)| event.instances.contains(&member.id));
+        for (host, member) in chosen {
             match event.direction {
-                Direction::Up => host.start(at, times),
-                Direction::Down => host.stop(at, times),
+                Direction::Up => host.start(member, at, times),
+                Direction::Down => host.stop(member, at, times),
             }
         }
         let direction = event.direction;
@@ -240,14 +230,14 @@ impl Run {
 }
 
 impl Host {
-    fn start(&mut self, at: Timestamp, times: Times) {
-        self.candidate.status = InstanceStatus::Booting;
-        self.candidate.started_at = Some(at);
+    fn start(&mut self, member: &mut Candidate, at: Timestamp, times: Times) {
+        member.status = InstanceStatus::Booting;
+        member.started_at = Some(at);
         self.until = at.checked_add(times.to_online).unwrap_or(Timestamp::MAX);
     }
 
-    fn stop(&mut self, at: Timestamp, times: Times) {
-        self.candidate.status = InstanceStatus::Stopping;
+    fn stop(&mut self, member: &mut Candidate, at: Timestamp, times: Times) {
+        member.status = InstanceStatus::Stopping;
         self.until = at.checked_add(times.to_stopped).unwrap_or(Timestamp::MAX);
     }
 }
@@ -272,7 +262,8 @@ fn configuration(layer: &LayerSpec) -> Result<Configuration, CliError> {
     Ok(merged)
 }
 
-fn weekly(schedule: &Schedule) -> WeeklySchedule {
+/// The schedule as SetTimeBasedAutoScaling stores it.
+pub(crate) fn weekly(schedule: &Schedule) -> WeeklySchedule {
     let on = |day: usize| schedule.hours_on(day).map(|hour| (hour.to_string(), "on".to_owned())).collect();
     let week: BTreeMap<String, BTreeMap<String, String>> =
         DAYS.iter().enumerate().map(|(day, name)| ((*name).to_owned(), on(day))).collect();
