@@ -17,7 +17,7 @@ use strata_domain::decision::Function;
 use crate::client::ApiOptions;
 pub use explain::{HoldArgs, HoldsArgs, PreviewArgs, ReleaseArgs, WhyArgs};
 pub use on_call::*;
-pub use plan_ahead::BacktestArgs;
+pub use plan_ahead::{BacktestArgs, HistoryArgs, RecommendArgs};
 pub use register::RegisterArgs;
 
 /// `strata`.
@@ -70,7 +70,10 @@ pub enum Command {
     Preview(PreviewArgs),
     /// Replay a measured history through the deciders: capacity, cost and events of one or more layers
     #[command(after_help = plan_ahead::BACKTEST_EXAMPLES)]
-    Backtest(BacktestArgs),
+    Backtest(Box<BacktestArgs>),
+    /// The mix of 24/7, time-based and load-based instances that a measured history asks for, judged on days it was not fitted on
+    #[command(after_help = plan_ahead::RECOMMEND_EXAMPLES)]
+    Recommend(Box<RecommendArgs>),
     /// Keep Strata's hands off an instance or a layer for a while
     #[command(after_help = explain::HOLD_EXAMPLES)]
     Hold(HoldArgs),

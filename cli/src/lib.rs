@@ -20,6 +20,7 @@ pub mod layer;
 pub mod modes;
 pub mod preview;
 pub mod proxy;
+pub mod recommend;
 pub mod register;
 mod signing;
 pub mod sim;
@@ -55,6 +56,7 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Why(args) => why::run(args, cli.output),
         Command::Preview(args) => preview::run(args, cli.output),
         Command::Backtest(args) => backtest::run(args, cli.output),
+        Command::Recommend(args) => recommend::run(args, cli.output),
         Command::Hold(args) => holds::hold(args, cli.output),
         Command::Release(args) => holds::release(args, cli.output),
         Command::Holds(args) => holds::list(args, cli.output),

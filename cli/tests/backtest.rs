@@ -72,6 +72,9 @@ fn files_and_scales_that_cannot_be_used_end_with_2_and_leave_nothing() {
     std::fs::write(folder.join("wait.toml"), format!("{LAYER}always_on = 1\n[layer.load_scaling.up]\nwait_minutes = 101\n"))
         .unwrap();
     std::fs::write(folder.join("requests.csv"), "timestamp,value\n2026-03-02 00:00:00,250\n").unwrap();
+    let rows = |rows: &str| format!("timestamp,value\n{rows}");
+    std::fs::write(folder.join("fractions.csv"), rows("2026-03-02 00:00:00,0.4\n2026-03-02 00:05:00,0.95\n")).unwrap();
+    std::fs::write(folder.join("unsorted.csv"), rows("2026-03-02 00:05:00,40\n2026-03-02 00:00:00,50\n")).unwrap();
     let before = std::fs::read_dir(folder).unwrap().count();
     let with = |layer: &'static str, more: &[&'static str]| [&["--layer-file", layer][..], more].concat();
     for (arguments, says) in [
@@ -79,6 +82,8 @@ fn files_and_scales_that_cannot_be_used_end_with_2_and_leave_nothing() {
         (with("wait.toml", &METRICS), "wait_minutes"),
         (with("web.toml", &["--metrics", "absent.csv", "--unit", "cpu"]), "absent.csv"),
         (with("web.toml", &["--metrics", "requests.csv", "--unit", "cpu"]), "250 is not a percentage"),
+        (with("web.toml", &["--metrics", "fractions.csv", "--unit", "cpu"]), "no value is above 0.95, these look like fractions"),
+        (with("web.toml", &["--metrics", "unsorted.csv", "--unit", "cpu"]), "line 3"),
         (with("web.toml", &["--metrics", "cpu.csv"]), "--unit"),
         (with("load.toml", &["--metrics", "cpu.csv", "--unit", "cpu"]), "--measured-on"),
         (with("web.toml", &["--metrics", "cpu.csv", "--unit", "cpu", "--measured-on", "0"]), "above 0"),
@@ -92,4 +97,31 @@ fn files_and_scales_that_cannot_be_used_end_with_2_and_leave_nothing() {
         assert!(code == Some(2) && told.is_empty() && why.contains(says), "{arguments:?}: {code:?} {why}");
     }
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), before);
+}
+
+/// Gaps, doubled rows, a single value, constant and no load: what can be replayed is, and only what has data is judged.
+#[test]
+fn histories_that_are_odd_but_can_be_used_are_judged_where_they_have_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("web.toml"), format!("{LAYER}always_on = 4\nload_based = 4\n[layer.load_scaling]\n")).unwrap();
+    let row = |minute: u32, cpu: &str| format!("2026-03-02 00:{minute:02}:00,{cpu}\n");
+    let steady = |cpu: &str| (0..12).map(|n| row(n * 5, cpu)).collect::<String>();
+    for (rows, measured, gaps, under) in [
+        (steady("50"), 60, 0, 0),
+        (steady("0"), 60, 0, 0),
+        (row(0, "90"), 5, 0, 5), // a value alone holds for five minutes
+        (row(0, "50") + &row(5, "50") + &row(10, "50") + &row(40, "50") + &row(45, "50"), 25, 25, 0),
+        (row(0, "90") + &row(0, "50") + &row(5, "50") + &row(10, "50"), 15, 0, 0), // of doubled rows the later counts
+        (row(0, "50") + &row(5, "") + &row(10, "50") + &row(15, "50") + &row(20, "50"), 20, 5, 0),
+    ] {
+        std::fs::write(folder.join("odd.csv"), format!("timestamp,value\n{rows}")).unwrap();
+        let arguments = ["--layer-file", "web.toml", "--metrics", "odd.csv", "--unit", "cpu", "--json"];
+        let (code, told, why) = backtest(folder, &arguments);
+        assert_eq!(code, Some(0), "{rows}: {why}");
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let of = &told["replayed"][0];
+        let found = (of["measured"].as_u64(), of["gaps"].as_u64(), of["minutes_under"].as_u64());
+        assert_eq!(found, (Some(measured), Some(gaps), Some(under)), "{rows}");
+    }
 }

@@ -14,16 +14,27 @@ const POINTS: usize = 1_200;
 /// The page, without any reference to the outside.
 pub(super) fn page(replayed: &[Replayed], price: f64) -> String {
     let mut body = String::new();
+    sections(&mut body, replayed, price);
+    frame("strata backtest", "Backtest", &body)
+}
+
+/// A drawing for each, all to the same scale.
+pub(crate) fn sections(body: &mut String, replayed: &[Replayed], price: f64) {
+    body.push_str("<p>Red: demand in servers. Blue: hosts in service. Where red is above blue, capacity was missing.</p>\n");
     let highest = replayed.iter().map(|one| highest(&one.measures)).fold(1.0, f64::max);
     for one in replayed {
-        section(&mut body, one, price, highest);
+        section(body, one, price, highest);
     }
+}
+
+/// A whole page around `body`, which is HTML.
+pub(crate) fn frame(title: &str, heading: &str, body: &str) -> String {
     format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>strata backtest</title>\n<style>\
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\n<style>\
          body{{font:14px sans-serif;margin:2em;max-width:1240px}}svg{{width:100%;background:#fafafa;border:1px solid #ddd}}\
          .capacity{{fill:#cfe3f7;stroke:#4a90d9;stroke-width:1}}.demand{{fill:none;stroke:#d0402b;stroke-width:1.2}}\
-         .grid{{stroke:#ddd}}text{{font-size:11px;fill:#666}}</style>\n\
-         <h1>Backtest</h1>\n<p>Red: demand in servers. Blue: hosts in service. Where red is above blue, capacity was missing.</p>\n{body}</html>\n"
+         .grid{{stroke:#ddd}}text{{font-size:11px;fill:#666}}th{{text-align:left;padding-right:1em;vertical-align:top}}</style>\n\
+         <h1>{heading}</h1>\n{body}</html>\n"
     )
 }
 
@@ -73,7 +84,8 @@ fn section(body: &mut String, one: &Replayed, price: f64, highest: f64) {
     body.push_str("</svg>\n");
 }
 
-fn grid(body: &mut String, highest: f64) {
+/// Lines across at round numbers of servers.
+pub(crate) fn grid(body: &mut String, highest: f64) {
     let step = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
     let step = step.into_iter().find(|step| highest / step <= 6.0).unwrap_or(highest);
     let mut servers = step;
@@ -98,7 +110,8 @@ fn points(minutes: &[Minute]) -> Vec<Point> {
     minutes.chunks(minutes.len().div_ceil(POINTS).max(1)).map(of).collect()
 }
 
-fn escaped(text: &str) -> String {
+/// As HTML has it.
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

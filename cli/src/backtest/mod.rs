@@ -1,6 +1,6 @@
 //! `strata backtest`: a measured history replayed through the real deciders, for one or more layer files side by side.
 
-mod chart;
+pub(crate) mod chart;
 pub mod engine;
 pub mod measures;
 
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use self::engine::{Times, replay};
 use self::measures::Measures;
-use crate::args::{BacktestArgs, Output, Unit};
+use crate::args::{BacktestArgs, HistoryArgs, Output, Unit};
 use crate::sim::demand::Demand;
 use crate::sim::output_file::OutputFile;
 use crate::sim::scenario::{LayerSpec, Scenario};
@@ -32,24 +32,21 @@ pub(crate) struct Replayed {
 pub fn run(args: &BacktestArgs, output: Output) -> Result<Exit, CliError> {
     let layers = layers(args)?;
     let chart = args.chart.as_deref().map(OutputFile::create).transpose()?;
-    let history = History::of(args, &layers[0].1)?;
-    let times = Times {
-        to_online: SignedDuration::from_mins(i64::from(args.minutes_to_online)),
-        to_stopped: SignedDuration::from_mins(i64::from(args.minutes_to_stopped)),
-    };
+    let history = History::of(&args.history, || reference(&layers[0].1))?;
+    let (times, price) = (Times::from(&args.history), args.history.price);
     let mut replayed = Vec::with_capacity(layers.len());
     for (name, layer) in &layers {
         let measures = replay(layer, &history.demand, history.from, history.to, times)?;
         replayed.push(Replayed { name: name.clone(), measures });
     }
     if let Some(mut file) = chart {
-        let page = chart::page(&replayed, args.price);
+        let page = chart::page(&replayed, price);
         file.write_all(page.as_bytes()).map_err(|e| CliError::Failed(e.into()))?;
         file.keep()?;
     }
     let text = match if args.json { Output::Json } else { output } {
-        Output::Json => object(&history, &replayed, args.price).to_string() + "\n",
-        Output::Table => table(&history, &replayed, args.price),
+        Output::Json => object(&history, &replayed, price).to_string() + "\n",
+        Output::Table => table(&history, &replayed, price),
     };
     write_stdout(text.as_bytes())?;
     Ok(Exit::Done)
@@ -66,16 +63,22 @@ fn layers(args: &BacktestArgs) -> Result<Vec<(String, LayerSpec)>, CliError> {
     Ok(layers)
 }
 
-/// The metrics, in servers, and which part of them is replayed.
+/// The metrics, in servers, and which part of them counts.
 pub(crate) struct History {
     pub(crate) demand: Demand,
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
     pub(crate) values: usize,
+    /// With a history of CPU, the demand at 100 percent: what is beyond it was not measured.
+    pub(crate) hosts_at_full_cpu: Option<f64>,
 }
 
 impl History {
-    fn of(args: &BacktestArgs, first: &LayerSpec) -> Result<Self, CliError> {
+    /// Reads it; `reference` says what the demand is measured against where the arguments do not.
+    ///
+    /// # Errors
+    /// Bad input: as for [`Trace::load`], fractions for percent, no value in the days asked for, or none of the scales.
+    pub(crate) fn of(args: &HistoryArgs, reference: impl Fn() -> Result<f64, CliError>) -> Result<Self, CliError> {
         let source = TraceSource {
             file: args.metrics.clone(),
             time_column: args.time_column.clone(),
@@ -83,6 +86,7 @@ impl History {
             unit: args.unit,
         };
         let trace = Trace::load(&source)?;
+        trace.refuse_fractions(&args.metrics)?;
         let from = args.from.unwrap_or_else(|| trace.first());
         let end = trace.last().checked_add(trace.step()).unwrap_or(Timestamp::MAX);
         let to = match args.days {
@@ -96,13 +100,23 @@ impl History {
         let target = args.target_cpu;
         let servers_per_unit = match (args.unit, args.measured_on, args.per_server) {
             (Unit::Cpu, Some(hosts), _) => hosts / target,
-            (Unit::Cpu, None, _) => reference(first)? / target,
+            (Unit::Cpu, None, _) => reference()? / target,
             (Unit::Requests, _, Some(requests)) => 1.0 / requests,
-            (Unit::Requests, _, None) if percentile > 0.0 => reference(first)? / percentile,
+            (Unit::Requests, _, None) if percentile > 0.0 => reference()? / percentile,
             (Unit::Requests, _, None) => 0.0,
         };
         let values = trace.len();
-        Ok(Self { demand: Demand::measured(trace, servers_per_unit, target), from, to, values })
+        let hosts_at_full_cpu = (args.unit == Unit::Cpu).then_some(servers_per_unit * 100.0);
+        Ok(Self { demand: Demand::measured(trace, servers_per_unit, target), from, to, values, hosts_at_full_cpu })
+    }
+}
+
+impl From<&HistoryArgs> for Times {
+    fn from(args: &HistoryArgs) -> Self {
+        Self {
+            to_online: SignedDuration::from_mins(i64::from(args.minutes_to_online)),
+            to_stopped: SignedDuration::from_mins(i64::from(args.minutes_to_stopped)),
+        }
     }
 }
 

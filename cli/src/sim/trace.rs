@@ -121,6 +121,22 @@ impl Trace {
         (bridged || t.duration_since(at) < self.step).then_some(value)
     }
 
+    /// Refuses percentages none of which is above 1: they are almost certainly fractions, and the plan would be a hundredth of what it
+    /// should be. Zeros alone say nothing about a unit.
+    ///
+    /// # Errors
+    /// Bad input, naming `file`, the greatest value and what to do.
+    pub fn refuse_fractions(&self, file: &std::path::Path) -> Result<(), CliError> {
+        let greatest = self.points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+        if self.unit != Unit::Cpu || greatest > 1.0 || greatest == 0.0 {
+            return Ok(());
+        }
+        let what =
+            format!("no value is above {greatest}, these look like fractions; expected percent, 0 to 100, with --unit cpu");
+        let advice = "multiply them by 100 (a fleet that really is as idle needs no plan)";
+        Err(CliError::BadInput(format!("{}: {what}: {advice}", file.display())))
+    }
+
     /// The value that 95 % of the values in `from..to` do not exceed; `None` if there is none in there.
     pub fn percentile_95(&self, from: Timestamp, to: Timestamp) -> Option<f64> {
         let mut values: Vec<f64> =
