@@ -76,20 +76,9 @@ impl Walk {
         let controller = strata_control::LOCAL_CONTROLLER;
         let api = Arc::new(Api::new(recorded(0), config));
         let fleet = Fleet::new(opsworks_client(api.clone(), controller, clock.clone(), 1));
-        let of_load = recorded(2);
         Self {
             lifecycle: Deps::new(recorded(1)),
-            load: strata_load_scaling::Deps {
-                fleet,
-                store: of_load.store,
-                alarms: of_load.alarms,
-                containers: of_load.containers,
-                modes: of_load.modes,
-                pager: of_load.pager,
-                events: of_load.events,
-                clock: of_load.clock,
-                ids: of_load.ids,
-            },
+            load: strata_load_scaling::Deps::new(fleet, recorded(2)),
             api,
             recorders,
             clock,

@@ -17,7 +17,7 @@ use strata_domain::{LayerId, StackId};
 use strata_fleet::Fleet;
 use strata_ports::keys::{self, Owner};
 use strata_ports::store::Listing;
-use strata_ports::{Alarms, Clock, Containers, Events, HandlerError, Ids, Modes, Outcome, Pager, Store, tell};
+use strata_ports::{Alarms, Clock, Containers, Events, HandlerError, Ids, Modes, Outcome, Pager, Ports, Store, tell};
 use strata_triggers::{Trigger, parse, wrong_function};
 
 /// What load-scaling may touch: fleets by the OpsWorks API, its own records in the store, alarms, and on-call; ECS it only reads.
@@ -41,6 +41,14 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Fresh ids.
     pub ids: Arc<dyn Ids>,
+}
+
+impl Deps {
+    /// Out of a whole set of ports, as a simulated world and tests have it.
+    pub fn new(fleet: Fleet, ports: Ports) -> Self {
+        let Ports { store, alarms, containers, modes, pager, events, clock, ids, .. } = ports;
+        Self { fleet, store, alarms, containers, modes, pager, events, clock, ids }
+    }
 }
 
 /// Looks at the layers that the event names, or at all layers with load-based scaling.

@@ -24,18 +24,7 @@ const ONLINE_AT: i64 = 20;
 const MINUTES: i64 = 60;
 
 fn deps(shop: &Shop) -> Deps {
-    let p = shop.ports.clone();
-    Deps {
-        fleet: shop.fleet(),
-        store: p.store,
-        alarms: p.alarms,
-        containers: p.containers,
-        modes: p.modes,
-        pager: p.pager,
-        events: p.events,
-        clock: p.clock,
-        ids: p.ids,
-    }
+    Deps::new(shop.fleet(), shop.ports.clone())
 }
 
 /// Something that happens; what the world does comes before who looks at it.

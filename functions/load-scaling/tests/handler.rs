@@ -19,18 +19,7 @@ const UP: &str = "strata/shop/ecs-cluster/up-cpu";
 const DOWN: &str = "strata/shop/ecs-cluster/down-cpu";
 
 fn deps(shop: &Shop) -> Deps {
-    let p = shop.ports.clone();
-    Deps {
-        fleet: shop.fleet(),
-        store: p.store,
-        alarms: p.alarms,
-        containers: p.containers,
-        modes: p.modes,
-        pager: p.pager,
-        events: p.events,
-        clock: p.clock,
-        ids: p.ids,
-    }
+    Deps::new(shop.fleet(), shop.ports.clone())
 }
 
 /// A shop whose layer scales by `count` instances, with the alarm `fires` just gone off; nobody has looked yet.

@@ -47,17 +47,7 @@ async fn started_by(firing: &str) -> (InstanceStatus, Vec<String>) {
     cloud.set_alarm_state(&format!("strata/shop/{firing}/up-cpu"), AlarmState::Alarm);
 
     let fleet = Fleet::new(opsworks_client(api, role, clock.clone(), 2));
-    let deps = Deps {
-        fleet: fleet.clone(),
-        store: ports.store,
-        alarms: ports.alarms,
-        containers: ports.containers,
-        modes: ports.modes,
-        pager: ports.pager,
-        events: ports.events,
-        clock: ports.clock,
-        ids: ports.ids,
-    };
+    let deps = Deps::new(fleet.clone(), ports);
     let outcome = handle(TICK, &deps).await.unwrap();
     let all = fleet.instances_of_stack(&stack.as_str().into()).await.unwrap();
     let status = all.iter().find(|i| i.id == instance).unwrap().status;

@@ -128,18 +128,8 @@ async fn shop(hosts: &[Host], custom_json: Option<&str>) -> (Shop, Vec<InstanceI
 }
 
 fn deps(shop: &Shop, ecs: &[Host]) -> Deps {
-    let p = shop.ports.clone();
-    Deps {
-        fleet: shop.fleet(),
-        store: p.store,
-        alarms: p.alarms,
-        containers: Arc::new(Ecs(ecs.to_vec())),
-        modes: p.modes,
-        pager: p.pager,
-        events: p.events,
-        clock: p.clock,
-        ids: p.ids,
-    }
+    let ecs = Arc::new(Ecs(ecs.to_vec()));
+    Deps { containers: ecs, ..Deps::new(shop.fleet(), shop.ports.clone()) }
 }
 
 async fn statuses(shop: &Shop, ids: &[InstanceId]) -> Vec<S> {

@@ -253,6 +253,16 @@ mod tests {
         }
     }
 
+    /// [CWL-18] No name is made up: whatever else a stream says, its group is the caller's.
+    #[test]
+    fn cwl_18_over_the_api_the_group_name_is_always_given_by_the_caller() {
+        for file in ["/var/log/messages", "/var/log/shop/*.log", "/var/log/ecs/ecs-agent.log"] {
+            let nameless = |s: &mut LogStream| (s.log_group_name, s.file) = (None, Some(file.into()));
+            assert_eq!(with(nameless), Err(LogStreamError::Missing("LogGroupName")), "{file}");
+        }
+        assert!(with(|s| s.log_group_name = Some(String::new())).is_err(), "nor for an empty one");
+    }
+
     /// [CWL-9] [CWL-12] [CWL-20]
     #[test]
     fn cwl_9_words_are_known_ones() {

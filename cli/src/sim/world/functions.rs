@@ -35,17 +35,7 @@ impl Functions {
         Self {
             api: strata_api::Deps { api, audit: None },
             lifecycle: strata_instance_lifecycle::Deps::new(ports(Function::InstanceLifecycle)),
-            load: strata_load_scaling::Deps {
-                fleet: fleet.clone(),
-                store: load.store,
-                alarms: load.alarms,
-                containers: load.containers,
-                modes: load.modes,
-                pager: load.pager,
-                events: load.events,
-                clock: load.clock,
-                ids: load.ids,
-            },
+            load: strata_load_scaling::Deps::new(fleet.clone(), load),
             time: strata_time_scaling::Deps {
                 fleet: fleet.clone(),
                 store: time.store,

@@ -276,6 +276,25 @@ mod up {
         }
     }
 
+    /// [ECS-56]
+    #[test]
+    fn ecs_56_a_machine_that_runs_and_does_not_call_fails_with_what_it_must_reach() {
+        let why = |status, state| match check(&record(status), &ec2_only(state), 1200, "move start_failed") {
+            Step::Move { why, .. } => why,
+            other => panic!("{other:?}"),
+        };
+        let runs = why(InstanceStatus::Booting, HostState::Running);
+        for named in ["Systems Manager", "ECS", "S3", "package repositories", "instance profile"] {
+            assert!(runs.contains(named), "{named}: {runs}");
+        }
+        let pending = why(InstanceStatus::Pending, HostState::Pending);
+        assert_eq!(pending, "the machine was not in contact within 20 minutes", "EC2 has not even started it");
+        // One that reached them all is up, and one that reached only Systems Manager is not.
+        let setup_done = Observed { setup: Some(RunSeen::Success), ..ec2_only(HostState::Running) };
+        check(&record(InstanceStatus::RunningSetup), &setup_done, 1, "wait");
+        check(&record(InstanceStatus::RunningSetup), &setup_done, 7_200, "move setup_failed");
+    }
+
     #[test]
     fn a_start_that_ec2_does_not_take_may_wait_an_hour_for_its_bucket() {
         let never_launched = Instance { ec2_instance_id: None, ..record(InstanceStatus::Requested) };

@@ -57,8 +57,14 @@ fn boot_deadline(x: &Look<'_>) -> Timestamp {
 
 fn boot_timed_out(x: &Look<'_>) -> Option<Step> {
     let limit = spoken(x.rules.boot_timeout);
-    (x.now >= boot_deadline(x)).then(|| start_fails(x, format!("the machine was not in contact within {limit}")))
+    let runs = matches!(&x.seen.ec2, Ec2Seen::Seen(host) if host.state == HostState::Running);
+    let hint = if runs { MUST_REACH } else { "" };
+    (x.now >= boot_deadline(x)).then(|| start_fails(x, format!("the machine was not in contact within {limit}{hint}")))
 }
+
+/// What keeps a machine that runs from calling, most of the time [ECS-56].
+const MUST_REACH: &str = ", though it runs: it must reach Systems Manager, ECS, S3 and its system's package repositories, by a public address, a NAT \
+                          or endpoints, and its instance profile must allow Systems Manager";
 
 /// `requested`: EC2 is asked, again and again with the same token until it has answered.
 pub(super) fn requested(x: &Look<'_>) -> Step {
