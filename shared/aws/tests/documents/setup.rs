@@ -122,6 +122,27 @@ fn inst_11_setup_goes_by_updates_cookbooks_setup_agent_and_deploy() {
     assert_eq!(steps(), first.into_iter().filter(|step| *step != "hook cookbooks").collect::<Vec<_>>());
 }
 
+/// [SCALE-5]: a machine fetches at its first start what is newest then. One that was only stopped, as an EBS-backed one is, keeps it until
+/// somebody asks for an update.
+#[test]
+fn scale_5_a_first_start_has_the_newest_cookbooks_and_a_restart_may_have_older_ones() {
+    let machine = |newest: &str| {
+        let host = Host::new(AL2023);
+        host.hook("cookbooks", &format!("echo {newest} >\"$STRATA_ROOT/cookbooks\""));
+        host
+    };
+    let old = machine("v1");
+    assert_eq!(old.run("setup", &[("Nonce", "1")]).0, 0);
+    old.hook("cookbooks", "echo v2 >\"$STRATA_ROOT/cookbooks\"");
+    assert_eq!(old.run("setup", &[("Nonce", "2")]).0, 0);
+    assert_eq!(old.read("cookbooks"), "v1\n", "restarted after v2 came out");
+    let new = machine("v2");
+    assert_eq!(new.run("setup", &[("Nonce", "1")]).0, 0);
+    assert_eq!(new.read("cookbooks"), "v2\n");
+    assert_eq!(old.run("recipes", &[("Nonce", "3"), ("Command", "update_custom_cookbooks"), ("Recipes", "")]).0, 0);
+    assert_eq!(old.read("cookbooks"), "v2\n");
+}
+
 #[test]
 fn cookbooks_that_could_not_be_fetched_are_fetched_by_the_next_setup() {
     let host = Host::new(AL2023);

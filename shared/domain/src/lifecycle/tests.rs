@@ -291,8 +291,9 @@ mod up {
         assert_eq!(pending, "the machine was not in contact within 20 minutes", "EC2 has not even started it");
         // One that reached them all is up, and one that reached only Systems Manager is not.
         let setup_done = Observed { setup: Some(RunSeen::Success), ..ec2_only(HostState::Running) };
-        check(&record(InstanceStatus::RunningSetup), &setup_done, 1, "wait");
-        check(&record(InstanceStatus::RunningSetup), &setup_done, 7_200, "move setup_failed");
+        let setup = Instance { setup_command: Some("cmd".into()), ..record(InstanceStatus::RunningSetup) };
+        check(&setup, &setup_done, 1, "wait");
+        check(&setup, &setup_done, 7_200, "move setup_failed");
     }
 
     #[test]
