@@ -188,6 +188,13 @@ pub fn has_configure_hook(last_line: &str) -> Option<bool> {
     Some(hooks.split_whitespace().any(|hook| hook == "configure"))
 }
 
+/// Which right to write logs a run has found its machine's role to lack, in the documents' words: their last line is `...; logs: WORDS; hooks:...`
+/// then [CWL-5].
+pub fn missing_log_right(last_line: &str) -> Option<&str> {
+    let (_, told) = last_line.split_once("; logs: ")?;
+    told.split("; ").next().filter(|words| !words.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use InstanceStatus as S;
@@ -285,6 +292,20 @@ mod tests {
     fn a_failed_sync_is_tried_again_less_and_less_often() {
         let minutes: Vec<i64> = [0, 1, 2, 3, 6, 7, 8, u32::MAX].map(|n| retry_after(n).as_secs() / 60).into();
         assert_eq!(minutes, [1, 1, 2, 4, 32, 60, 60, 60]);
+    }
+
+    /// [CWL-5]
+    #[test]
+    fn cwl_5_the_last_line_of_a_run_tells_which_right_to_write_logs_is_missing() {
+        let words = "the instance profile may not call logs:CreateLogStream for shop/web";
+        for (line, told) in [
+            (format!("web1 is set up; users: not in step; logs: {words}; hooks: setup"), Some(words)),
+            (format!("web1 is configured; logs: {words}"), Some(words)),
+            ("web1 is set up; hooks: logs".to_owned(), None),
+            ("web1 is set up; logs: ; hooks:".to_owned(), None),
+        ] {
+            assert_eq!(missing_log_right(&line), told, "{line}");
+        }
     }
 
     #[test]

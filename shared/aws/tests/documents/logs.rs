@@ -68,6 +68,57 @@ fn an_agent_that_fails_is_a_warning_and_is_tried_again() {
     assert!(host.path("opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d/strata-logs.json").exists());
 }
 
+/// A host whose role CloudWatch Logs answers with `stream` and `group`.
+fn answered(stream: &str, group: &str) -> Host {
+    let host = with_log_agent(AL2023);
+    let curl = r#"case "$*" in
+  *CreateLogGroup*) cat >/dev/null; cat "$STRATA_ROOT/group" ;;
+  *CreateLogStream*) cat >"$STRATA_ROOT/keys"; cat "$STRATA_ROOT/stream" ;;
+  *security-credentials/web*) echo '{ "AccessKeyId" : "AKIA", "SecretAccessKey" : "secret", "Token" : "token" }' ;;
+  *security-credentials/*) echo web ;;
+  *placement/region*) echo us-east-1 ;;
+  *services/domain*) echo amazonaws.com ;;
+  *) echo x ;;
+esac"#;
+    host.program("curl", curl);
+    fs::write(host.path("stream"), stream).unwrap();
+    fs::write(host.path("group"), group).unwrap();
+    host
+}
+
+/// [CWL-5]: a custom profile is the user's to mend, and missing rights are told.
+#[test]
+fn cwl_5_a_role_that_may_not_write_logs_is_told_in_the_last_line_and_the_host_serves() {
+    let config =
+        base64("{\"logs\":[{\"log_group_name\":\"shop/web\",\"log_stream_name\":\"web1\"},{\"log_group_name\":\"other\"}]}");
+    let denied = r#"{"__type":"AccessDeniedException","Message":"User: ... is not authorized"}"#;
+    let gone = r#"{"__type":"ResourceNotFoundException","message":"The specified log group does not exist."}"#;
+    let there = r#"{"__type":"ResourceAlreadyExistsException"}"#;
+    let may_not = |action: &str| format!("; logs: the instance profile may not call logs:{action} for shop/web; hooks:");
+    for (stream, group, told) in [
+        (denied, "", may_not("CreateLogStream")),
+        (gone, denied, may_not("CreateLogGroup")),
+        (gone, "", "; hooks:".to_owned()),
+        (there, denied, "; hooks:".to_owned()),
+        ("", denied, "; hooks:".to_owned()),
+    ] {
+        for (document, done) in [("setup", "is set up"), ("configure", "is configured")] {
+            let host = answered(stream, group);
+            let (code, said) = host.run(document, &[("Nonce", "1"), ("Hostname", "web1"), ("Logs", &config)]);
+            assert_eq!((code, said.lines().last().unwrap()), (0, format!("web1 {done}{told}").as_str()), "{said}");
+            let calls = host.calls("curl");
+            assert!(calls.iter().any(|call| call.contains("\"logStreamName\":\"web1\"")), "{calls:?}");
+            assert!(
+                calls.iter().all(|call| !call.contains("secret") && !call.contains("token\"")),
+                "keys are in no command line"
+            );
+            assert!(host.read("keys").starts_with("user = \"AKIA:secret\"\n"));
+            let again = host.run(document, &[("Nonce", "2"), ("Hostname", "web1"), ("Logs", &config)]);
+            assert_eq!((again.0, host.calls("curl").len()), (0, calls.len()), "it is tried when the configuration changes");
+        }
+    }
+}
+
 /// The last line tells Strata where Configure has something to do; a folder is no hook.
 #[test]
 fn the_last_line_of_a_run_tells_which_events_have_a_hook() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use strata_domain::commands::{End, has_configure_hook};
+use strata_domain::commands::{End, has_configure_hook, missing_log_right};
 use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict};
 use strata_domain::model::{Instance, Stack};
 use strata_domain::{DecisionId, DeploymentId, StackId};
@@ -11,7 +11,11 @@ use strata_ports::{Change, CommandResult, Expect, HandlerError, StoreError, Told
 use super::CommandRunner;
 use super::queue::{Entry, StackRun};
 use crate::reconciler::round::committed;
-use crate::records::{Command, CommandState, Deployment, DeploymentState, Stored, command_event, deployment_event, is_expanded};
+use crate::reconciler::telling::Teller;
+use crate::records::{
+    Command, CommandState, Deployment, DeploymentState, Stored, command_event, deployment_event, is_expanded,
+    service_error_changes,
+};
 
 fn state(end: End) -> CommandState {
     match end {
@@ -49,6 +53,7 @@ impl StackRun<'_> {
         let mut changes = vec![command.put(&done), entry.pending.delete()];
         let (of_users, told_of_users) = self.users_changes(&done, end, instance).await?;
         changes.extend(of_users);
+        changes.extend(self.log_rights_changes(&done, instance, &changes));
         if let Some(instance) = instance {
             changes.extend(self.hooks_change(&done, instance, &changes).await?);
         }
@@ -60,6 +65,21 @@ impl StackRun<'_> {
         }
         self.ended.extend(done.deployment_id);
         Ok(true)
+    }
+
+    /// A service error where the host's role may not write its logs [CWL-5]. The host serves all the same; its next change of log streams, or its
+    /// next machine, tries again.
+    fn log_rights_changes(&self, done: &Command, instance: Option<&Stored<Instance>>, beside: &[Change]) -> Vec<Change> {
+        let found = done.last_line.as_deref().and_then(missing_log_right);
+        let (Some(right), Some(instance)) = (found, instance) else { return Vec::new() };
+        let teller = Teller { ids: &*self.ports.ids, now: self.ports.clock.now(), trigger: "end of a command" };
+        let mut record = instance.record.clone();
+        let message = format!("The logs of {} are not shipped: {right}.", record.hostname);
+        let (error, alert) = teller.service_error(&mut record, "InstanceSetup", &message);
+        let put = instance.put(&record);
+        let is_written = beside.iter().any(|change| change.key() == put.key());
+        let told = Told { events: vec![alert], ..Told::default() };
+        service_error_changes(&error).into_iter().chain((!is_written).then_some(put)).chain(told.changes()).collect()
     }
 
     /// What the host has said of its hooks, if it is news. The check of the instance keeps the note from outliving it.

@@ -19,7 +19,7 @@ use super::queue::StackRun;
 use crate::reconciler::round::committed;
 use crate::reconciler::telling::{Head, Teller, Words};
 use crate::reconciler::write::{close_incident, open_incident};
-use crate::records::{Command, Stored, command_changes};
+use crate::records::{Command, Stored, command_changes, service_error_changes};
 
 /// A command's parameters hold so much of a list, encoded; SSM takes a little more for all of them.
 const MAX_LIST: usize = 60_000;
@@ -238,7 +238,7 @@ impl StackRun<'_> {
         };
         let message = format!("The users of {host} could not be brought in step with their permissions: {why}.");
         let (error, alert) = teller.service_error(&mut record, "InstanceSetup", &message);
-        changes.push(Change::put(keys::service_error(&record.stack_id, &error.id), &error, Expect::Absent));
+        changes.extend(service_error_changes(&error));
         changes.push(instance.put(&record));
         told.events.push(alert);
         let words = Words {

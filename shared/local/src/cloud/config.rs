@@ -206,6 +206,9 @@ pub struct SsmSettings {
     pub script_fail_per_mille: u32,
     /// Whether hosts have a hook for the Configure event. Default false.
     pub configure_hooks: bool,
+    /// Whether machines' roles lack the right to write logs, which their scripts tell. Default false.
+    #[serde(default)]
+    pub no_log_rights: bool,
     /// OS and package updates. Default 60 to 300 s.
     pub update: Spread,
     /// So many of 1,000 updates fail. Default 0.
@@ -227,6 +230,7 @@ impl Default for SsmSettings {
             reconnect: Spread::seconds(10, 15, 40),
             script_fail_per_mille: 0,
             configure_hooks: false,
+            no_log_rights: false,
             update: Spread::seconds(60, 120, 300),
             update_fail_per_mille: 0,
             update_reboot_per_mille: 600,

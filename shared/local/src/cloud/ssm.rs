@@ -191,9 +191,12 @@ impl State {
         self.set_command(no, CommandStatus::Success, Some(0), &line);
     }
 
-    /// What the documents say of a host's hooks at their end.
-    fn hooks(&self) -> &'static str {
-        if self.config.ssm.configure_hooks { "; hooks: configure" } else { "; hooks:" }
+    /// What the documents say at their end of a host's hooks, and of logs that its role may not write.
+    fn hooks(&self) -> String {
+        let settings = &self.config.ssm;
+        let logs =
+            if settings.no_log_rights { "; logs: the instance profile may not call logs:CreateLogStream for shop" } else { "" };
+        format!("{logs}; hooks:{}", if settings.configure_hooks { " configure" } else { "" })
     }
 
     fn finish_setup(&mut self, no: CommandNo, host: HostNo) {

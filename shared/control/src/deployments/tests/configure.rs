@@ -67,6 +67,29 @@ fn hosts_without_a_hook_get_no_configure_however_many_come_up() {
     });
 }
 
+/// [CWL-5]
+#[test]
+fn cwl_5_a_machine_whose_role_may_not_write_logs_is_online_and_a_service_error() {
+    on_virtual_time(async || {
+        for (no_log_rights, errors) in [(true, 1), (false, 0)] {
+            let world = World::new(1, |config| config.ssm.no_log_rights = no_log_rights).await;
+            world.minutes(3).await;
+            assert_eq!(world.status(&world.hosts[0]).await, "online");
+            let told = world.call("DescribeServiceErrors", json!({ "InstanceId": world.hosts[0] })).await;
+            let told = told["ServiceErrors"].as_array().unwrap().clone();
+            assert_eq!(told.len(), errors, "{told:?}");
+            for error in told {
+                let message = text(&error["Message"]);
+                assert!(message.contains("logs:CreateLogStream for shop."), "{message}");
+                let by_id = world.call("DescribeServiceErrors", json!({ "ServiceErrorIds": [error["ServiceErrorId"]] })).await;
+                assert_eq!(by_id["ServiceErrors"][0], error, "it is found by its id");
+                let described = world.call("DescribeInstances", json!({ "InstanceIds": [world.hosts[0]] })).await;
+                assert_eq!(described["Instances"][0]["LastServiceErrorId"], error["ServiceErrorId"]);
+            }
+        }
+    });
+}
+
 /// [CMD-33] [EIP-15]
 #[test]
 fn cmd_33_what_comes_up_within_a_minute_is_one_run_on_each_host() {
