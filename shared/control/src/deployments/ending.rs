@@ -70,7 +70,9 @@ impl StackRun<'_> {
     /// A service error where the host's role may not write its logs [CWL-5]. The host serves all the same; its next change of log streams, or its
     /// next machine, tries again.
     fn log_rights_changes(&self, done: &Command, instance: Option<&Stored<Instance>>, beside: &[Change]) -> Vec<Change> {
-        let found = done.last_line.as_deref().and_then(missing_log_right);
+        // Somebody's own script may say anything.
+        let ships_logs = matches!(done.command_type.as_str(), "setup" | "configure");
+        let found = done.last_line.as_deref().filter(|_| ships_logs).and_then(missing_log_right);
         let (Some(right), Some(instance)) = (found, instance) else { return Vec::new() };
         let teller = Teller { ids: &*self.ports.ids, now: self.ports.clock.now(), trigger: "end of a command" };
         let mut record = instance.record.clone();
