@@ -1,6 +1,7 @@
 //! `cargo xtask package`: the functions' zips, as `sam deploy` and `cargo lambda deploy` take them.
 //!
-//! Built with cargo-lambda, whose linker is told the C library of Lambda's own Linux, so that a binary from a newer machine starts there.
+//! Built with cargo-lambda, whose linker is told the C library of Lambda's own Linux, so that a binary from a newer machine starts there;
+//! then packed again more tightly, since Lambda fetches a zip at each cold start.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,9 +11,12 @@ use anyhow::{Context, bail};
 use crate::python::{self, Packages};
 use crate::steps;
 
-/// The build tool, and the linker that it brings along.
+/// The build tool with the linker that it brings along, and the packer.
 const CARGO_LAMBDA: Packages =
     Packages { name: "cargo-lambda", requirements: include_str!("../../tests/packaging/requirements.txt") };
+const COMPRESS: &str = "tests/packaging/compress.py";
+/// What the linker leaves out, beside the profile's own settings; see there. Relative to where cargo runs rustc, the workspace's root.
+const LINK: &str = "-C link-arg=-Wl,-T,tests/packaging/no-unwinding.ld";
 /// What is packaged: package and binary.
 pub(crate) const FUNCTIONS: [(&str, &str); 6] = [
     ("strata-api", "api"),
@@ -24,8 +28,8 @@ pub(crate) const FUNCTIONS: [(&str, &str); 6] = [
 ];
 /// What the benches measure ours beside.
 const HELLO: (&str, &str) = ("strata-hello", "strata-hello");
-/// Lambda takes no zip over 50 MB directly; ours are to stay far below, since they are fetched at a cold start. The largest is the API's with
-/// 5.3 MB; the controllers have 2.8 to 3.3 MB, instance-lifecycle 3.8.
+/// Lambda takes no zip over 50 MB directly; ours are to stay far below, since they are fetched at a cold start. The API and instance-lifecycle
+/// are larger than a controller.
 const LARGEST_ZIP: u64 = 6_000_000;
 
 /// Command-line options of `cargo xtask package`.
@@ -107,7 +111,18 @@ fn build(options: &Options, packages: &[(&str, &str)]) -> anyhow::Result<()> {
         line.extend(["--package", package, "--bin", binary]);
     }
     let path = path_with(tools);
-    steps::cargo_with(&[("PATH", &path)], &line, &[])
+    steps::cargo_with(&[("PATH", &path), ("RUSTFLAGS", LINK)], &line, &[])?;
+    compress(&python, packages)
+}
+
+fn compress(python: &Path, packages: &[(&str, &str)]) -> anyhow::Result<()> {
+    println!("\n==> packing the zips again, half a minute each");
+    let zips = packages.iter().map(|(_, binary)| folder().join(binary).join("bootstrap.zip"));
+    let done = Command::new(python).arg(crate::root().join(COMPRESS)).args(zips).status().context("cannot start python")?;
+    if !done.success() {
+        bail!("{COMPRESS} failed; its words stand above");
+    }
+    Ok(())
 }
 
 /// cargo finds `cargo-lambda`, and that its linker, by the path.
