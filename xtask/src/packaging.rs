@@ -15,8 +15,8 @@ use crate::steps;
 const CARGO_LAMBDA: Packages =
     Packages { name: "cargo-lambda", requirements: include_str!("../../tests/packaging/requirements.txt") };
 const COMPRESS: &str = "tests/packaging/compress.py";
-/// What the linker leaves out, beside the profile's own settings; see there. Relative to where cargo runs rustc, the workspace's root.
-const LINK: &str = "-C link-arg=-Wl,-T,tests/packaging/no-unwinding.ld";
+/// What the linker leaves out; the script says why.
+const NO_UNWINDING: &str = "tests/packaging/no-unwinding.ld";
 /// What is packaged: package and binary.
 pub(crate) const FUNCTIONS: [(&str, &str); 6] = [
     ("strata-api", "api"),
@@ -111,7 +111,10 @@ fn build(options: &Options, packages: &[(&str, &str)]) -> anyhow::Result<()> {
         line.extend(["--package", package, "--bin", binary]);
     }
     let path = path_with(tools);
-    steps::cargo_with(&[("PATH", &path), ("RUSTFLAGS", LINK)], &line, &[])?;
+    // Absolute, since cargo links each package in its own folder; encoded, since there may be blanks in it.
+    let script = crate::root().join(NO_UNWINDING).canonicalize().context(NO_UNWINDING)?;
+    let flags = format!("-C\u{1f}link-arg=-Wl,-T,{}", script.display());
+    steps::cargo_with(&[("PATH", &path), ("CARGO_ENCODED_RUSTFLAGS", &flags)], &line, &[])?;
     compress(&python, packages)
 }
 
