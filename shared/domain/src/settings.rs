@@ -3,11 +3,13 @@
 
 mod load_scaling;
 pub mod time_scaling;
+mod updates;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 pub use load_scaling::LoadScalingSettings;
+pub use updates::UpdateSettings;
 
 use crate::claims::DrainPolicy;
 use crate::mode::Mode;
@@ -135,40 +137,6 @@ impl InstanceMetrics {
     }
 }
 
-/// `"strata".updates`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct UpdateSettings {
-    /// At most so many percent of the layer's online instances are out at once, at least one. 1 to 100, default 10.
-    pub max_unavailable_percent: u8,
-    /// So many instances go first, alone. Default 1.
-    pub canary: u32,
-    /// Minutes to watch the canary before the rest goes. Default 10.
-    pub soak_minutes: u32,
-    /// Stop starting new ones after so many failures; default 2. A failed canary always stops.
-    pub failure_budget: u32,
-    /// Minutes that one host's drain may take before it is given back and skipped. Default 30.
-    pub drain_minutes: u32,
-    /// Minutes that patch and reboot of one host may take. Default 30.
-    pub patch_minutes: u32,
-    /// Length of a window in minutes: no new host is begun after it. Default 240.
-    pub window_minutes: u32,
-}
-
-impl Default for UpdateSettings {
-    fn default() -> Self {
-        Self {
-            max_unavailable_percent: 10,
-            canary: 1,
-            soak_minutes: 10,
-            failure_budget: 2,
-            drain_minutes: 30,
-            patch_minutes: 30,
-            window_minutes: 240,
-        }
-    }
-}
-
 /// `"strata".healing`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -221,13 +189,8 @@ impl Settings {
         let Some(own) = object.get("strata") else { return Ok(Self::default()) };
         let settings: Self = serde_json::from_value(own.clone())
             .map_err(|e| SettingsError::Invalid { path: first_bad_path(own), problem: e.to_string() })?;
-        let updates = &settings.updates;
-        if !(1..=100).contains(&updates.max_unavailable_percent) {
-            return Err(SettingsError::Invalid {
-                path: "updates.max_unavailable_percent".to_owned(),
-                problem: format!("{} is not within 1 to 100", updates.max_unavailable_percent),
-            });
-        }
+        let in_updates = |(path, problem)| SettingsError::Invalid { path: format!("updates.{path}"), problem };
+        settings.updates.check().map_err(in_updates)?;
         if !(8..=1_440).contains(&settings.healing.silent_agent_minutes) {
             return Err(SettingsError::Invalid {
                 path: "healing.silent_agent_minutes".to_owned(),
