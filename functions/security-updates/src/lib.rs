@@ -1,13 +1,14 @@
 //! Security-updates: rolls updates over a layer, wave by wave.
 //!
-//! Woken by a campaign request, by the status of an SSM command, and by the minute tick. Each moves the running campaigns as far as the
-//! world allows; the rule is `strata_domain::updates::next`. A campaign's record, the claims that it takes or releases and what it
+//! Woken by a campaign request, by the status of an SSM command, and by the minute tick, which also begins what an open window asks for. Each
+//! moves the running campaigns as far as the world allows; the rule is `strata_domain::updates::next`. A campaign's record, the claims that it takes or releases and what it
 //! tells are one commit, made before anything is sent to a host, so a crash anywhere is made good by the next event.
 
 mod act;
 mod observe;
 mod request;
 mod told;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,8 +58,14 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
     let trigger = parse(event)?;
     let woken_by = trigger.describe();
     let mut outcome = Outcome::default();
+    let mut failed = None;
     let command = match &trigger {
-        Trigger::Tick { .. } => None,
+        Trigger::Tick { .. } => {
+            let (decisions, error) = windows::begin_due(deps, &woken_by).await?;
+            outcome.decisions.extend(decisions);
+            failed = error;
+            None
+        }
         Trigger::CommandStatus(status) => Some(&status.command_id),
         Trigger::CampaignRequest(asked) => {
             outcome.decisions.extend(request::heed(deps, asked, &woken_by).await?);
@@ -72,7 +79,6 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
             return Err(wrong_function(Function::SecurityUpdates, &trigger).into());
         }
     };
-    let mut failed = None;
     for item in deps.store.list(&Listing::of(keys::CAMPAIGNS_PK, "")).await? {
         match move_on(deps, &item, command, &woken_by).await {
             Ok(decisions) => outcome.decisions.extend(decisions),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict};
 use strata_domain::mode::{self, ActionKind, Mode};
 use strata_domain::updates::{Campaign, CampaignState, CampaignStep, NewCampaign, PausedBy};
-use strata_domain::{CampaignId, DecisionId};
+use strata_domain::{CampaignId, DecisionId, LayerId};
 use strata_fleet::{FleetError, LayerView, StackView, effective_mode};
 use strata_ports::{Change, CommitError, Expect, HandlerError, Item, Told, journal, keys};
 use strata_triggers::{CampaignRequest, RequestVerb};
@@ -17,7 +17,7 @@ const TRIES: usize = 5;
 
 /// Heeds a request; what cannot be heeded is told with its reason.
 pub(crate) async fn heed(deps: &Deps, asked: &CampaignRequest, woken_by: &str) -> Result<Vec<DecisionRecord>, HandlerError> {
-    let heard = Heard { deps, asked, woken_by };
+    let heard = Heard { deps, asked, woken_by, until: None };
     let (stack, layer) = match deps.fleet.find_layer(&asked.stack, &asked.layer).await {
         Ok(found) => found,
         Err(FleetError::Gone { why, .. } | FleetError::Refused { why, .. }) => {
@@ -25,27 +25,35 @@ pub(crate) async fn heed(deps: &Deps, asked: &CampaignRequest, woken_by: &str) -
         }
         Err(error @ FleetError::NoAnswer { .. }) => return Err(error.into()),
     };
-    for _ in 0..TRIES {
-        let result = match asked.verb {
-            RequestVerb::Start => heard.start(&stack, &layer).await?,
-            RequestVerb::Pause | RequestVerb::Resume | RequestVerb::Abort => heard.change(&stack, &layer).await?,
-        };
-        if let Some(told) = result {
-            return Ok(told);
-        }
+    heard.out(&stack, &layer).await
+}
+
+/// Begins the campaign that a window asks for, as if it had been requested when the window opened: at most one for each window, whatever
+/// becomes of it. It begins no host from `until` on. `held` says who holds the layer.
+pub(crate) async fn heed_window(
+    deps: &Deps,
+    (asked, until, held): (&CampaignRequest, Timestamp, Option<String>),
+    (stack, layer): (&StackView, &LayerView),
+    woken_by: &str,
+) -> Result<Vec<DecisionRecord>, HandlerError> {
+    let heard = Heard { deps, asked, woken_by, until: Some(until) };
+    if let Some(held) = held {
+        return heard.decline(Some((stack, layer)), Verdict::Hold, format!("the layer is held by {held}")).await;
     }
-    Err(CommitError::Conflict { key: keys::campaign_mark(&stack.id, &layer.id) }.into())
+    heard.out(stack, layer).await
 }
 
 /// The id is the request's own: layer and time. A repeat, however late, is the same campaign.
-fn campaign_id(layer: &LayerView, at: Timestamp) -> CampaignId {
-    CampaignId::new(format!("{}-{}", layer.id, at.as_second()))
+pub(crate) fn campaign_id(layer: &LayerId, at: Timestamp) -> CampaignId {
+    CampaignId::new(format!("{layer}-{}", at.as_second()))
 }
 
 struct Heard<'a> {
     deps: &'a Deps,
     asked: &'a CampaignRequest,
     woken_by: &'a str,
+    /// The end of the window that asks; `None` when a person does.
+    until: Option<Timestamp>,
 }
 
 impl Heard<'_> {
@@ -53,10 +61,24 @@ impl Heard<'_> {
         Teller { ids: &*self.deps.ids, woken_by: self.woken_by, now: self.deps.clock.now() }
     }
 
+    /// Does what is asked, against other writers.
+    async fn out(&self, stack: &StackView, layer: &LayerView) -> Result<Vec<DecisionRecord>, HandlerError> {
+        for _ in 0..TRIES {
+            let result = match self.asked.verb {
+                RequestVerb::Start => self.start(stack, layer).await?,
+                RequestVerb::Pause | RequestVerb::Resume | RequestVerb::Abort => self.change(stack, layer).await?,
+            };
+            if let Some(told) = result {
+                return Ok(told);
+            }
+        }
+        Err(CommitError::Conflict { key: keys::campaign_mark(&stack.id, &layer.id) }.into())
+    }
+
     /// Begins a campaign. `None`: somebody else wrote meanwhile, look again.
     async fn start(&self, stack: &StackView, layer: &LayerView) -> Result<Option<Vec<DecisionRecord>>, HandlerError> {
         let store = &*self.deps.store;
-        let id = campaign_id(layer, self.asked.at);
+        let id = campaign_id(&layer.id, self.asked.at);
         if store.get(&keys::campaign(&id)).await?.is_some() || store.get(&keys::ended_campaign(&id)).await?.is_some() {
             return Ok(Some(Vec::new()));
         }
@@ -104,7 +126,9 @@ impl Heard<'_> {
             drain: layer.settings.drain,
             hosts: fleet.into_iter().map(|i| (i.id, i.hostname)).collect(),
         };
-        Ok(Campaign::begin(new, self.deps.clock.now()))
+        let mut campaign = Campaign::begin(new, self.deps.clock.now());
+        campaign.window_end = self.until.unwrap_or(campaign.window_end);
+        Ok(campaign)
     }
 
     /// Pauses, resumes or aborts the layer's campaign. `None`: somebody else wrote meanwhile, look again.

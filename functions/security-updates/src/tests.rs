@@ -16,6 +16,8 @@ use strata_ports::*;
 
 use super::*;
 
+mod windows;
+
 const STACK: &str = "stack-1";
 const LAYER: &str = "layer-1";
 const CLUSTER: &str = "arn:aws:ecs:eu-central-1:123456789012:cluster/blue";

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 pub use load_scaling::LoadScalingSettings;
-pub use updates::UpdateSettings;
+pub use updates::{MaxUnavailable, Share, UpdateSettings, WindowSettings};
 
 use crate::claims::DrainPolicy;
 use crate::mode::Mode;
@@ -215,21 +215,24 @@ impl Settings {
 
 /// Which member makes the object unreadable: each is tried alone, so the error names the path and not only the type.
 fn first_bad_path(own: &serde_json::Value) -> String {
-    let Some(members) = own.as_object() else { return "(the object itself)".to_owned() };
-    for (name, value) in members {
-        let alone = serde_json::json!({ name: value });
-        if serde_json::from_value::<Settings>(alone).is_err() {
-            let nested = value.as_object().into_iter().flatten().find(|(inner_name, inner_value)| {
-                let inner_alone = serde_json::json!({ name: { inner_name.as_str(): inner_value } });
-                serde_json::from_value::<Settings>(inner_alone).is_err()
-            });
-            return match nested {
-                Some((inner_name, _)) => format!("{name}.{inner_name}"),
-                None => name.clone(),
-            };
-        }
+    if !own.is_object() {
+        return "(the object itself)".to_owned();
     }
-    "(unknown)".to_owned()
+    let mut path: Vec<&str> = Vec::new();
+    let mut inner = own;
+    while let Some((name, value)) = inner.as_object().into_iter().flatten().find(|(name, value)| is_bad_alone(&path, name, value))
+    {
+        path.push(name);
+        inner = value;
+    }
+    if path.is_empty() { "(unknown)".to_owned() } else { path.join(".") }
+}
+
+/// Whether settings of nothing but this member, in its place, are unreadable.
+fn is_bad_alone(path: &[&str], name: &str, value: &serde_json::Value) -> bool {
+    let within = |inner: serde_json::Value, name: &str| serde_json::json!({ name: inner });
+    let alone = path.iter().rev().fold(within(value.clone(), name), |inner, name| within(inner, name));
+    serde_json::from_value::<Settings>(alone).is_err()
 }
 
 #[cfg(test)]

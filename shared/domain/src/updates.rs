@@ -5,9 +5,11 @@
 //! never takes the same decision twice, because every step changes the record in the commit that precedes the action.
 
 mod campaign;
+pub mod cron;
 mod host;
 mod step;
 mod waves;
+pub mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +19,7 @@ pub use campaign::{
 };
 pub use host::RESTORE_PATIENCE;
 pub use step::{AgentSeen, CampaignStep, CampaignView, CommandSeen, HostView};
-pub use waves::{CanaryStage, allowed_out, canary_stage};
+pub use waves::{CanaryStage, canary_stage};
 
 use jiff::{SignedDuration, Timestamp};
 

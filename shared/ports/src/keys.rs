@@ -1,6 +1,7 @@
 //! Where each record stands. One place, so that the functions that share a record agree on its key.
 
 use serde::{Deserialize, Serialize};
+use strata_domain::settings::WindowSettings;
 use strata_domain::time_based::lead;
 use strata_domain::{
     CampaignId, ClusterArn, CommandId, DeploymentId, Ec2InstanceId, InstanceId, LayerId, ServiceErrorId, StackId, TeardownId,
@@ -459,6 +460,22 @@ pub fn alarm_index_pk(alarm: &str) -> String {
 /// An alarm's entry for a layer; value: the stack's id.
 pub fn alarm_index(alarm: &str, layer: &LayerId) -> Key {
     Key::new(alarm_index_pk(alarm), layer.as_str())
+}
+/// All layers with an update window; security-updates' tick reads these and no other layer.
+pub const UPDATE_WINDOWS_PK: &str = "update-windows";
+/// A layer's entry there; value: [`UpdateWindow`]. Written and removed in the commit that changes the layer's settings.
+pub fn update_window(layer: &LayerId) -> Key {
+    Key::new(UPDATE_WINDOWS_PK, layer.as_str())
+}
+/// What [`update_window`] records hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateWindow {
+    /// The layer's stack.
+    pub stack_id: StackId,
+    /// Its window.
+    pub window: WindowSettings,
+    /// How long a window is open that says nothing of it.
+    pub window_minutes: u32,
 }
 /// Running campaigns.
 pub const CAMPAIGNS_PK: &str = "campaigns";

@@ -65,11 +65,11 @@ pub async fn sweep_unfinished(store: &dyn Store, now: Timestamp) -> Result<(), C
     Ok(())
 }
 
-/// The staged records, a layer's pointer with its layer.
+/// The staged records, with a layer its pointer and its entry among those with update windows.
 async fn remove_staged(store: &dyn Store, stack: &StackId) -> Result<(), CommitError> {
     let unavailable = |e: StoreError| CommitError::Unavailable { why: e.to_string() };
     loop {
-        let some = Listing { limit: Some(MAX_CHANGES / 2), ..Listing::of(keys::stack_pk(stack), "") };
+        let some = Listing { limit: Some(MAX_CHANGES / 3), ..Listing::of(keys::stack_pk(stack), "") };
         let items = first_portion(store.list(&some).await.map_err(unavailable)?);
         if items.is_empty() {
             return Ok(());
@@ -78,9 +78,11 @@ async fn remove_staged(store: &dyn Store, stack: &StackId) -> Result<(), CommitE
         for item in items {
             if item.key.sk.starts_with(keys::LAYER) {
                 let layer: Layer = item.decode().map_err(unavailable)?;
-                let pointer: Key = keys::pointer(layer.id.as_str());
-                let found = store.get(&pointer).await.map_err(unavailable)?;
-                changes.extend(found.map(|p| Change::Delete { expect: p.unchanged(), key: pointer }));
+                let beside: [Key; 2] = [keys::pointer(layer.id.as_str()), keys::update_window(&layer.id)];
+                for key in beside {
+                    let found = store.get(&key).await.map_err(unavailable)?;
+                    changes.extend(found.map(|item| Change::Delete { expect: item.unchanged(), key }));
+                }
             }
             changes.push(Change::Delete { expect: item.unchanged(), key: item.key });
         }

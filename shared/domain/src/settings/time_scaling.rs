@@ -154,7 +154,7 @@ mod tests {
             (r#"{"dates":{"2026-02-29":"off"}}"#, "time_scaling.dates.2026-02-29", "2026-12-25"),
             (r#"{"dates":{"2026-2-1":"off"}}"#, "time_scaling.dates.2026-2-1", "2026-12-25"),
             (r#"{"dates":{"20261225":"off"}}"#, "time_scaling.dates.20261225", "2026-12-25"),
-            (r#"{"dates":{"2026-12-25":"closed"}}"#, "time_scaling.dates", r#""on", "off""#),
+            (r#"{"dates":{"2026-12-25":"closed"}}"#, "time_scaling.dates.2026-12-25", r#""on", "off""#),
             (r#"{"dates":{"2026-12-25":{"24":"on"}}}"#, "time_scaling.dates.2026-12-25.24", "\"0\" to \"23\""),
             (r#"{"dates":{"2026-12-25":{"08":"on"}}}"#, "time_scaling.dates.2026-12-25.08", "\"0\" to \"23\""),
             (r#"{"dates":["2026-12-25"]}"#, "time_scaling.dates", "map"),

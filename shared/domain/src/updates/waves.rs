@@ -26,11 +26,6 @@ pub enum CanaryStage {
     None,
 }
 
-/// At most so many hosts of a layer are out at once: the percentage of those online, rounded down, but at least one.
-pub fn allowed_out(online: usize, max_unavailable_percent: u8) -> usize {
-    (online.saturating_mul(usize::from(max_unavailable_percent)) / 100).max(1)
-}
-
 /// Whether canaries are still to be updated, or are being watched.
 pub fn canary_stage(campaign: &Campaign) -> CanaryStage {
     if campaign.settings.canary == 0 {
@@ -111,7 +106,7 @@ fn is_in_trouble(status: InstanceStatus) -> bool {
 fn wave(campaign: &Campaign, view: &CampaignView<'_>, eligible: &[&HostView], now: Timestamp) -> Vec<CampaignStep> {
     let online = view.hosts.iter().filter(|h| h.status == InstanceStatus::Online).count();
     let out_already = view.hosts.iter().filter(|h| is_out_for_another_reason(campaign, h, now)).count();
-    let room = allowed_out(online, campaign.settings.max_unavailable_percent).saturating_sub(out_already);
+    let room = campaign.settings.allowed_out(online).saturating_sub(out_already);
     let (size, canary) = match canary_stage(campaign) {
         CanaryStage::Missing(missing) => (room.min(usize::try_from(missing).unwrap_or(usize::MAX)), true),
         CanaryStage::Watched { until } if now < until => return Vec::new(),

@@ -13,6 +13,7 @@ use super::create_stack::{self, Asked, agent_version, attributes, root_device_ty
 use super::placement::Place;
 use super::stack_members::{chef_configuration, chef_version, cookbooks_source};
 use super::update_stack::unless_emptied;
+use super::update_windows;
 use crate::api::call::Call;
 use crate::api::checks;
 use crate::api::error::ApiError;
@@ -151,12 +152,14 @@ async fn layers(call: &Call<'_>, source: &Stack, stack: &Stack) -> Result<Vec<Ve
         };
         let owner = keys::Owner { kind: "layer".to_owned(), stack_id: stack.id.clone() };
         let name = |what: &str, name: &str| Change::put(keys::unique(&stack.id, what, name), &layer.id, Expect::Absent);
-        portions.push(vec![
+        let mut portion = vec![
             name("layer-name", &layer.name),
             name("layer-shortname", &layer.shortname),
             Change::put(keys::pointer(layer.id.as_str()), &owner, Expect::Absent),
             Change::put(keys::layer(&stack.id, &layer.id), &layer, Expect::Absent),
-        ]);
+        ];
+        portion.extend(update_windows::entry(&layer));
+        portions.push(portion);
     }
     Ok(portions)
 }

@@ -11,6 +11,7 @@ use strata_ports::{Change, Expect, keys};
 
 use super::layer_members::{CLUSTER, LayerMembers};
 use super::uniqueness::{layer_name_taken, layer_shortname_taken, take};
+use super::update_windows;
 use crate::api::call::Call;
 use crate::api::checks;
 use crate::api::error::ApiError;
@@ -79,6 +80,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let owner = keys::Owner { kind: "layer".to_owned(), stack_id: layer.stack_id.clone() };
     changes.push(Change::put(keys::layer(&layer.stack_id, &layer.id), &layer, Expect::Absent));
     changes.push(Change::put(keys::pointer(layer.id.as_str()), &owner, Expect::Absent));
+    changes.extend(update_windows::entry(&layer));
     Ok(Answer::of(&Output { layer_id: layer.id.as_str() }).with(changes))
 }
 

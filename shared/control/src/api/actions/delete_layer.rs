@@ -42,6 +42,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
         keys::unique(&stack.id, "layer-name", &layer.name),
         keys::unique(&stack.id, "layer-shortname", &layer.shortname),
         keys::layer_hold(&stack.id, &layer.id),
+        keys::update_window(&layer.id),
         keys::scaling(&layer.id, "last-event"),
         keys::scaling(&layer.id, "intent"),
     ];

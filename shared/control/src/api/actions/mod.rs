@@ -76,6 +76,7 @@ mod update_my_user_profile;
 mod update_stack;
 mod update_user_profile;
 mod update_volume;
+mod update_windows;
 mod user_profiles;
 mod volume_members;
 

@@ -12,7 +12,7 @@ use strata_ports::{Change, keys};
 use super::create_layer::custom_shortname;
 use super::layer_members::{CLUSTER, LayerMembers};
 use super::uniqueness::{give_back, layer_name_taken, layer_shortname_taken, take};
-use super::{load_based_index, timer_settings};
+use super::{load_based_index, timer_settings, update_windows};
 use crate::api::call::Call;
 use crate::api::error::ApiError;
 use crate::api::input::{Input, required};
@@ -62,6 +62,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     }
     let (before, after) = (stored.record.custom_json.as_deref(), next.custom_json.as_deref());
     answer.changes.extend(timer_settings::look_again(call, &next.stack_id, before, after).await?);
+    answer.changes.extend(update_windows::changed(call, &stored.record, &next).await?);
     if next.logs != stored.record.logs {
         answer.changes.push(call.configure_due_on(&next).await?);
     }

@@ -115,6 +115,10 @@ impl Look {
             // What is due goes when the tick has looked, also for a stack or an instance that is gone.
             keys::CONFIGURE_DUE_PK | keys::USERS_DUE_PK | keys::USERS_BEHIND_PK => {}
             keys::LOAD_BASED_LAYERS_PK => self.layer_of_index(item, sk),
+            keys::UPDATE_WINDOWS_PK => {
+                let window: keys::UpdateWindow = item.decode().unwrap();
+                self.exists(&keys::layer(&window.stack_id, &sk.into()));
+            }
             keys::USERS_PK => {
                 let user: UserProfile = item.decode().unwrap();
                 self.taken_by(&keys::ssh_name(&user.ssh_username), sk);

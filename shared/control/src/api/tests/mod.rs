@@ -32,6 +32,7 @@ mod support;
 mod tags;
 mod test_cloud;
 mod test_store;
+mod update_windows;
 mod users;
 mod volumes;
 mod wire_rules;

@@ -58,6 +58,7 @@ fn given() -> impl Strategy<Value = Given> {
                 drain_minutes,
                 patch_minutes,
                 window_minutes,
+                ..UpdateSettings::default()
             }
         },
     );
@@ -163,11 +164,7 @@ impl World {
         let flight: Vec<_> = campaign.progress.values().filter(|p| p.is_in_flight()).collect();
         let begun = claimed(steps);
         if !begun.is_empty() {
-            prop_assert!(
-                flight.len() <= allowed_out(online, self.given.settings.max_unavailable_percent),
-                "{} of {online} out",
-                flight.len()
-            );
+            prop_assert!(flight.len() <= self.given.settings.allowed_out(online), "{} of {online} out", flight.len());
             prop_assert!(at(minute) < campaign.window_end, "begun after the window");
             prop_assert!(begun.iter().all(|id| campaign.progress[id].wave == campaign.wave));
         }
