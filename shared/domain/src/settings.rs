@@ -2,6 +2,7 @@
 //! validated when the layer or stack is written.
 
 mod load_scaling;
+mod patching;
 pub mod time_scaling;
 mod updates;
 
@@ -9,6 +10,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 pub use load_scaling::LoadScalingSettings;
+pub use patching::{RebootPolicy, UpdateKind, is_amazon_release};
 pub use updates::{MaxUnavailable, Share, UpdateSettings, WindowSettings};
 
 use crate::claims::DrainPolicy;

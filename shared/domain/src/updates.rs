@@ -6,7 +6,9 @@
 
 mod campaign;
 pub mod cron;
+pub mod debt;
 mod host;
+pub mod scans;
 mod step;
 mod waves;
 pub mod windows;
@@ -18,6 +20,7 @@ pub use campaign::{
     Campaign, CampaignOutcome, CampaignState, NewCampaign, PausedBy, Phase, Progress, SCHEMA, Verdict, holder, nonce,
 };
 pub use host::RESTORE_PATIENCE;
+pub use debt::{PatchReport, PatchState};
 pub use step::{AgentSeen, CampaignStep, CampaignView, CommandSeen, HostView};
 pub use waves::{CanaryStage, canary_stage};
 

@@ -192,6 +192,22 @@ pub struct Hooks {
     /// It has one for the Configure event.
     pub configure: bool,
 }
+/// Sort key prefix of what hosts have said of their updates.
+pub const PATCH_STATE: &str = "patch#";
+/// `updates::PatchState` of an instance: what it said at the end of its last update or scan. Removed with the instance.
+pub fn patch_state(stack: &StackId, instance: &InstanceId) -> Key {
+    Key::new(stack_pk(stack), format!("{PATCH_STATE}{instance}"))
+}
+/// Scans that are under way or did not end well, and [`next_scans`]; the tick reads these.
+pub const SCANS_PK: &str = "scans";
+/// A scan of an instance: security-updates' own note.
+pub fn scan(instance: &InstanceId) -> Key {
+    Key::new(SCANS_PK, instance.as_str())
+}
+/// When hosts are next looked through for scans that are due: a timestamp.
+pub fn next_scans() -> Key {
+    Key::new(SCANS_PK, "#next")
+}
 /// Sort key prefix of service errors.
 pub const SERVICE_ERROR: &str = "service-error#";
 /// A service error.

@@ -43,6 +43,7 @@ async fn removal(store: &dyn Store, instance: &Stored<Instance>, fates: (Fate, F
         keys::claim(stack_id, id),
         keys::busy(id),
         keys::hooks(stack_id, id),
+        keys::patch_state(stack_id, id),
     ];
     for key in alone {
         // What is not there must still not be there at the commit, or it would be left behind.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::patching::{RebootPolicy, UpdateKind, check_health_command, check_release};
 use crate::updates::windows::Windows;
 
 /// `"strata".updates` of a layer; a stack's counts for nothing.
@@ -29,6 +30,18 @@ pub struct UpdateSettings {
     pub window_minutes: u32,
     /// When updates begin by themselves. Default none: only when somebody asks.
     pub window: Option<WindowSettings>,
+    /// Which updates are installed. Default `all`.
+    pub kind: UpdateKind,
+    /// Whether a host is rebooted after them. Default `if_needed`.
+    pub reboot: RebootPolicy,
+    /// A command that must succeed on an updated host, as root, before it is given back; three tries, 5 s apart. Default none.
+    pub health_command: Option<String>,
+    /// Seconds that one try of it may take. 1 to 600, default 60; they count within `patch_minutes`.
+    pub health_seconds: u32,
+    /// The release that Amazon Linux 2023 goes to, by campaigns and at boot. Default: the newest when a campaign's first host is updated.
+    pub release: Option<String>,
+    /// Whether its online hosts are asked once a day what they miss, without changing anything. Default true.
+    pub scan: bool,
 }
 
 impl Default for UpdateSettings {
@@ -43,6 +56,12 @@ impl Default for UpdateSettings {
             patch_minutes: 30,
             window_minutes: 240,
             window: None,
+            kind: UpdateKind::default(),
+            reboot: RebootPolicy::default(),
+            health_command: None,
+            health_seconds: 60,
+            release: None,
+            scan: true,
         }
     }
 }
@@ -107,8 +126,18 @@ impl UpdateSettings {
             Some(MaxUnavailable::Share(share)) => percent("max_unavailable", share.0)?,
             Some(MaxUnavailable::Count(_)) | None => {}
         }
+        self.check_host()?;
         let in_window = |(member, problem): (String, String)| (format!("window.{member}"), problem);
         self.windows().map(drop).map_err(in_window)
+    }
+
+    /// What is done to one host.
+    fn check_host(&self) -> Result<(), (String, String)> {
+        check_health_command(self.health_command.as_deref()).map_err(|problem| ("health_command".to_owned(), problem))?;
+        if !(1..=600).contains(&self.health_seconds) {
+            return Err(("health_seconds".to_owned(), format!("{} is not within 1 to 600", self.health_seconds)));
+        }
+        check_release(self.release.as_deref()).map_err(|problem| ("release".to_owned(), problem))
     }
 
     /// At most so many of `online` hosts are out at once: a share is rounded down, but at least one.
