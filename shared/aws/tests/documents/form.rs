@@ -84,6 +84,7 @@ fn what_is_sent_is_declared() {
         "hostname",
         "instance_id",
         "install_updates",
+        "release",
         "layer_ids",
         "cluster",
         "clear_agent_state",
@@ -103,7 +104,7 @@ fn what_is_sent_is_declared() {
         ("configure", &["hostname", "instance_id", "logs", "snapshot", "hosts_file"]),
         ("recipes", &["hostname", "instance_id", "command", "recipes", "packages", "snapshot"]),
         ("users", &["hostname", "users", "users_revision"]),
-        ("update", &["allow_reboot", "upgrade_os_to"]),
+        ("update", &["allow_reboot", "upgrade_os_to", "kind", "release", "reboot", "health_command", "health_seconds"]),
     ];
     for (document, names) in sent {
         let declared: Vec<String> = parameters(document).into_iter().map(|(name, _)| name).collect();

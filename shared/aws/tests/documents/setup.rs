@@ -11,7 +11,7 @@ fn a_package_manager_that_fails_is_tried_three_times_and_fails_the_command() {
     host.program("dnf", "echo 'Error: no mirror' >&2; exit 1");
     let (code, said) = host.run("setup", &[("Nonce", "n"), ("InstallUpdates", "true"), ("Cluster", CLUSTER)]);
     assert!(code == 1 && said.contains("Error: no mirror") && said.ends_with("its messages are above\n"), "{said}");
-    assert_eq!((host.calls("dnf").len(), host.calls("sleep 5").len(), host.calls("systemctl").len()), (3, 2, 0));
+    assert_eq!((host.calls("dnf -y").len(), host.calls("sleep 5").len(), host.calls("systemctl").len()), (3, 2, 0));
 }
 
 /// The agent answers once its unit was started.
@@ -39,7 +39,7 @@ fn setup_updates_then_installs_the_agent_and_waits_until_it_is_registered() {
         said.contains("the ECS agent was installed; it registered as arn:ci/1\n") && said.ends_with("web1 is set up; hooks:\n"),
         "{said}"
     );
-    assert_eq!(host.calls("dnf"), ["dnf -y upgrade --releasever=latest", "dnf -y install docker ecs-init"]);
+    assert_eq!(host.calls("dnf -y"), ["dnf -y upgrade --releasever=latest", "dnf -y install docker ecs-init"]);
     assert_eq!(host.calls("hostnamectl"), ["hostnamectl set-hostname web1"]);
     assert_eq!(host.calls("systemctl restart"), ["systemctl restart --no-block ecs"]);
     let config = host.read("etc/ecs/ecs.config");
@@ -183,4 +183,13 @@ fn hooks_run_at_their_event_and_a_failed_one_fails_it() {
     host.hook("shutdown", "exit 5");
     let (code, said) = host.run("shutdown", &[("Nonce", "again")]);
     assert!(code == 1 && said.contains("ended with exit code 5"), "{said}");
+}
+
+/// [SEC-11]: what a layer is pinned to holds at boot too.
+#[test]
+fn sec_11_a_boot_goes_to_the_release_that_the_layer_is_pinned_to() {
+    let host = Host::new(AL2023);
+    let given = [("Nonce", "n"), ("InstallUpdates", "true"), ("Release", "2023.8.20250707")];
+    assert_eq!(host.run("setup", &given).0, 0);
+    assert_eq!(host.calls("dnf"), ["dnf -y upgrade --releasever=2023.8.20250707"]);
 }

@@ -214,6 +214,7 @@ pub(crate) fn setup_parameters(
         ("hostname".to_owned(), record.hostname.clone()),
         ("instance_id".to_owned(), record.id.to_string()),
         ("install_updates".to_owned(), installs_updates.to_string()),
+        ("release".to_owned(), view.release(record)),
         ("stack_id".to_owned(), record.stack_id.to_string()),
         ("instance_metrics".to_owned(), view.instance_metrics(record).as_str().to_owned()),
         // Whose metrics the host publishes, for load-based scaling [MET-18].

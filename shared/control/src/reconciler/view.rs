@@ -105,6 +105,11 @@ impl StackView {
         of_layers.map(|(_, settings)| settings.instance_metrics).max().unwrap_or_default()
     }
 
+    /// The release of Amazon Linux 2023 that one of its layers is pinned to; empty for the newest.
+    pub(crate) fn release(&self, record: &Instance) -> String {
+        self.settings_of(record).find_map(|settings| settings.updates.release.clone()).unwrap_or_default()
+    }
+
     /// Whether one of its layers asks for a hosts file [INST-63].
     pub(crate) fn has_hosts_file(&self, record: &Instance) -> bool {
         self.settings_of(record).any(|settings| settings.hosts_file)

@@ -48,6 +48,22 @@ fn sec_7_updates_come_first_unless_the_instance_or_one_of_its_layers_says_no() {
     });
 }
 
+/// [SEC-11]
+#[test]
+fn sec_11_a_boot_is_told_the_release_that_a_layer_is_pinned_to() {
+    on_virtual_time(async || {
+        let world = World::new(1, |_| {}).await;
+        let host = world.hosts[0].clone();
+        let pin = r#"{"strata":{"updates":{"release":"2023.9.20251117"}}}"#;
+        for (custom_json, release) in [("{}", ""), (pin, "2023.9.20251117")] {
+            world.call("UpdateLayer", json!({ "LayerId": world.layer, "CustomJson": custom_json })).await;
+            world.sent.forget();
+            restart(&world, &host).await;
+            assert_eq!(setups(&world).iter().map(|r| parameter(r, "release")).collect::<Vec<_>>(), [release]);
+        }
+    });
+}
+
 /// [SEC-2] [SEC-3] [SEC-5] [LIFE-4]
 #[test]
 fn sec_3_every_start_takes_the_boot_path_and_a_reboot_takes_none() {
