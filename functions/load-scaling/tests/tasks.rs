@@ -47,6 +47,7 @@ impl Containers for Ecs {
                 ec2_instance_id: Ec2InstanceId::from(*id),
                 state: ContainerInstanceState::Active,
                 agent_connected: true,
+                agent_version: Some("1.98.0".into()),
                 running_tasks: u32::try_from(*tasks).unwrap(),
                 pending_tasks: 0,
                 registered_at: jiff::Timestamp::UNIX_EPOCH,

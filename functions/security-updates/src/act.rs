@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use strata_domain::claims::Claim;
 use strata_domain::decision::{DecisionRecord, Function};
 use strata_domain::mode::Mode;
-use strata_domain::updates::{Campaign, CampaignStep, Phase};
+use strata_domain::updates::{Campaign, CampaignStep, PatchReport, Phase, Progress};
 use strata_domain::{InstanceId, SsmCommandId};
 use strata_ports::{
     Change, CloudError, CommandKind, CommandRequest, CommitError, Expect, HandlerError, Item, StoreError, Told, journal, keys,
@@ -14,7 +16,7 @@ use strata_ports::{
 use strata_telemetry::carrying_out;
 
 use crate::observe::{Surroundings, World};
-use crate::{Deps, Go, told};
+use crate::{Deps, Go, patches, told};
 
 /// So many steps at most in one commit: each may change a claim and tell a decision, and a commit holds a hundred changes.
 const STEPS_PER_COMMIT: usize = 40;
@@ -68,6 +70,7 @@ impl Turn<'_> {
         for some in steps.chunks(STEPS_PER_COMMIT) {
             let told = self.teller().steps(&campaign, some);
             let mut changes: Vec<Change> = some.iter().filter_map(|step| self.claim_change(&campaign, step)).collect();
+            changes.extend(self.reports(&mut campaign, some).await?);
             some.iter().for_each(|step| campaign.apply(step, self.now));
             if changes.is_empty() && told.is_empty() && some.iter().all(|s| matches!(s, CampaignStep::SendUpdate { .. })) {
                 continue; // Commands sent again: the record says so already.
@@ -121,6 +124,27 @@ impl Turn<'_> {
         }
     }
 
+    /// Keeps what hosts have told at the end of their updates, which the step after it is about.
+    async fn reports(&self, campaign: &mut Campaign, steps: &[CampaignStep]) -> Result<Vec<Change>, StoreError> {
+        let mut told: BTreeMap<&InstanceId, &PatchReport> = BTreeMap::new();
+        for step in steps {
+            let (CampaignStep::Mark { instance, .. } | CampaignStep::Release { instance, .. }) = step else { continue };
+            let is_patching = |p: &Progress| matches!(p.phase, Phase::Patching { .. });
+            if campaign.progress.get(instance).is_some_and(is_patching) {
+                told.extend(self.world.report(instance).map(|report| (instance, report)));
+            }
+        }
+        let mut changes = Vec::with_capacity(told.len());
+        for (instance, report) in told {
+            if let Some(release) = &report.release {
+                campaign.note_release(release);
+            }
+            let kept = patches::kept(&*self.deps.store, &campaign.stack_id, instance, report.clone(), self.now);
+            changes.push(kept.await?);
+        }
+        Ok(changes)
+    }
+
     /// The record in its place: among the running ones, or with its mark gone among those that have ended.
     async fn record_changes(&self, campaign: &Campaign, version: u64) -> Result<Vec<Change>, StoreError> {
         let (key, expect) = (keys::campaign(&campaign.id), Expect::Version(version));
@@ -172,7 +196,7 @@ impl Turn<'_> {
             nonce: nonce.to_owned(),
             kind: CommandKind::Update,
             host: host.clone(),
-            parameters: vec![("allow_reboot".to_owned(), "true".to_owned())],
+            parameters: parameters(campaign),
             timeout_seconds: campaign.settings.patch_minutes.saturating_mul(60),
         };
         self.deps.commands.send(&stack.scope(), &request).await.map_err(|error| match error {
@@ -180,6 +204,18 @@ impl Turn<'_> {
             CloudError::RetryLater { .. } | CloudError::OutcomeUnknown { .. } => Unsent::NotNow(error.to_string()),
         })
     }
+}
+
+/// What the Update document is told: data, never pasted into a shell.
+fn parameters(campaign: &Campaign) -> Vec<(String, String)> {
+    let settings = &campaign.settings;
+    let mut told = vec![("kind", settings.kind.as_str().to_owned()), ("reboot", settings.reboot.as_str().to_owned())];
+    told.extend(campaign.release().map(|release| ("release", release.to_owned())));
+    if let Some(command) = &settings.health_command {
+        told.push(("health_command", BASE64_STANDARD.encode(command)));
+        told.push(("health_seconds", settings.health_seconds.to_string()));
+    }
+    told.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Why a command was not sent.

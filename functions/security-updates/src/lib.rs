@@ -6,6 +6,7 @@
 
 mod act;
 mod observe;
+mod patches;
 mod request;
 mod told;
 mod windows;

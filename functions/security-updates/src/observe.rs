@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use strata_domain::claims::{Claim, ClaimReport, DrainPolicy};
 use strata_domain::holds::Hold;
 use strata_domain::mode::Mode;
-use strata_domain::updates::{AgentSeen, Campaign, CampaignView, CommandSeen, HostView, Phase};
+use strata_domain::updates::{
+    AgentSeen, Campaign, CampaignView, CommandSeen, HostView, PatchReport, Phase, Progress, Verdict, unsteady_services,
+};
 use strata_domain::{ContainerInstanceArn, Ec2InstanceId, InstanceId, LayerId, SsmCommandId, StackId};
 use strata_fleet::{FleetError, InstanceView, LayerView, StackView, effective_mode};
 use strata_ports::store::Listing;
@@ -31,7 +33,7 @@ impl Surroundings {
 }
 
 /// What is gone is an answer too.
-fn unless_gone<T>(answer: Result<T, FleetError>) -> Result<Option<T>, FleetError> {
+pub(crate) fn unless_gone<T>(answer: Result<T, FleetError>) -> Result<Option<T>, FleetError> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(FleetError::Gone { .. }) => Ok(None),
@@ -65,6 +67,11 @@ impl World {
         self.ec2.get(id)
     }
 
+    /// What a host's command said of how it stands.
+    pub(crate) fn report(&self, id: &InstanceId) -> Option<&PatchReport> {
+        self.hosts.iter().find(|h| h.id == *id)?.patches.as_ref()
+    }
+
     pub(crate) fn claim(&self, id: &InstanceId) -> Option<&Claim> {
         self.hosts.iter().find(|h| h.id == *id)?.claim.as_ref()
     }
@@ -85,6 +92,8 @@ pub(crate) async fn world(
     let holds: Vec<Hold> = hold_items.iter().filter_map(|i| i.decode().ok()).filter(|h: &Hold| h.is_in_force(now)).collect();
     let commands = commands(deps, around, campaign, unsent).await;
     let agents = agents(deps, around, campaign, &fleet).await;
+    let unsteady = unsteady(deps, around, campaign, &agents).await;
+    let waits_for_services = |id: &InstanceId| campaign.progress.get(id).is_some_and(is_restored);
     let is_torn_down = deps.store.get(&keys::teardown_mark(stack, &campaign.layer_id)).await?.is_some();
     let view = |i: &InstanceView| HostView {
         id: i.id.clone(),
@@ -94,11 +103,14 @@ pub(crate) async fn world(
         held: holds.iter().find(|h| h.covers(&i.id, &i.layer_ids)).map(|h| format!("{}: {}", h.by, h.reason)),
         claim: claim_items.get(&i.id).map(|item| item.decode().unwrap_or_else(|_| unreadable(&i.id))),
         report: reports.get(&i.id).and_then(|item| item.decode::<ClaimReport>().ok()),
-        command: commands.get(&i.id).cloned().unwrap_or(CommandSeen::Unknown),
+        command: commands.seen.get(&i.id).cloned().unwrap_or(CommandSeen::Unknown),
+        patches: commands.reports.get(&i.id).cloned(),
         agent: match &i.container_instance_arn {
-            Some(arn) => agents.get(arn).copied().unwrap_or(AgentSeen::Unknown),
+            Some(arn) => agents.get(arn).map_or(AgentSeen::Unknown, agent),
             None => AgentSeen::NotExpected,
         },
+        agent_version: i.container_instance_arn.as_ref().and_then(|arn| agents.get(arn)?.agent_version.clone()),
+        unsteady: unsteady.clone().filter(|_| waits_for_services(&i.id)),
     };
     Ok(World {
         hosts: fleet.iter().map(view).collect(),
@@ -120,13 +132,16 @@ async fn by_instance(deps: &Deps, stack: &StackId, prefix: &str) -> Result<BTree
     Ok(items.into_iter().map(|item| (id(&item), item)).collect())
 }
 
+/// What is known of the campaign's commands.
+struct Commands {
+    seen: BTreeMap<InstanceId, CommandSeen>,
+    /// What those that succeeded said of how their hosts stand.
+    reports: BTreeMap<InstanceId, PatchReport>,
+}
+
 /// How far the commands are that the campaign has sent. One that SSM does not tell of is unknown; the patch time is its end.
-async fn commands(
-    deps: &Deps,
-    around: &Surroundings,
-    campaign: &Campaign,
-    unsent: &BTreeMap<InstanceId, String>,
-) -> BTreeMap<InstanceId, CommandSeen> {
+async fn commands(deps: &Deps, around: &Surroundings, campaign: &Campaign, unsent: &BTreeMap<InstanceId, String>) -> Commands {
+    let mut reports = BTreeMap::new();
     let mut seen: BTreeMap<InstanceId, CommandSeen> = unsent
         .iter()
         .map(|(id, why)| (id.clone(), CommandSeen::Failed { why: format!("it could not be sent: {why}") }))
@@ -137,7 +152,7 @@ async fn commands(
             sent.insert(command, id);
         }
     }
-    let Some(stack) = around.stack.as_ref().filter(|_| !sent.is_empty()) else { return seen };
+    let Some(stack) = around.stack.as_ref().filter(|_| !sent.is_empty()) else { return Commands { seen, reports } };
     let ids: Vec<SsmCommandId> = sent.keys().map(|id| (*id).clone()).collect();
     let results = deps.commands.results(&stack.scope(), &ids).await.unwrap_or_else(|error| {
         tracing::warn!(campaign.id = %campaign.id, error = %error, "the results of update commands could not be read");
@@ -151,9 +166,12 @@ async fn commands(
             CommandStatus::Failed => CommandSeen::Failed { why: with_exit_code(result.exit_code, &result.last_line) },
             CommandStatus::TimedOut => CommandSeen::Failed { why: "it timed out".to_owned() },
         };
+        if is == CommandSeen::Success {
+            reports.extend(PatchReport::of(&result.last_line).map(|report| ((*host).clone(), report)));
+        }
         seen.insert((*host).clone(), is);
     }
-    seen
+    Commands { seen, reports }
 }
 
 fn with_exit_code(code: Option<i32>, last_line: &str) -> String {
@@ -169,7 +187,7 @@ async fn agents(
     around: &Surroundings,
     campaign: &Campaign,
     fleet: &[InstanceView],
-) -> BTreeMap<ContainerInstanceArn, AgentSeen> {
+) -> BTreeMap<ContainerInstanceArn, ContainerInstance> {
     let may_be_back = |id: &InstanceId| {
         campaign.progress.get(id).is_some_and(|p| match p.phase {
             Phase::Patching { .. } | Phase::Verifying { .. } | Phase::Restoring { .. } => true,
@@ -181,7 +199,7 @@ async fn agents(
     let cluster = around.layer.as_ref().and_then(|l| l.cluster.as_ref());
     let (Some(stack), Some(cluster), false) = (&around.stack, cluster, arns.is_empty()) else { return BTreeMap::new() };
     match deps.containers.describe_container_instances(&stack.scope(), cluster, &arns).await {
-        Ok(found) => found.into_iter().map(|c| (c.arn.clone(), agent(&c))).collect(),
+        Ok(found) => found.into_iter().map(|c| (c.arn.clone(), c)).collect(),
         Err(error) => {
             tracing::warn!(campaign.id = %campaign.id, error = %error, "container instances could not be described");
             BTreeMap::new()
@@ -191,4 +209,32 @@ async fn agents(
 
 fn agent(container: &ContainerInstance) -> AgentSeen {
     AgentSeen::Seen { active: container.state == ContainerInstanceState::Active, connected: container.agent_connected }
+}
+
+/// Given back after its update, and not yet counted as back.
+fn is_restored(progress: &Progress) -> bool {
+    matches!(progress.phase, Phase::Restoring { then: Verdict::Done, .. })
+}
+
+/// Which services of the cluster run fewer tasks than they should. Asked only when a host is back that waits for them; no answer counts
+/// as nothing to wait for, since the wait has an end of its own.
+async fn unsteady(
+    deps: &Deps,
+    around: &Surroundings,
+    campaign: &Campaign,
+    agents: &BTreeMap<ContainerInstanceArn, ContainerInstance>,
+) -> Option<String> {
+    let waits = campaign.progress.values().any(is_restored);
+    let cluster = around.layer.as_ref().and_then(|l| l.cluster.as_ref());
+    let (Some(stack), Some(cluster), true) = (&around.stack, cluster, waits && !agents.is_empty()) else { return None };
+    match deps.containers.services(&stack.scope(), cluster).await {
+        Ok(services) => {
+            let counts = services.iter().map(|s| (s.name.as_str(), s.desired, s.running));
+            unsteady_services(counts)
+        }
+        Err(error) => {
+            tracing::warn!(campaign.id = %campaign.id, error = %error, "the services of the cluster could not be described");
+            None
+        }
+    }
 }

@@ -16,6 +16,7 @@ use strata_ports::*;
 
 use super::*;
 
+mod hosts;
 mod windows;
 
 const STACK: &str = "stack-1";
@@ -47,6 +48,14 @@ struct State {
     mode_is_unreadable: bool,
     /// Nonce, host and result of each command.
     commands: Vec<(String, String, CommandStatus)>,
+    /// What the update commands were told.
+    told: Vec<Vec<(String, String)>>,
+    /// The last line of commands that succeed.
+    last_line: Option<&'static str>,
+    /// Nonces and hosts of scans; they end as `scan_line` says, or never.
+    scans: Vec<(String, String)>,
+    scan_line: Option<&'static str>,
+    services: Vec<EcsService>,
     broken_hosts: Vec<&'static str>,
     refused_hosts: Vec<&'static str>,
     pages: Vec<Page>,
@@ -103,7 +112,11 @@ impl Commands for Port {
                 why: "not managed".into(),
             });
         }
-        if !state.commands.iter().any(|(nonce, ..)| *nonce == request.nonce) {
+        let is_scan = request.parameters.iter().any(|(name, value)| name == "kind" && value == "scan");
+        if is_scan && !state.scans.iter().any(|(nonce, _)| *nonce == request.nonce) {
+            state.scans.push((request.nonce.clone(), host));
+        } else if !is_scan && !state.commands.iter().any(|(nonce, ..)| *nonce == request.nonce) {
+            state.told.push(request.parameters.clone());
             state.commands.push((request.nonce.clone(), host, CommandStatus::InProgress));
         }
         if fault == Some(true) {
@@ -113,15 +126,24 @@ impl Commands for Port {
     }
     async fn results(&self, _: &StackScope, ids: &[SsmCommandId]) -> Result<Vec<CommandResult>, CloudError> {
         let state = self.0.lock().unwrap();
+        let is_asked = |nonce: &str| ids.iter().any(|id| id.as_str() == format!("cmd:{nonce}"));
+        let scans = state.scans.iter().filter(|(nonce, _)| is_asked(nonce)).map(|(nonce, _)| CommandResult {
+            id: SsmCommandId::new(format!("cmd:{nonce}")),
+            status: if state.scan_line.is_some() { CommandStatus::Success } else { CommandStatus::InProgress },
+            exit_code: None,
+            last_line: state.scan_line.unwrap_or_default().into(),
+            log: None,
+        });
         let known = state.commands.iter().filter(|(nonce, ..)| ids.iter().any(|id| id.as_str() == format!("cmd:{nonce}")));
         Ok(known
             .map(|(nonce, _, status)| CommandResult {
                 id: SsmCommandId::new(format!("cmd:{nonce}")),
                 status: *status,
                 exit_code: Some(i32::from(*status != CommandStatus::Success)),
-                last_line: "yum says no".into(),
+                last_line: state.last_line.filter(|_| *status == CommandStatus::Success).unwrap_or("yum says no").into(),
                 log: None,
             })
+            .chain(scans)
             .collect())
     }
     async fn pings(&self, _: &StackScope, _: &[Ec2InstanceId]) -> Result<Vec<Ping>, CloudError> {
@@ -148,6 +170,7 @@ impl Containers for Port {
                 ec2_instance_id: Ec2InstanceId::new(format!("i-{host}")),
                 state,
                 agent_connected: true,
+                agent_version: Some("1.98.0".into()),
                 running_tasks: 0,
                 pending_tasks: 0,
                 registered_at: Timestamp::UNIX_EPOCH,
@@ -189,7 +212,7 @@ impl Containers for Port {
         unreachable!("only lifecycle does that")
     }
     async fn services(&self, _: &StackScope, _: &ClusterArn) -> Result<Vec<EcsService>, CloudError> {
-        unreachable!("not asked for")
+        Ok(self.0.lock().unwrap().services.clone())
     }
     async fn scale_service(&self, _: &StackScope, _: &ClusterArn, _: &ServiceArn, _: u32) -> Result<(), CloudError> {
         unreachable!("an update scales nothing")

@@ -291,6 +291,7 @@ fn container_instance(found: &types::ContainerInstance) -> Option<ContainerInsta
         ec2_instance_id: Ec2InstanceId::from(found.ec2_instance_id()?),
         state,
         agent_connected: found.agent_connected(),
+        agent_version: found.version_info().and_then(|version| version.agent_version()).map(str::to_owned),
         running_tasks: count(found.running_tasks_count()),
         pending_tasks: count(found.pending_tasks_count()),
         registered_at: Timestamp::new(registered.secs(), i32::try_from(registered.subsec_nanos()).ok()?).ok()?,

@@ -19,8 +19,8 @@ mod tests;
 pub use campaign::{
     Campaign, CampaignOutcome, CampaignState, NewCampaign, PausedBy, Phase, Progress, SCHEMA, Verdict, holder, nonce,
 };
-pub use host::RESTORE_PATIENCE;
 pub use debt::{PatchReport, PatchState};
+pub use host::{RESTORE_PATIENCE, unsteady_services};
 pub use step::{AgentSeen, CampaignStep, CampaignView, CommandSeen, HostView};
 pub use waves::{CanaryStage, canary_stage};
 

@@ -28,6 +28,8 @@ pub struct ContainerInstance {
     pub state: ContainerInstanceState,
     /// Whether the ECS agent is connected.
     pub agent_connected: bool,
+    /// The ECS agent's version, once it has told.
+    pub agent_version: Option<String>,
     /// Tasks running on it.
     pub running_tasks: u32,
     /// Tasks starting on it.

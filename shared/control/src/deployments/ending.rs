@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use strata_domain::commands::{End, has_configure_hook, missing_log_right};
 use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict};
 use strata_domain::model::{Instance, Stack};
+use strata_domain::updates::{PatchReport, PatchState};
 use strata_domain::{DecisionId, DeploymentId, StackId};
 use strata_ports::{Change, CommandResult, Expect, HandlerError, StoreError, Told, keys};
 
@@ -56,6 +57,7 @@ impl StackRun<'_> {
         changes.extend(self.log_rights_changes(&done, instance, &changes));
         if let Some(instance) = instance {
             changes.extend(self.hooks_change(&done, instance, &changes).await?);
+            changes.extend(self.patches_change(&done, instance, &changes).await?);
         }
         changes.extend(self.old_commands_changes(&done, &command.key).await?);
         changes.extend(told_of_users.changes());
@@ -102,6 +104,28 @@ impl StackRun<'_> {
         let check = instance.check();
         let is_written = beside.iter().any(|change| change.key() == check.key());
         Ok([Change::put(key, &hooks, expect)].into_iter().chain((!is_written).then_some(check)).collect())
+    }
+}
+
+impl StackRun<'_> {
+    /// What the host has said of its updates at the end of update_dependencies. The check of the instance keeps the note from outliving it.
+    async fn patches_change(
+        &self,
+        done: &Command,
+        instance: &Stored<Instance>,
+        beside: &[Change],
+    ) -> Result<Vec<Change>, StoreError> {
+        // Somebody's own script may say anything.
+        let line = done.last_line.as_deref().filter(|_| done.command_type == "update_dependencies");
+        let Some(report) = line.and_then(PatchReport::of) else { return Ok(Vec::new()) };
+        let key = keys::patch_state(&done.stack_id, &done.instance_id);
+        let known = self.ports.store.get(&key).await?;
+        let before: Option<PatchState> = known.as_ref().and_then(|item| item.decode().ok());
+        let state = PatchState::after(before.as_ref(), report, self.ports.clock.now());
+        let expect = known.map_or(Expect::Absent, |item| item.unchanged());
+        let check = instance.check();
+        let is_written = beside.iter().any(|change| change.key() == check.key());
+        Ok([Change::put(key, &state, expect)].into_iter().chain((!is_written).then_some(check)).collect())
     }
 }
 

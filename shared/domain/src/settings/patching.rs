@@ -63,9 +63,8 @@ pub(super) fn check_health_command(command: Option<&str>) -> Result<(), String> 
 
 /// Whether it is the name of a release of Amazon Linux 2023, for example `2023.9.20251117`; only such a one is ever sent to a host.
 pub fn is_amazon_release(release: &str) -> bool {
-    let is_number = |part: &str, least: usize, most: usize| {
-        (least..=most).contains(&part.len()) && part.chars().all(|c| c.is_ascii_digit())
-    };
+    let is_number =
+        |part: &str, least: usize, most: usize| (least..=most).contains(&part.len()) && part.chars().all(|c| c.is_ascii_digit());
     match release.split('.').collect::<Vec<_>>()[..] {
         [year, minor, day] => year.starts_with("20") && is_number(year, 4, 4) && is_number(minor, 1, 3) && is_number(day, 8, 8),
         _ => false,

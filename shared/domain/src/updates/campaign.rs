@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::minutes_after;
 use super::step::CampaignStep;
 use crate::claims::DrainPolicy;
-use crate::settings::UpdateSettings;
+use crate::settings::{UpdateSettings, is_amazon_release};
 use crate::{CampaignId, InstanceId, LayerId, SsmCommandId, StackId};
 
 /// The form of the record that this version writes.
@@ -230,6 +230,9 @@ pub struct Campaign {
     pub settings: UpdateSettings,
     /// As it was at its start.
     pub drain: DrainPolicy,
+    /// The release of Amazon Linux 2023 that its first updated host went to, so that the rest gets what the canaries have proven.
+    #[serde(default)]
+    pub release: Option<String>,
     /// Where it stands.
     pub state: CampaignState,
     /// The newest wave's number; 0 before the first.
@@ -269,6 +272,7 @@ impl Campaign {
             window_end: minutes_after(now, new.settings.window_minutes),
             settings: new.settings,
             drain: new.drain,
+            release: None,
             state: CampaignState::Running,
             wave: 0,
             pauses: 0,
@@ -358,6 +362,18 @@ impl Campaign {
         if let Some(Phase::Patching { command, .. }) = self.progress.get_mut(instance).map(|p| &mut p.phase) {
             *command = Some(id);
         }
+    }
+
+    /// Notes the release that an updated host went to, unless the settings or an earlier host have named one.
+    pub fn note_release(&mut self, release: &str) {
+        if self.release().is_none() && is_amazon_release(release) {
+            self.release = Some(release.to_owned());
+        }
+    }
+
+    /// The release of Amazon Linux 2023 that its hosts go to; `None` for the newest.
+    pub fn release(&self) -> Option<&str> {
+        self.settings.release.as_deref().or(self.release.as_deref())
     }
 
     /// Begins nothing new from now on. Without effect once it is paused, aborted or over.

@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn a_last_line_tells_how_the_host_stands_or_says_nothing() {
-        let line = "updated, rebooted; patches: missing=3 security=1 reboot=yes updated=1800000000 release=2023.9.1 newest=2023.9.2";
+        let line =
+            "updated, rebooted; patches: missing=3 security=1 reboot=yes updated=1800000000 release=2023.9.1 newest=2023.9.2";
         let full = PatchReport {
             missing: Some(3),
             security: Some(1),

@@ -3,8 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::campaign::{Campaign, CampaignState, Phase, Verdict, nonce};
+use super::debt::PatchReport;
 use super::minutes_after;
 use super::step::{AgentSeen, CampaignStep, CampaignView, CommandSeen, HostView};
+use crate::settings::{RebootPolicy, UpdateKind, UpdateSettings};
 use crate::{InstanceId, InstanceStatus};
 
 /// How long a host that was given back may take until it is in service again; then it counts as failed.
@@ -75,7 +77,13 @@ impl Look<'_> {
 
     fn patching(&self, since: Timestamp, is_sent: bool) -> Option<CampaignStep> {
         match self.host.map(|h| &h.command) {
-            Some(CommandSeen::Success) => return self.mark(Phase::Verifying { since }, "the update command succeeded"),
+            Some(CommandSeen::Success) => {
+                return match self.host.and_then(|h| h.patches.as_ref()).and_then(|told| shortfall(told, &self.campaign.settings))
+                {
+                    None => self.mark(Phase::Verifying { since }, "the update command succeeded"),
+                    Some(why) => self.fail(format!("the update command succeeded, but {why}")),
+                };
+            }
             Some(CommandSeen::Failed { why }) => return self.fail(format!("the update command failed: {why}")),
             Some(CommandSeen::Running | CommandSeen::Unknown) | None => {}
         }
@@ -96,9 +104,16 @@ impl Look<'_> {
             AgentSeen::Unknown => false,
             AgentSeen::Seen { connected, .. } => connected,
         };
-        if self.host.is_some_and(|h| h.status == InstanceStatus::Online && is_connected(h.agent)) {
-            let why = "it is online after the update and its ECS agent is connected".to_owned();
-            return Some(CampaignStep::Release { instance: self.id.clone(), then: Verdict::Done, why });
+        if let Some(host) = self.host.filter(|h| h.status == InstanceStatus::Online && is_connected(h.agent)) {
+            let why = match (&host.agent, &host.agent_version) {
+                (AgentSeen::NotExpected, _) => Some("it is online after the update".to_owned()),
+                (_, Some(version)) => Some(format!("it is online after the update and its ECS agent {version} is connected")),
+                // A connected agent that does not know itself yet has not come up.
+                (_, None) => None,
+            };
+            if let Some(why) = why {
+                return Some(CampaignStep::Release { instance: self.id.clone(), then: Verdict::Done, why });
+            }
         }
         self.lost_or_late(since, "it was not back after the update within")
     }
@@ -116,6 +131,14 @@ impl Look<'_> {
         None
     }
 
+    /// Only a campaign that takes more hosts out has to wait for the services.
+    fn is_going_on(&self) -> bool {
+        match self.campaign.state {
+            CampaignState::Running | CampaignState::Paused { .. } => true,
+            CampaignState::Finishing | CampaignState::Aborted { .. } | CampaignState::Ended { .. } => false,
+        }
+    }
+
     fn restoring(&self, since: Timestamp, then: &Verdict) -> Option<CampaignStep> {
         let end = || match then {
             Verdict::Done => Phase::Done { at: self.now },
@@ -126,10 +149,17 @@ impl Look<'_> {
         if !may_come_back(host.status) {
             return self.mark(end(), "it is not in service any more, for another reason");
         }
-        if is_back(host, &self.campaign.holder(), self.now) {
-            return self.mark(end(), "it is back in service");
-        }
         let deadline = since.checked_add(RESTORE_PATIENCE).unwrap_or(Timestamp::MAX);
+        if is_back(host, &self.campaign.holder(), self.now) {
+            return match host.unsteady.as_ref().filter(|_| *then == Verdict::Done && self.is_going_on()) {
+                None => self.mark(end(), "it is back in service"),
+                Some(_) if self.now < deadline => None,
+                Some(services) => {
+                    let minutes = RESTORE_PATIENCE.as_mins();
+                    self.mark(end(), &format!("it is back in service, although {minutes} minutes later {services}"))
+                }
+            };
+        }
         if self.now >= deadline {
             let before = match then {
                 Verdict::Done => "it was updated".to_owned(),
@@ -141,6 +171,28 @@ impl Look<'_> {
         }
         None
     }
+}
+
+/// What is missing after an update that succeeded: `None` when the host is as the campaign wants it.
+fn shortfall(told: &PatchReport, settings: &UpdateSettings) -> Option<String> {
+    if let Some(missing) = told.missing_of(settings.kind).filter(|n| *n > 0) {
+        let what = match settings.kind {
+            UpdateKind::All => "updates",
+            UpdateKind::Security => "security updates",
+        };
+        return Some(format!("the host still misses {missing} {what}"));
+    }
+    (told.needs_reboot && settings.reboot != RebootPolicy::Never).then(|| "the host still needs a reboot".to_owned())
+}
+
+/// Which services run fewer tasks than they should, in words: at most three by name. Shape: name, desired and running count.
+pub fn unsteady_services<'a>(services: impl IntoIterator<Item = (&'a str, u32, u32)>) -> Option<String> {
+    let mut short: Vec<(&str, u32, u32)> = services.into_iter().filter(|(_, desired, running)| running < desired).collect();
+    short.sort_unstable();
+    let named: Vec<String> = short.iter().take(3).map(|(name, want, run)| format!("{name} {run} of {want}")).collect();
+    let more = short.len().saturating_sub(named.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!named.is_empty()).then(|| format!("services run fewer tasks than they should: {}{more}", named.join(", ")))
 }
 
 fn claim_lost(host: &HostView) -> String {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::campaign::{CampaignOutcome, Phase, Verdict};
+use super::debt::PatchReport;
 use crate::claims::{Claim, ClaimReport};
 use crate::{InstanceId, InstanceStatus};
 
@@ -57,8 +58,14 @@ pub struct HostView {
     pub report: Option<ClaimReport>,
     /// Its Update command.
     pub command: CommandSeen,
+    /// What its Update command said at its end of how the host stands.
+    pub patches: Option<PatchReport>,
     /// Its ECS agent.
     pub agent: AgentSeen,
+    /// The agent's version; `None` while it was not asked for or does not say.
+    pub agent_version: Option<String>,
+    /// Services of its cluster that run fewer tasks than they should, in words; `None` when there are none or it was not asked.
+    pub unsteady: Option<String>,
 }
 
 /// The world of a campaign at one moment.

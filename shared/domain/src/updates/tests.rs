@@ -5,6 +5,7 @@ use crate::claims::{Claim, ClaimReport, DrainPolicy};
 use crate::settings::UpdateSettings;
 use crate::{CampaignId, InstanceId, InstanceStatus, SsmCommandId};
 
+mod on_host;
 mod world;
 
 fn at(minute: i64) -> Timestamp {
@@ -46,7 +47,10 @@ fn host(n: usize) -> HostView {
         claim: None,
         report: None,
         command: CommandSeen::Unknown,
+        patches: None,
         agent: AgentSeen::Seen { active: true, connected: true },
+        agent_version: Some("1.98.0".into()),
+        unsteady: None,
     }
 }
 

@@ -66,6 +66,12 @@ pub(super) struct Host {
     pub(super) ssm: SsmAgent,
     pub(super) undelivered: Vec<CommandNo>,
     pub(super) awaiting_reboot: Vec<CommandNo>,
+    /// When it last got all updates that were out.
+    #[serde(default)]
+    pub(super) updated_at: Option<Timestamp>,
+    /// An update wants a reboot that was not allowed.
+    #[serde(default)]
+    pub(super) needs_reboot: bool,
     /// What the ECS agent is registered as; `None` before Setup and after a deregistration.
     pub(super) container: Option<ContainerNo>,
     /// The cluster of the agent's last registration.
@@ -313,6 +319,8 @@ impl State {
             ssm: SsmAgent::Never,
             undelivered: Vec::new(),
             awaiting_reboot: Vec::new(),
+            updated_at: None,
+            needs_reboot: false,
             container: None,
             cluster: None,
             auto_deregister: false,

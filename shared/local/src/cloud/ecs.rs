@@ -126,6 +126,7 @@ impl Container {
             ec2_instance_id: self.ec2_id.clone(),
             state: self.state,
             agent_connected: self.connected,
+            agent_version: Some("1.98.0".to_owned()),
             running_tasks: self.running,
             pending_tasks: self.pending,
             registered_at: self.registered_at,

@@ -108,6 +108,7 @@ impl State {
         self.os_ends(no, true);
         let Some(host) = self.ec2.hosts.get_mut(&no) else { return };
         let epoch = host.epoch;
+        host.needs_reboot = false;
         if is_hung {
             // The status check stays impaired until the hard reboot has brought it back.
             host.hung = true;

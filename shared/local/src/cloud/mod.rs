@@ -22,6 +22,7 @@ mod keeping;
 mod load_balancers;
 mod objects;
 mod own_hosts;
+mod patching;
 mod ports;
 mod power;
 mod services;

@@ -14,6 +14,7 @@ impl State {
         let Some(host) = self.ec2.hosts.get_mut(&no) else { return };
         host.epoch += 1;
         host.launched_at = now;
+        host.needs_reboot = false;
         (host.hung, host.hung_by_zone, host.impaired) = (false, false, false);
         host.public_ip =
             host.spec.associate_public_ip.then(|| format!("54.{}.{}.{}", host.epoch & 0xff, no.0 >> 8 & 0xff, no.0 & 0xff));

@@ -1,8 +1,7 @@
 //! SSM: commands on hosts, how long they take and what they come to.
 //!
 //! Parameters that mean something here: Setup's `cluster` (an ARN; without one the host joins none) and `install_updates` (`true`:
-//! updates first) and `volumes` (a list as the document reads it: each must be attached), Update's `allow_reboot` (`false`: none even if
-//! needed). Others are accepted and ignored.
+//! updates first) and `volumes` (a list as the document reads it: each must be attached), and Update's, in [`super::patching`]. Others are accepted and ignored.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +15,7 @@ use strata_ports::{CloudError, CommandKind, CommandRequest, CommandResult, Comma
 use strata_triggers::emit;
 
 use super::ec2::{HostNo, SsmAgent};
+use super::patching::{self, SCAN_MS};
 use super::state::{Due, Source, State, wrong};
 use crate::rng;
 
@@ -24,9 +24,9 @@ use crate::rng;
 pub(super) struct CommandNo(u32);
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Command {
+pub(super) struct Command {
     id: SsmCommandId,
-    request: CommandRequest,
+    pub(super) request: CommandRequest,
     host: HostNo,
     /// The host's life in which it began.
     epoch: u32,
@@ -35,12 +35,12 @@ struct Command {
     last_line: String,
     requested_at: Timestamp,
     /// The update is done and waits for the host to be back.
-    is_rebooting: bool,
+    pub(super) is_rebooting: bool,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ssm {
-    commands: BTreeMap<CommandNo, Command>,
+    pub(super) commands: BTreeMap<CommandNo, Command>,
     by_id: BTreeMap<SsmCommandId, CommandNo>,
     by_nonce: BTreeMap<String, CommandNo>,
     next: u32,
@@ -58,7 +58,7 @@ fn spelled(status: CommandStatus) -> &'static str {
 }
 
 impl Command {
-    fn parameter(&self, name: &str) -> Option<&str> {
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.request.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
     }
 
@@ -95,9 +95,11 @@ impl State {
             return Err(invalid());
         }
         let (epoch, is_up) = (host.epoch, host.up);
-        let id = SsmCommandId::new(self.uuid());
         self.ssm.next += 1;
         let no = CommandNo(self.ssm.next);
+        // Whether a world's hosts are scanned must not change what else befalls it.
+        let is_scan = patching::is_scan(request);
+        let id = if is_scan { patching::scan_id(self.ssm.next) } else { SsmCommandId::new(self.uuid()) };
         let command = Command {
             id: id.clone(),
             request: request.clone(),
@@ -122,7 +124,8 @@ impl State {
     }
 
     pub(super) fn plan_delivery(&mut self, no: CommandNo) {
-        let ms = self.config.ssm.delivery.draw(&mut self.streams.ssm);
+        let is_scan = self.ssm.commands.get(&no).is_some_and(Command::is_scan);
+        let ms = if is_scan { SCAN_MS } else { self.config.ssm.delivery.draw(&mut self.streams.ssm) };
         self.plan(ms, Due::CommandDelivered(no));
     }
 
@@ -153,6 +156,7 @@ impl State {
             CommandKind::Shutdown => s.shutdown.draw(rng),
             CommandKind::Configure | CommandKind::Recipes | CommandKind::Users => s.configure.draw(rng),
             CommandKind::Reconnect => s.reconnect.draw(rng),
+            CommandKind::Update if command.is_scan() => SCAN_MS,
             CommandKind::Update => s.update.draw(rng),
         };
         self.plan(ms, Due::CommandDone(no));
@@ -163,6 +167,7 @@ impl State {
     pub(super) fn on_command_done(&mut self, no: CommandNo) {
         let Some(command) = self.ssm.commands.get(&no).filter(|c| c.status == CommandStatus::InProgress) else { return };
         let (host, kind, is_rebooting) = (command.host, command.request.kind, command.is_rebooting);
+        let is_scan = command.is_scan();
         let lives_on = self.ec2.hosts.get(&host).is_some_and(|h| h.up && (h.epoch == command.epoch || is_rebooting));
         if !lives_on {
             return;
@@ -171,6 +176,7 @@ impl State {
             CommandKind::Setup => self.finish_setup(no, host),
             CommandKind::Shutdown => self.set_command(no, CommandStatus::Success, Some(0), "done"),
             CommandKind::Configure | CommandKind::Recipes | CommandKind::Users => self.finish_script(no),
+            CommandKind::Update if is_scan => self.finish_scan(no, host),
             CommandKind::Update => self.finish_update(no, host, is_rebooting),
             CommandKind::Reconnect => self.finish_reconnect(no, host),
         }
@@ -202,6 +208,7 @@ impl State {
     fn finish_setup(&mut self, no: CommandNo, host: HostNo) {
         let fails = rng::chance(&mut self.streams.ssm, self.config.ssm.setup_fail_per_mille);
         let Some(command) = self.ssm.commands.get(&no) else { return };
+        let installs_updates = command.parameter("install_updates") == Some("true");
         let cluster = command.parameter("cluster").map(ClusterArn::from);
         let missing = command.parameter("volumes").and_then(|list| self.not_attached(&command.request.host, list));
         let done = match cluster {
@@ -210,6 +217,9 @@ impl State {
             None => Ok("set up, no cluster".to_owned()),
             Some(cluster) => self.join_cluster(host, &cluster),
         };
+        if done.is_ok() && installs_updates {
+            self.note_updated(host);
+        }
         match done {
             Ok(line) => self.set_command(no, CommandStatus::Success, Some(0), &format!("{line}{}", self.hooks())),
             Err(line) => self.set_command(no, CommandStatus::Failed, Some(1), &line),
@@ -270,34 +280,15 @@ impl State {
         Ok("agent installed; registered".to_owned())
     }
 
-    /// The packages are in; the host reboots if it needs to, and only then the command is done.
-    fn finish_update(&mut self, no: CommandNo, host: HostNo, is_rebooting: bool) {
-        if is_rebooting {
-            return self.set_command(no, CommandStatus::Success, Some(0), "updated, rebooted");
-        }
-        if rng::chance(&mut self.streams.ssm, self.config.ssm.update_fail_per_mille) {
-            return self.set_command(no, CommandStatus::Failed, Some(100), "E: unmet dependencies");
-        }
-        let needs_reboot = rng::chance(&mut self.streams.ssm, self.config.ssm.update_reboot_per_mille);
-        let Some(command) = self.ssm.commands.get_mut(&no) else { return };
-        if !needs_reboot {
-            return self.set_command(no, CommandStatus::Success, Some(0), "updated");
-        }
-        if command.parameter("allow_reboot") == Some("false") {
-            return self.set_command(no, CommandStatus::Success, Some(0), "reboot required but not allowed");
-        }
-        command.is_rebooting = true;
-        self.reboot(host);
-        if let Some(host) = self.ec2.hosts.get_mut(&host) {
-            host.awaiting_reboot.push(no);
-        }
-    }
-
-    fn set_command(&mut self, no: CommandNo, status: CommandStatus, exit_code: Option<i32>, last_line: &str) {
+    pub(super) fn set_command(&mut self, no: CommandNo, status: CommandStatus, exit_code: Option<i32>, last_line: &str) {
         let Some(command) = self.ssm.commands.get_mut(&no) else { return };
         command.status = status;
         command.exit_code = exit_code;
         command.last_line = last_line.to_owned();
+        if command.is_scan() {
+            // Security-updates reads scans by its tick and waits for no event.
+            return;
+        }
         let (id, host, kind) = (command.id.clone(), command.request.host.clone(), command.request.kind);
         let log = command.exit_code.map(|_| command.log());
         let document = format!("Strata-{}", kind.name());

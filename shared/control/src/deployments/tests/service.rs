@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use strata_ports::{CommandKind, CommandRequest};
+use strata_domain::updates::PatchState;
+use strata_ports::{CommandKind, CommandRequest, keys};
 
 use super::world::{World, on_virtual_time, text};
 
@@ -156,6 +157,9 @@ fn sec_20_an_upgrade_is_what_was_asked_for_and_nothing_follows_it() {
         assert_eq!(requests.iter().map(|r| r.kind).collect::<Vec<_>>(), [CommandKind::Update]);
         assert_eq!(parameter(&requests[0], "upgrade_os_to"), "Amazon Linux 2023");
         assert_eq!(parameter(&requests[0], "allow_reboot"), "true");
+        let key = keys::patch_state(&world.stack_id(), &world.instance_id(0));
+        let kept: PatchState = world.item(&key).await.unwrap().decode().unwrap();
+        assert_eq!((kept.report.missing, kept.report.updated_at.is_some()), (Some(0), true), "what the host said of it is kept");
         world.until(&world.hosts[0], "online").await;
     });
 }

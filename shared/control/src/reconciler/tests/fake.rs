@@ -122,6 +122,7 @@ impl Cloud {
                         ec2_instance_id: host.ec2.id.clone(),
                         state: ContainerInstanceState::Active,
                         agent_connected: true,
+                        agent_version: Some("1.98.0".into()),
                         running_tasks: 0,
                         pending_tasks: 0,
                         registered_at: now,

@@ -126,6 +126,7 @@ fn in_service(record: &Instance, ec2: &str, container: &str, now: jiff::Timestam
             ec2_instance_id: Ec2InstanceId::new(ec2),
             state: ContainerInstanceState::Active,
             agent_connected: true,
+            agent_version: Some("1.98.0".into()),
             running_tasks: 0,
             pending_tasks: 0,
             registered_at: now,
