@@ -8,6 +8,7 @@ mod act;
 mod observe;
 mod patches;
 mod request;
+mod scans;
 mod told;
 mod windows;
 
@@ -89,6 +90,12 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
                 failed = Some(error);
             }
         }
+    }
+    if matches!(trigger, Trigger::Tick { .. })
+        && let Err(error) = scans::tick(deps).await
+    {
+        // What hosts miss is news of a day; the next tick comes back to it.
+        tracing::warn!(error = %error, "scans could not be looked after");
     }
     if !outcome.decisions.is_empty() {
         tell::flush_outbox(&*deps.store, &*deps.pager, &*deps.events, deps.clock.now()).await?;

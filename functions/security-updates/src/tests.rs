@@ -17,6 +17,7 @@ use strata_ports::*;
 use super::*;
 
 mod hosts;
+mod scans;
 mod windows;
 
 const STACK: &str = "stack-1";

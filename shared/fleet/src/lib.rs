@@ -149,6 +149,15 @@ impl Fleet {
         reply.stacks().first().map(stack_view).ok_or_else(|| gone(ACTION, id.as_str()))
     }
 
+    /// All stacks.
+    ///
+    /// # Errors
+    /// `NoAnswer`: the next tick tries again.
+    pub async fn stacks(&self) -> Result<Vec<StackView>, FleetError> {
+        let reply = self.client.describe_stacks().send().await.map_err(|e| sort("DescribeStacks", e))?;
+        Ok(reply.stacks().iter().map(stack_view).collect())
+    }
+
     /// One layer.
     ///
     /// # Errors
