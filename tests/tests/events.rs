@@ -20,7 +20,8 @@ fn functions_of(file: &str) -> Vec<Function> {
             vec![InstanceLifecycle]
         }
         "ssm-command-status.json" | "ssm-command-invocation-status.json" => vec![SecurityUpdates],
-        "sqs-hints.json" | "dynamodb-stream-keys.json" => vec![InstanceLifecycle],
+        "sqs-hints.json" => vec![InstanceLifecycle],
+        "dynamodb-stream-keys.json" => vec![InstanceLifecycle, SecurityUpdates],
         "function-url-request.json" => vec![Api],
         "teardown-request.json" => vec![Teardown],
         "campaign-request.json" => vec![SecurityUpdates],

@@ -1,7 +1,8 @@
 //! Security-updates: rolls updates over a layer, wave by wave.
 //!
-//! Woken by a campaign request, by the status of an SSM command, and by the minute tick, which also begins what an open window asks for. Each
-//! moves the running campaigns as far as the world allows; the rule is `strata_domain::updates::next`. A campaign's record, the claims that it takes or releases and what it
+//! Woken by a campaign request, by the status of an SSM command, by what lifecycle reports of claims, and by the minute tick, which also
+//! begins what an open window asks for. Each moves the running campaigns as far as the world allows; the rule is
+//! `strata_domain::updates::next`. A campaign's record, the claims that it takes or releases and what it
 //! tells are one commit, made before anything is sent to a host, so a crash anywhere is made good by the next event.
 
 mod act;
@@ -12,7 +13,7 @@ mod scans;
 mod told;
 mod windows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use strata_domain::decision::{DecisionRecord, Function};
@@ -24,7 +25,7 @@ use strata_ports::store::Listing;
 use strata_ports::{
     Clock, Commands, Containers, Events, HandlerError, Ids, Item, Key, Modes, Outcome, Pager, Store, StoreError, keys, tell,
 };
-use strata_triggers::{Trigger, parse, wrong_function};
+use strata_triggers::{TableKey, Trigger, parse, wrong_function};
 
 /// What security-updates may touch: fleets by the OpsWorks API (it only reads), commands on hosts, its own records and claims.
 #[derive(Clone)]
@@ -61,28 +62,25 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
     let woken_by = trigger.describe();
     let mut outcome = Outcome::default();
     let mut failed = None;
-    let command = match &trigger {
+    let about = match &trigger {
         Trigger::Tick { .. } => {
             let (decisions, error) = windows::begin_due(deps, &woken_by).await?;
             outcome.decisions.extend(decisions);
             failed = error;
-            None
+            About::All
         }
-        Trigger::CommandStatus(status) => Some(&status.command_id),
+        Trigger::CommandStatus(status) => About::Command(&status.command_id),
+        Trigger::TableChanges(changed) => About::Stacks(reported(changed)),
         Trigger::CampaignRequest(asked) => {
             outcome.decisions.extend(request::heed(deps, asked, &woken_by).await?);
-            None
+            About::All
         }
-        Trigger::Alarm(_)
-        | Trigger::Hints(_)
-        | Trigger::TableChanges(_)
-        | Trigger::TeardownRequest(_)
-        | Trigger::FunctionUrl(_) => {
+        Trigger::Alarm(_) | Trigger::Hints(_) | Trigger::TeardownRequest(_) | Trigger::FunctionUrl(_) => {
             return Err(wrong_function(Function::SecurityUpdates, &trigger).into());
         }
     };
     for item in deps.store.list(&Listing::of(keys::CAMPAIGNS_PK, "")).await? {
-        match move_on(deps, &item, command, &woken_by).await {
+        match move_on(deps, &item, &about, &woken_by).await {
             Ok(decisions) => outcome.decisions.extend(decisions),
             // One campaign's trouble must not hold up the others; the next tick comes back to it.
             Err(error) => {
@@ -103,6 +101,31 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
     failed.map_or(Ok(outcome), Err)
 }
 
+/// Which campaigns an event is about.
+enum About<'a> {
+    All,
+    /// The one that has sent this command.
+    Command(&'a SsmCommandId),
+    /// Those of the stacks with these partition keys: lifecycle reports that hosts of theirs are out of service, or back.
+    Stacks(BTreeSet<&'a str>),
+}
+
+impl About<'_> {
+    fn is(&self, campaign: &Campaign) -> bool {
+        match self {
+            Self::All => true,
+            // Every command of the account wakes this function; only a campaign's own is worth a look at the fleet.
+            Self::Command(id) => knows_command(campaign, id),
+            Self::Stacks(stacks) => stacks.contains(keys::stack_pk(&campaign.stack_id).as_str()),
+        }
+    }
+}
+
+/// The partition keys of the stacks in which a report of a claim has changed.
+fn reported(changed: &[TableKey]) -> BTreeSet<&str> {
+    changed.iter().filter(|key| key.sk.starts_with(keys::CLAIM_REPORT)).map(|key| key.pk.as_str()).collect()
+}
+
 /// Reads a campaign's record.
 fn read(item: &Item) -> Result<Campaign, StoreError> {
     let campaign: Campaign = item.decode()?;
@@ -113,20 +136,14 @@ fn read(item: &Item) -> Result<Campaign, StoreError> {
     Ok(campaign)
 }
 
-/// Every command of the account wakes this function; only a campaign's own is worth a look at the fleet.
 fn knows_command(campaign: &Campaign, id: &SsmCommandId) -> bool {
     campaign.progress.values().any(|p| matches!(&p.phase, Phase::Patching { command: Some(command), .. } if command == id))
 }
 
 /// Moves one campaign as far as the world allows.
-async fn move_on(
-    deps: &Deps,
-    listed: &Item,
-    command: Option<&SsmCommandId>,
-    woken_by: &str,
-) -> Result<Vec<DecisionRecord>, HandlerError> {
+async fn move_on(deps: &Deps, listed: &Item, about: &About<'_>, woken_by: &str) -> Result<Vec<DecisionRecord>, HandlerError> {
     let campaign = read(listed)?;
-    if command.is_some_and(|id| !knows_command(&campaign, id)) {
+    if !about.is(&campaign) {
         return Ok(Vec::new());
     }
     let around = observe::surroundings(deps, &campaign.stack_id, &campaign.layer_id).await?;

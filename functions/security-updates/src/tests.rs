@@ -440,6 +440,23 @@ async fn a_request_that_comes_again_begins_nothing_even_when_the_campaign_is_lon
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_lifecycle_reports_of_a_claim_moves_the_campaign_on_between_two_ticks() {
+    let world = World::new(&["web1", "web2"], NO_CANARY);
+    world.ask("start").await;
+    world.minute().await;
+    let told = async |stack: &str, sk: &str| {
+        let at = world.state().now.unwrap();
+        let envelope = strata_triggers::emit::Envelope { account: "123456789012", region: "eu-central-1", at, id: "1" };
+        let pk = keys::stack_pk(&stack.into());
+        let event = strata_triggers::emit::dynamodb_keys(&envelope, "strata", &[(&pk, sk)]);
+        handle(event.as_bytes(), &world.deps).await.unwrap().decisions.into_iter().map(|d| d.did).collect::<Vec<_>>()
+    };
+    assert_eq!(told("another-stack", "claim-report#web1").await, [""; 0], "no campaign of this stack");
+    assert_eq!(told(STACK, "claim#web1").await, [""; 0], "its own claim, of which it knows");
+    assert_eq!(told(STACK, "claim-report#web1").await, ["update web1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_canary_pauses_and_pages_once_and_resume_resolves() {
     let world = World::new(&["web1", "web2", "web3"], r#"{"canary":1,"soak_minutes":5}"#);
     world.state().broken_hosts.push("web1");

@@ -221,21 +221,31 @@ fn each_event_goes_to_the_functions_that_follow_it() {
     }
 }
 
+/// Whether the stream wakes a function about a key.
+fn passes(function: &str, key: &strata_ports::Key) -> bool {
+    let template = template();
+    let stream = &template["Resources"][function]["Properties"]["Events"]["TableChanges"]["Properties"];
+    let filters = stream["FilterCriteria"]["Filters"].as_array().unwrap().iter();
+    let mut filters = filters.map(|filter| serde_json::from_str::<Value>(filter["Pattern"].as_str().unwrap()).unwrap());
+    let record = json!({ "dynamodb": { "Keys": { "pk": { "S": key.pk }, "sk": { "S": key.sk } } } });
+    filters.any(|filter| is_match(&filter, &record))
+}
+
+/// What security-updates waits for of lifecycle, and nothing else.
+#[test]
+fn the_stream_wakes_security_updates_about_reports_of_claims_alone() {
+    use strata_ports::keys;
+    let (stack, instance) = ("s".into(), "i".into());
+    assert!(passes("SecurityUpdates", &keys::claim_report(&stack, &instance)));
+    for key in [keys::claim(&stack, &instance), keys::instance(&stack, &instance), keys::outbox("event#1")] {
+        assert!(!passes("SecurityUpdates", &key), "{key}");
+    }
+}
+
 /// The stream's filters and what instance-lifecycle reads of a change are two places that must agree.
 #[test]
 fn the_stream_lets_through_what_names_an_instance_due_load_balancers_and_the_poke_of_launches() {
-    let template = template();
-    let stream = &template["Resources"]["InstanceLifecycle"]["Properties"]["Events"]["TableChanges"]["Properties"];
-    let filters: Vec<Value> = stream["FilterCriteria"]["Filters"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|filter| serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap())
-        .collect();
-    let passes = |key: &strata_ports::Key| {
-        let record = json!({ "dynamodb": { "Keys": { "pk": { "S": key.pk }, "sk": { "S": key.sk } } } });
-        filters.iter().any(|filter| is_match(filter, &record))
-    };
+    let passes = |key: &strata_ports::Key| passes("InstanceLifecycle", key);
     use strata_ports::keys;
     let (stack, instance) = ("s".into(), "i".into());
     assert!(passes(&keys::instance(&stack, &instance)));

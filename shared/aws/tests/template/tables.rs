@@ -88,17 +88,14 @@ const GROUND: &[Ground] = &[
         source: "Lambda Developer Guide, \"Capturing records of Lambda asynchronous invocations\"; the API is not called so",
     },
     Ground {
-        actions: &[
-            "dynamodb:DescribeStream",
-            "dynamodb:GetRecords",
-            "dynamodb:GetShardIterator",
-            "dynamodb:ListStreams",
-            "sqs:DeleteMessage",
-            "sqs:GetQueueAttributes",
-            "sqs:ReceiveMessage",
-        ],
+        actions: &["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
+        functions: |f| ["instance-lifecycle", "security-updates"].contains(&f),
+        source: "Lambda Developer Guide, \"Configuring permissions\" of event source DynamoDB",
+    },
+    Ground {
+        actions: &["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
         functions: |f| f == "instance-lifecycle",
-        source: "Lambda Developer Guide, \"Configuring permissions\" of event sources DynamoDB and SQS",
+        source: "Lambda Developer Guide, \"Configuring permissions\" of event source SQS",
     },
     Ground {
         actions: &["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"],
