@@ -215,6 +215,8 @@ pub struct SsmSettings {
     pub update_fail_per_mille: u32,
     /// So many of 1,000 updates need a reboot. Default 600.
     pub update_reboot_per_mille: u32,
+    /// So many of 1,000 such reboots hang. Default 0.
+    pub update_reboot_hang_per_mille: u32,
 }
 
 impl Default for SsmSettings {
@@ -234,6 +236,7 @@ impl Default for SsmSettings {
             update: Spread::seconds(60, 120, 300),
             update_fail_per_mille: 0,
             update_reboot_per_mille: 600,
+            update_reboot_hang_per_mille: 0,
         }
     }
 }

@@ -84,6 +84,11 @@ impl State {
             return self.updated(no, host, "updated");
         }
         self.reboot(host);
+        let hangs = self.config.ssm.update_reboot_hang_per_mille;
+        // Only those who want hangs draw for them, so that other worlds stay as they are.
+        if hangs > 0 && rng::chance(&mut self.streams.ssm, hangs) {
+            return self.hang(host);
+        }
         if let Some(host) = self.ec2.hosts.get_mut(&host) {
             host.awaiting_reboot.push(no);
         }

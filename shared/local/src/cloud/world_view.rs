@@ -8,6 +8,7 @@ use strata_ports::{ContainerInstanceState, Ec2State};
 
 use super::SimCloud;
 use super::ec2::Host;
+use super::services::{Service, ServiceNo};
 use super::state::State;
 
 /// An EC2 instance that is not terminated.
@@ -121,6 +122,23 @@ impl State {
         })
     }
 
+    fn view_services(&self) -> Vec<ServiceView> {
+        let cluster = |no| self.ecs.clusters.get(&no);
+        let view = |(no, s): (&ServiceNo, &Service)| ServiceView {
+            arn: s.arn.clone(),
+            cluster: cluster(s.cluster).map_or_else(|| ClusterArn::new(""), |c| c.arn.clone()),
+            name: s.spec.name.clone(),
+            daemon: s.spec.daemon,
+            desired: s.spec.desired,
+            running: u32::try_from(s.running.len()).unwrap_or(u32::MAX),
+            healthy: s.healthy(),
+            min_healthy: s.min_running(),
+            pending: u32::try_from(s.pending.len()).unwrap_or(u32::MAX),
+            starving: cluster(s.cluster).is_some_and(|c| c.starving.contains(no)),
+        };
+        self.ecs.services.iter().map(view).collect()
+    }
+
     fn view(&self) -> WorldView {
         let cluster = |no| self.ecs.clusters.get(&no).map_or_else(|| ClusterArn::new(""), |c| c.arn.clone());
         let containers = self.ecs.containers.values().map(|c| ContainerView {
@@ -131,19 +149,6 @@ impl State {
             connected: c.connected,
             running_tasks: c.running,
             pending_tasks: c.pending,
-        });
-        let is_starving = |c, no| self.ecs.clusters.get(c).is_some_and(|c| c.starving.contains(no));
-        let services = self.ecs.services.iter().map(|(no, s)| ServiceView {
-            arn: s.arn.clone(),
-            cluster: cluster(s.cluster),
-            name: s.spec.name.clone(),
-            daemon: s.spec.daemon,
-            desired: s.spec.desired,
-            running: u32::try_from(s.running.len()).unwrap_or(u32::MAX),
-            healthy: s.healthy(),
-            min_healthy: s.min_running(),
-            pending: u32::try_from(s.pending.len()).unwrap_or(u32::MAX),
-            starving: is_starving(&s.cluster, no),
         });
         let host_id = |no| self.ec2.hosts.get(&no).map(|h| h.id.clone());
         WorldView {
@@ -156,7 +161,7 @@ impl State {
                 .filter_map(|h| self.view_host(h))
                 .collect(),
             containers: containers.collect(),
-            services: services.collect(),
+            services: self.view_services(),
             volumes: {
                 let launched = self.ec2.volumes.iter().map(|(id, host)| (id.clone(), host.and_then(host_id)));
                 let own = self.account.volumes.iter();
@@ -173,6 +178,11 @@ impl SimCloud {
     /// The whole truth.
     pub fn world_view(&self) -> WorldView {
         self.with(|s| s.view())
+    }
+
+    /// The services alone, which is cheap enough to ask for at every change.
+    pub fn service_views(&self) -> Vec<ServiceView> {
+        self.with(|s| s.view_services())
     }
 
     /// The account's clusters that were not deleted, in the order of their creation.
