@@ -1,16 +1,21 @@
 //! The operations that the sweep goes over.
 
+mod healing;
+mod jobs;
+
 use std::pin::Pin;
 
 use jiff::SignedDuration;
 use serde_json::json;
-use strata_domain::InstanceStatus::{ConnectionLost, Online, Registered, Stopped};
+use strata_domain::InstanceStatus::{Online, Registered, Stopped};
 use strata_domain::announced::Announced;
 use strata_domain::claims::{Claim, DrainPolicy};
 use strata_domain::security_groups::{DEFAULT_SERVER, GroupRule};
 use strata_local::SimCloud;
-use strata_local::cloud::{Mishap, OwnHost, Victim};
+use strata_local::cloud::{Mishap, OwnHost};
 use strata_ports::{Clock, Store, keys};
+
+use healing::{heal, heal_without_volume, reconnect, scheduled, start_without_volume};
 
 use super::World;
 
@@ -129,6 +134,41 @@ pub const ALL: &[Operation] = &[
     },
     Operation { name: "break-glass host adopted", prepare: |w| Box::pin(with_break_glass(w)), run: |w| Box::pin(adopted(w)) },
     Operation { name: "deregister, created", prepare: |w| Box::pin(online(w, &[1, 2])), run: |w| Box::pin(deregister(w)) },
+    Operation {
+        name: "campaign, a canary and a wave",
+        prepare: |w| Box::pin(jobs::three_online(w, 67)),
+        run: |w| Box::pin(jobs::campaign(w)),
+    },
+    Operation {
+        name: "campaign, aborted while a host drains",
+        prepare: |w| Box::pin(jobs::three_online(w, 34)),
+        run: |w| Box::pin(jobs::aborted(w, jobs::Middle::Draining)),
+    },
+    Operation {
+        name: "campaign, aborted while a host is patched",
+        prepare: |w| Box::pin(jobs::three_online(w, 34)),
+        run: |w| Box::pin(jobs::aborted(w, jobs::Middle::Patching)),
+    },
+    Operation {
+        name: "campaign, paused and resumed",
+        prepare: |w| Box::pin(jobs::three_online(w, 34)),
+        run: |w| Box::pin(jobs::paused(w)),
+    },
+    Operation {
+        name: "teardown, created and registered",
+        prepare: |w| Box::pin(jobs::created_and_registered(w)),
+        run: |w| Box::pin(jobs::teardown(w, false)),
+    },
+    Operation {
+        name: "teardown with its stack",
+        prepare: |w| Box::pin(jobs::three_online(w, 34)),
+        run: |w| Box::pin(jobs::teardown(w, true)),
+    },
+    Operation {
+        name: "teardown of a layer under a campaign",
+        prepare: |w| Box::pin(jobs::three_online(w, 34)),
+        run: |w| Box::pin(jobs::teardown_under_a_campaign(w)),
+    },
 ];
 
 async fn start(world: &World, host: usize) -> Result<(), String> {
@@ -186,77 +226,6 @@ async fn delete(world: &World, host: usize) -> Result<(), String> {
     let members = json!({ "InstanceId": world.host(host), "DeleteVolumes": true, "DeleteElasticIp": true });
     world.call("DeleteInstance", members).await?;
     world.until("the record is gone", async |w: &World| w.record(host).await.is_none()).await
-}
-
-async fn heal(world: &World, host: usize, mishap: Mishap) -> Result<(), String> {
-    world.cloud.inject(Victim::Record(world.host(host).clone()), mishap, world.clock.now());
-    let healed = async |w: &World| w.record(host).await.is_some_and(|r| !r.heals.is_empty() && r.status == Online);
-    world.until("the host is healed", healed).await?;
-    let told = world.cloud.events_out(0).iter().any(|(_, event)| event.detail.to_string().contains(ConnectionLost.as_str()));
-    if told { Ok(()) } else { Err("nobody was told that the connection was lost".to_owned()) }
-}
-
-/// Somebody deletes the host's volume; gives its id.
-async fn lose_volume(world: &World, host: usize) -> Result<String, String> {
-    let volume = world.record(host).await.and_then(|record| record.volumes.first().cloned()).ok_or("it has no volume")?;
-    world.cloud.delete_volume_by_hand(&volume.ec2_volume_id);
-    Ok(volume.ec2_volume_id)
-}
-
-/// Its machine has a volume at the layer's mount point, which is not the lost one.
-async fn has_another(world: &World, host: usize, lost: &str) -> Result<(), String> {
-    let record = world.record(host).await.ok_or("the record is gone")?;
-    let view = world.cloud.world_view();
-    match record.volumes.as_slice() {
-        [one] if one.ec2_volume_id != lost && one.mount_point == "/data" => {
-            let at = view.volumes.get(&one.ec2_volume_id).cloned().flatten();
-            if at == record.ec2_instance_id { Ok(()) } else { Err(format!("its volume is at {at:?}")) }
-        }
-        other => Err(format!("its volumes are {other:?}")),
-    }
-}
-
-async fn heal_without_volume(world: &World, host: usize, mishap: Mishap) -> Result<(), String> {
-    let lost = lose_volume(world, host).await?;
-    heal(world, host, mishap).await?;
-    has_another(world, host, &lost).await
-}
-
-async fn start_without_volume(world: &World, host: usize) -> Result<(), String> {
-    let lost = lose_volume(world, host).await?;
-    start(world, host).await?;
-    has_another(world, host, &lost).await
-}
-
-/// The agent hangs; the host stays, and only its agent is restarted.
-async fn reconnect(world: &World) -> Result<(), String> {
-    world.cloud.inject(Victim::Record(world.host(1).clone()), Mishap::AgentStuck, world.clock.now());
-    // Of the command itself the record may know nothing: a crash took that away, and then the agent was back.
-    let machine = world.record(1).await.and_then(|r| r.ec2_instance_id);
-    let is_connected =
-        async |w: &World| w.cloud.world_view().containers.iter().any(|c| Some(&c.ec2_id) == machine.as_ref() && c.connected);
-    if is_connected(world).await {
-        return Err("the agent does not hang".to_owned());
-    }
-    world.until("the agent is connected again", is_connected).await?;
-    let is_well = async |w: &World| w.record(1).await.is_some_and(|r| r.agent_silent_since.is_none());
-    world.until("the agent is back", is_well).await?;
-    match world.record(1).await.is_some_and(|r| r.heals.is_empty() && r.status == Online) {
-        true => Ok(()),
-        false => Err("the host itself was healed".to_owned()),
-    }
-}
-
-/// EC2 schedules something; the host is drained ahead of it, and nothing of it is left afterwards.
-async fn scheduled(world: &World, what: Announced) -> Result<(), String> {
-    let mishap = Mishap::Scheduled(what, SignedDuration::from_mins(20));
-    world.cloud.inject(Victim::Record(world.host(1).clone()), mishap, world.clock.now());
-    let key = keys::claim(world.stack(), world.host(1));
-    let is_claimed = async |w: &World| w.store.get(&key).await.is_ok_and(|item| item.is_some());
-    world.until("the host is claimed", is_claimed).await?;
-    let is_free = async |w: &World| w.store.get(&key).await.is_ok_and(|item| item.is_none());
-    world.until("the claim is over", is_free).await?;
-    world.until_status(1, Online).await
 }
 
 /// A controller takes the host out of service, and gives it back or forgets it.

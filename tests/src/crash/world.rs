@@ -1,7 +1,9 @@
 //! A small world that survives the death of its functions: one ECS layer with two hosts, which have volumes, addresses and a load balancer, a
 //! service, a daemon, and ticks alone.
 
-use std::cell::Cell;
+mod functions;
+
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -46,6 +48,12 @@ pub struct World {
     calls: Cell<u32>,
     deaths: Cell<u32>,
     lost: Cell<usize>,
+    /// Ids of the controllers' calls, which go on from one process to the next.
+    client_ids: Arc<SeededIds>,
+    /// Whether security-updates or teardown were asked for something.
+    is_asked: Cell<bool>,
+    /// What functions failed with.
+    problems: RefCell<Vec<String>>,
 }
 
 /// Everything takes a known time, so that the undisturbed run and each other one differ by the crash alone.
@@ -68,6 +76,8 @@ fn config() -> CloudConfig {
             setup_updates: s(0),
             shutdown: s(5),
             configure: s(5),
+            update: s(200),
+            update_reboot_per_mille: 1_000,
             ..SsmSettings::default()
         },
         ecs: EcsSettings { task_start: s(10), task_stop: s(5), agent_connect: s(5), ..EcsSettings::default() },
@@ -94,6 +104,9 @@ impl World {
             calls: Cell::new(0),
             deaths: Cell::new(0),
             lost: Cell::new(0),
+            client_ids: Arc::new(SeededIds::new(1, "crash/client")),
+            is_asked: Cell::new(false),
+            problems: RefCell::default(),
             clock,
             cloud,
             store,
@@ -236,6 +249,7 @@ impl World {
         if let Some(outcome) = self.live(strata_instance_lifecycle::handle(event.as_bytes(), &deps)).await {
             outcome.expect("nothing fails here but the process as a whole");
         }
+        self.ticks_of_long_jobs(&event).await;
         self.pass(SignedDuration::from_mins(1)).await;
     }
 
@@ -288,6 +302,9 @@ impl World {
             if !doubled.is_empty() {
                 return Err(format!("{doubled:?} have a second machine"));
             }
+            if let Some(problem) = self.problems.borrow().first() {
+                return Err(problem.clone());
+            }
         }
         Err(format!("within {PATIENCE} minutes it never came true that {what}"))
     }
@@ -323,7 +340,15 @@ impl World {
 
     async fn is_at_work(&self) -> bool {
         let mut is_at_work = false;
-        for pk in [keys::BUSY_PK, keys::OUTBOX_PK, keys::LAUNCH_BACKLOG_PK, keys::BALANCERS_DUE_PK, keys::GROUPS_DUE_PK] {
+        for pk in [
+            keys::BUSY_PK,
+            keys::OUTBOX_PK,
+            keys::LAUNCH_BACKLOG_PK,
+            keys::BALANCERS_DUE_PK,
+            keys::GROUPS_DUE_PK,
+            keys::CAMPAIGNS_PK,
+            keys::TEARDOWNS_PK,
+        ] {
             let listed = self.store.list(&Listing::of(pk, "")).await.expect("the store itself answers");
             is_at_work |= !listed.is_empty();
         }
