@@ -5,6 +5,7 @@ pub mod cloud_endpoint;
 pub mod crash;
 pub mod fuzz;
 pub mod methods;
+pub mod rolling;
 
 use strata_cli::sim::log::LogLine;
 use strata_cli::sim::record::RunRecord;

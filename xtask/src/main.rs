@@ -31,6 +31,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND [ARGS]
                             simulated time beside the floor that EC2's buckets allow; in release
   bench cold-start [ARGS]   the packaged functions from exec to first response, beside a bare Rust function and a Python one; ARGS go to
                             the bench, for example --only load-scaling
+  bench rolling [ARGS]      a rolling update of 1,000 instances in waves beside one host at a time, and the teardown of 500, on the simulated
+                            cloud: time beside what the hosts themselves need, tasks cut off, calls; in release
   bench scaling [ARGS]      one pass of time-scaling over 1,000 to 100,000 instances, and one decision of load-scaling about 100 to 10,000,
                             without the world around them; in release; ARGS go to the bench, see --help
   fuzz [ARGS]               fuzzes the API until it is stopped; needs cargo-fuzz; ARGS go to libFuzzer, for example -max_total_time=600
@@ -56,8 +58,11 @@ fn main() -> ExitCode {
         "bench" if rest.first().is_some_and(|what| what == "api") => steps::bench_api(&rest[1..]),
         "bench" if rest.first().is_some_and(|what| what == "calls") => steps::bench_calls(&rest[1..]),
         "bench" if rest.first().is_some_and(|what| what == "cold-start") => packaging::bench_cold_start(&rest[1..]),
+        "bench" if rest.first().is_some_and(|what| what == "rolling") => steps::bench_rolling(&rest[1..]),
         "bench" if rest.first().is_some_and(|what| what == "scaling") => steps::bench_scaling(&rest[1..]),
-        "bench" => return misused("bench: expected `bench api`, `bench calls`, `bench cold-start` or `bench scaling`"),
+        "bench" => {
+            return misused("bench: expected `bench api`, `bench calls`, `bench cold-start`, `bench rolling` or `bench scaling`");
+        }
         "package" => match packaging::Options::from_args(rest) {
             Ok(options) => packaging::run(&options),
             Err(problem) => return misused(&problem),

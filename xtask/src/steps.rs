@@ -51,6 +51,11 @@ pub(crate) fn bench_calls(args: &[String]) -> anyhow::Result<()> {
     cargo(&["run", "--release", "-p", "strata-tests", "--bin", "bench-calls", "--"], args)
 }
 
+/// How long campaigns and teardowns of whole fleets take, in release. `args` go to the bench.
+pub(crate) fn bench_rolling(args: &[String]) -> anyhow::Result<()> {
+    cargo(&["run", "--release", "-p", "strata-tests", "--bin", "bench-rolling", "--"], args)
+}
+
 /// What the scalers' decisions cost, in release. `args` go to the bench.
 pub(crate) fn bench_scaling(args: &[String]) -> anyhow::Result<()> {
     cargo(&["run", "--release", "-p", "strata-tests", "--bin", "bench-scaling", "--"], args)
