@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use strata_domain::claims::Claim;
 use strata_domain::decision::{DecisionRecord, Function};
 use strata_domain::mode::Mode;
-use strata_domain::updates::{Campaign, CampaignStep, PatchReport, Phase, Progress};
+use strata_domain::updates::{Campaign, CampaignStep, PatchReport, Phase, Progress, SurgePhase};
 use strata_domain::{InstanceId, SsmCommandId};
 use strata_ports::{
     Change, CloudError, CommandKind, CommandRequest, CommitError, Expect, HandlerError, Item, StoreError, Told, journal, keys,
@@ -69,11 +69,12 @@ impl Turn<'_> {
         let mut decisions = Vec::new();
         for some in steps.chunks(STEPS_PER_COMMIT) {
             let told = self.teller().steps(&campaign, some);
+            let is_repeat = !some.iter().any(|step| is_news(&campaign, step));
             let mut changes: Vec<Change> = some.iter().filter_map(|step| self.claim_change(&campaign, step)).collect();
             changes.extend(self.reports(&mut campaign, some).await?);
             some.iter().for_each(|step| campaign.apply(step, self.now));
-            if changes.is_empty() && told.is_empty() && some.iter().all(|s| matches!(s, CampaignStep::SendUpdate { .. })) {
-                continue; // Commands sent again: the record says so already.
+            if is_repeat {
+                continue; // Asked again: the record says so already.
             }
             changes.extend(self.record_changes(&campaign, version).await?);
             changes.extend(told.changes());
@@ -84,7 +85,11 @@ impl Turn<'_> {
             decisions.extend(told.decisions);
         }
         let behind = decisions.last().map(|d: &DecisionRecord| &d.id);
-        let refused = carrying_out(behind, self.send_updates(&mut campaign, version, steps)).await?;
+        let refused = carrying_out(behind, async {
+            self.ask_for_surge(steps).await;
+            self.send_updates(&mut campaign, version, steps).await
+        })
+        .await?;
         let leads_on = !refused.is_empty() || steps.iter().any(CampaignStep::leads_on);
         unsent.extend(refused);
         Ok((decisions, if leads_on && !campaign.is_ended() { Go::On } else { Go::Wait }))
@@ -117,6 +122,11 @@ impl Turn<'_> {
             }
             CampaignStep::SendUpdate { .. }
             | CampaignStep::Mark { .. }
+            | CampaignStep::HoldBack { .. }
+            | CampaignStep::TellHeldBack { .. }
+            | CampaignStep::StartSurge { .. }
+            | CampaignStep::StopSurge { .. }
+            | CampaignStep::SurgeIs { .. }
             | CampaignStep::Pause { .. }
             | CampaignStep::Finish { .. }
             | CampaignStep::Abort { .. }
@@ -155,6 +165,20 @@ impl Turn<'_> {
         let mark = self.deps.store.get(&keys::campaign_mark(&campaign.stack_id, &campaign.layer_id)).await?;
         let unmark = mark.map(|m| Change::Delete { expect: m.unchanged(), key: m.key });
         Ok([Change::Delete { key, expect }, ended].into_iter().chain(unmark).collect())
+    }
+
+    /// Asks the API for the start or stop of the surge instance. What it does not take is asked for again by the next look.
+    async fn ask_for_surge(&self, steps: &[CampaignStep]) {
+        for step in steps {
+            let (instance, asked) = match step {
+                CampaignStep::StartSurge { instance, .. } => (instance, self.deps.fleet.start(instance).await),
+                CampaignStep::StopSurge { instance, .. } => (instance, self.deps.fleet.stop(instance).await),
+                _ => continue,
+            };
+            if let Err(error) = asked {
+                tracing::warn!(instance.id = %instance, error = %error, "the surge instance could not be asked for");
+            }
+        }
     }
 
     /// Sends the Update commands and notes their ids. Answers the hosts whose command was refused, and why; a command that could not
@@ -226,15 +250,20 @@ enum Unsent {
     NotNow(String),
 }
 
-/// Whether a step changes the record: a command that is sent again does not.
+/// Whether a step changes the record: what is asked for again does not.
 pub(crate) fn is_news(campaign: &Campaign, step: &CampaignStep) -> bool {
     match step {
         CampaignStep::SendUpdate { instance, .. } => {
             campaign.progress.get(instance).is_some_and(|p| matches!(p.phase, Phase::Draining { .. }))
         }
+        CampaignStep::StartSurge { .. } => campaign.surge.is_none(),
+        CampaignStep::StopSurge { .. } => campaign.surge.as_ref().is_some_and(|surge| surge.phase != SurgePhase::Stopping),
         CampaignStep::Claim { .. }
         | CampaignStep::Release { .. }
         | CampaignStep::Mark { .. }
+        | CampaignStep::HoldBack { .. }
+        | CampaignStep::TellHeldBack { .. }
+        | CampaignStep::SurgeIs { .. }
         | CampaignStep::Pause { .. }
         | CampaignStep::Finish { .. }
         | CampaignStep::Abort { .. }

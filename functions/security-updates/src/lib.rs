@@ -12,6 +12,7 @@ mod request;
 mod scans;
 mod told;
 mod windows;
+mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use strata_ports::{
 };
 use strata_triggers::{TableKey, Trigger, parse, wrong_function};
 
-/// What security-updates may touch: fleets by the OpsWorks API (it only reads), commands on hosts, its own records and claims.
+/// What security-updates may touch: fleets by the OpsWorks API (it starts and stops a surge instance, and else only reads), commands on hosts, its own records and claims.
 #[derive(Clone)]
 pub struct Deps {
     /// Fleets.
@@ -36,7 +37,7 @@ pub struct Deps {
     pub store: Arc<dyn Store>,
     /// Update commands.
     pub commands: Arc<dyn Commands>,
-    /// Whether hosts are back; it only reads.
+    /// Whether hosts are back, and what runs on them; it only reads.
     pub containers: Arc<dyn Containers>,
     /// Modes.
     pub modes: Arc<dyn Modes>,
@@ -179,9 +180,10 @@ async fn round(
     // Another invocation may have ended it meanwhile.
     let Some(item) = deps.store.get(key).await? else { return Ok((Vec::new(), Go::Wait)) };
     let campaign = read(&item)?;
-    let world = observe::world(deps, around, &campaign, unsent).await?;
+    let mut world = observe::world(deps, around, &campaign, unsent).await?;
     let now = deps.clock.now();
     let steps = updates::next(&campaign, &world.view(), now);
+    let steps = workloads::mind_room(deps, around, &campaign, &mut world, steps).await?;
     if steps.is_empty() {
         return Ok((Vec::new(), Go::Wait));
     }

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use strata_domain::claims::{Claim, ClaimReport, DrainPolicy};
 use strata_domain::holds::Hold;
+use strata_domain::load_based::{Direction, ScalingEvent};
 use strata_domain::mode::Mode;
 use strata_domain::updates::{
     AgentSeen, Campaign, CampaignView, CommandSeen, HostView, PatchReport, Phase, Progress, Verdict, unsteady_services,
 };
+use strata_domain::workload::Workload;
 use strata_domain::{ContainerInstanceArn, Ec2InstanceId, InstanceId, LayerId, SsmCommandId, StackId};
 use strata_fleet::{FleetError, InstanceView, LayerView, StackView, effective_mode};
 use strata_ports::store::Listing;
@@ -49,13 +51,27 @@ pub(crate) async fn surroundings(deps: &Deps, stack: &StackId, layer: &LayerId) 
 pub(crate) struct World {
     pub(crate) hosts: Vec<HostView>,
     is_torn_down: bool,
+    min_online: u32,
+    upscaled_at: Option<Timestamp>,
     claims: BTreeMap<InstanceId, Expect>,
     ec2: BTreeMap<InstanceId, Ec2InstanceId>,
 }
 
 impl World {
     pub(crate) fn view(&self) -> CampaignView<'_> {
-        CampaignView { hosts: &self.hosts, is_torn_down: self.is_torn_down }
+        CampaignView {
+            hosts: &self.hosts,
+            is_torn_down: self.is_torn_down,
+            min_online: self.min_online,
+            upscaled_at: self.upscaled_at,
+        }
+    }
+
+    /// Takes in what runs on the hosts.
+    pub(crate) fn note_workloads(&mut self, mut workloads: BTreeMap<InstanceId, Workload>) {
+        for host in &mut self.hosts {
+            host.workload = workloads.remove(&host.id);
+        }
     }
 
     /// What must be true of the claim's record for it to be as it was seen.
@@ -99,6 +115,7 @@ pub(crate) async fn world(
         id: i.id.clone(),
         hostname: i.hostname.clone(),
         zone: i.availability_zone.clone(),
+        scaling: i.scaling,
         status: i.status,
         held: holds.iter().find(|h| h.covers(&i.id, &i.layer_ids)).map(|h| format!("{}: {}", h.by, h.reason)),
         claim: claim_items.get(&i.id).map(|item| item.decode().unwrap_or_else(|_| unreadable(&i.id))),
@@ -111,13 +128,31 @@ pub(crate) async fn world(
         },
         agent_version: i.container_instance_arn.as_ref().and_then(|arn| agents.get(arn)?.agent_version.clone()),
         unsteady: unsteady.clone().filter(|_| waits_for_services(&i.id)),
+        workload: None,
     };
     Ok(World {
         hosts: fleet.iter().map(view).collect(),
         is_torn_down,
+        min_online: around.layer.as_ref().map_or(0, |layer| layer.settings.load_scaling.min_online),
+        upscaled_at: upscaled_at(deps, campaign).await?,
         claims: claim_items.iter().map(|(id, item)| (id.clone(), item.unchanged())).collect(),
         ec2: fleet.iter().filter_map(|i| Some((i.id.clone(), i.ec2_instance_id.clone()?))).collect(),
     })
+}
+
+/// When load-scaling has last started instances, if that was its last event. Only a surge instance makes it worth a read.
+async fn upscaled_at(deps: &Deps, campaign: &Campaign) -> Result<Option<Timestamp>, HandlerError> {
+    /// What load-scaling stores, as far as it is of interest here.
+    #[derive(serde::Deserialize)]
+    struct LastEvent {
+        event: ScalingEvent,
+    }
+    if campaign.surge.is_none() {
+        return Ok(None);
+    }
+    let item = deps.store.get(&keys::scaling(&campaign.layer_id, "last-event")).await?;
+    let last = item.and_then(|item| item.decode::<LastEvent>().ok());
+    Ok(last.filter(|last| last.event.direction == Direction::Up).map(|last| last.event.at))
 }
 
 /// A claim that this version cannot read still binds.

@@ -167,7 +167,9 @@ impl Heard<'_> {
         }
         after.asked_at = self.asked.at;
         let decision = teller.decision(&before, did.to_owned(), by.clone());
-        let pages = teller.not_paused(&before, &format!("{did}, {by}"), decision.id.clone()).into_iter().collect();
+        let id = decision.id.clone();
+        let not_paused = teller.not_paused(&before, &format!("{did}, {by}"), id.clone());
+        let pages = not_paused.into_iter().chain(teller.not_held_back(&before, &after, id)).collect();
         let told = Told { decisions: vec![decision], pages, ..Told::default() };
         let mut changes = vec![Change::put(item.key.clone(), &after, item.unchanged())];
         changes.extend(told.changes());

@@ -18,6 +18,7 @@ use super::*;
 
 mod hosts;
 mod scans;
+mod waves;
 mod windows;
 
 const STACK: &str = "stack-1";
@@ -60,6 +61,16 @@ struct State {
     broken_hosts: Vec<&'static str>,
     refused_hosts: Vec<&'static str>,
     pages: Vec<Page>,
+    /// A load-based host beside the others, and its status.
+    spare: Option<(&'static str, &'static str)>,
+    /// Service tasks of one size on each host.
+    tasks: BTreeMap<&'static str, usize>,
+    /// Each host has room for so many more.
+    free: u32,
+    /// How often ECS was asked what runs on a host.
+    looks: usize,
+    /// Starts and stops that the API has taken.
+    api_calls: Vec<String>,
     faults: Faults,
 }
 
@@ -186,10 +197,22 @@ impl Containers for Port {
     async fn find_by_host(
         &self,
         _: &StackScope,
-        _: &ClusterArn,
-        _: &[Ec2InstanceId],
+        cluster: &ClusterArn,
+        hosts: &[Ec2InstanceId],
     ) -> Result<Vec<ContainerInstance>, CloudError> {
-        unreachable!("not asked for")
+        assert_eq!(cluster.as_str(), CLUSTER);
+        let free = self.0.lock().unwrap().free;
+        let found = hosts.iter().map(|ec2| ContainerInstance {
+            arn: ContainerInstanceArn::new(format!("ci-{}", ec2.as_str().trim_start_matches("i-"))),
+            ec2_instance_id: ec2.clone(),
+            state: ContainerInstanceState::Active,
+            agent_connected: true,
+            running_tasks: 0,
+            pending_tasks: 0,
+            registered_at: Timestamp::UNIX_EPOCH,
+            free: Resources { cpu: 256 * free, memory: 512 * free },
+        });
+        Ok(found.collect())
     }
     async fn describe_exceptions(&self, _: &StackScope, _: &ClusterArn) -> Result<Vec<ContainerInstance>, CloudError> {
         unreachable!("not asked for")
@@ -203,8 +226,18 @@ impl Containers for Port {
     ) -> Result<Vec<ItemResult<ContainerInstanceArn>>, CloudError> {
         unreachable!("only lifecycle does that")
     }
-    async fn tasks_on(&self, _: &StackScope, _: &ClusterArn, _: &ContainerInstanceArn) -> Result<Vec<EcsTask>, CloudError> {
-        unreachable!("not asked for")
+    async fn tasks_on(&self, _: &StackScope, _: &ClusterArn, arn: &ContainerInstanceArn) -> Result<Vec<EcsTask>, CloudError> {
+        let mut state = self.0.lock().unwrap();
+        state.looks += 1;
+        let count = state.tasks.get(arn.as_str().trim_start_matches("ci-")).copied().unwrap_or_default();
+        let task = |n| EcsTask {
+            arn: TaskArn::new(format!("{arn}-task-{n}")),
+            service: Some(ServiceArn::from("shop")),
+            daemon: false,
+            protected: false,
+            reserves: Resources { cpu: 256, memory: 512 },
+        };
+        Ok((0..count).map(task).collect())
     }
     async fn stop_task(&self, _: &StackScope, _: &ClusterArn, _: &TaskArn, _: &str) -> Result<(), CloudError> {
         unreachable!("only lifecycle does that")
@@ -253,8 +286,23 @@ impl Events for Port {
 impl HttpService for Port {
     async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let action = request.headers()["x-amz-target"].to_str().unwrap().trim_start_matches("OpsWorks_20130218.").to_owned();
-        let state = self.0.lock().unwrap();
+        let mut state = self.0.lock().unwrap();
+        let refused = || http::Response::builder().status(500).body(Bytes::new()).unwrap();
         let body: Value = match action.as_str() {
+            "StartInstance" | "StopInstance" => {
+                let fault = state.faults.next();
+                if fault == Some(false) {
+                    return refused();
+                }
+                let asked: Value = serde_json::from_slice(request.body()).unwrap();
+                let (host, _) = state.spare.filter(|(host, _)| asked["InstanceId"] == *host).expect("only the spare one");
+                state.spare = Some((host, if action == "StartInstance" { "requested" } else { "stopping" }));
+                state.api_calls.push(format!("{action} {host}"));
+                if fault == Some(true) {
+                    return refused();
+                }
+                json!(null)
+            }
             "DescribeStacks" => {
                 json!({"Stacks": [{"StackId": STACK, "Name": "shop", "Region": "eu-central-1", "ServiceRoleArn": "role"}]})
             }
@@ -265,7 +313,13 @@ impl HttpService for Port {
                     json!({"InstanceId": h, "Hostname": h, "Status": "online", "LayerIds": [LAYER], "AvailabilityZone": "a",
                     "CreatedAt": "2026-01-01T00:00:00+00:00", "Ec2InstanceId": format!("i-{h}"), "EcsContainerInstanceArn": format!("ci-{h}")})
                 };
-                json!({"Instances": state.hosts.iter().map(host).collect::<Vec<_>>()})
+                let mut all: Vec<Value> = state.hosts.iter().map(host).collect();
+                if let Some((name, status)) = &state.spare {
+                    let mut spare = host(name);
+                    (spare["Status"], spare["AutoScalingType"]) = (json!(status), json!("load"));
+                    all.push(spare);
+                }
+                json!({ "Instances": all })
             }
             other => panic!("an update reads fleets and changes none: {other}"),
         };
@@ -332,6 +386,11 @@ impl World {
         {
             let mut state = self.state();
             state.now = Some(state.now.unwrap() + SignedDuration::from_mins(1));
+            state.spare = state.spare.map(|(host, status)| match status {
+                "requested" => (host, "online"),
+                "stopping" => (host, "stopped"),
+                other => (host, other),
+            });
             let broken = state.broken_hosts.clone();
             for (_, host, status) in &mut state.commands {
                 let fails = broken.iter().any(|b| host.ends_with(b));

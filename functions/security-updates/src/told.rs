@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use strata_domain::decision::{DecisionRecord, Function, Page, Severity, Touched, Verdict as Decided};
 use strata_domain::mode::Mode;
 use strata_domain::pages::PageKind;
-use strata_domain::updates::{Campaign, CampaignOutcome, CampaignState, CampaignStep, PausedBy, Phase, Verdict};
+use strata_domain::updates::{Campaign, CampaignOutcome, CampaignState, CampaignStep, PausedBy, Phase, SurgePhase, Verdict};
 use strata_domain::{DecisionId, InstanceId};
 use strata_ports::{Ids, Told};
 
@@ -14,6 +14,8 @@ use crate::act::is_news;
 
 /// So many host names at most in one sentence.
 const NAMES: usize = 10;
+/// What is done about a wave that cannot begin.
+const HELD_BACK: &str = "begin no wave";
 
 /// Who tells, and when.
 pub(crate) struct Teller<'a> {
@@ -45,26 +47,31 @@ impl Teller<'_> {
     pub(crate) fn steps(&self, campaign: &Campaign, steps: &[CampaignStep]) -> Told {
         let mut told = Told::default();
         for (did, why) in sentences(campaign, steps) {
-            told.decisions.push(self.decision(campaign, did, why));
+            let verdict = if did == HELD_BACK { Decided::Hold } else { Decided::Act };
+            told.decisions.push(DecisionRecord { verdict, ..self.decision(campaign, did, why) });
         }
         let Some(id) = told.decisions.last().map(|d| d.id.clone()) else { return told };
         let mut after = campaign.clone();
         for step in steps {
+            let before = after.clone();
+            after.apply(step, self.now);
             match step {
-                CampaignStep::Pause { why } => {
-                    after.apply(step, self.now);
-                    told.pages.push(self.paused(&after, why, id.clone()));
-                }
+                CampaignStep::Pause { why } => told.pages.push(self.paused(&after, why, id.clone())),
                 CampaignStep::End { why, .. } | CampaignStep::Abort { why } => {
-                    told.pages.extend(self.not_paused(&after, why, id.clone()));
-                    after.apply(step, self.now);
+                    told.pages.extend(self.not_paused(&before, why, id.clone()));
                 }
+                CampaignStep::TellHeldBack { why } => told.pages.extend(self.held_back(&after, why, id.clone())),
                 CampaignStep::Claim { .. }
                 | CampaignStep::SendUpdate { .. }
                 | CampaignStep::Release { .. }
                 | CampaignStep::Mark { .. }
+                | CampaignStep::HoldBack { .. }
+                | CampaignStep::StartSurge { .. }
+                | CampaignStep::StopSurge { .. }
+                | CampaignStep::SurgeIs { .. }
                 | CampaignStep::Finish { .. } => {}
             }
+            told.pages.extend(self.not_held_back(&before, &after, id.clone()));
         }
         told
     }
@@ -96,6 +103,28 @@ impl Teller<'_> {
             decision,
             at: self.now,
         }
+    }
+
+    /// On-call is told that no wave can begin.
+    fn held_back(&self, campaign: &Campaign, why: &str, decision: DecisionId) -> Option<Page> {
+        let since = campaign.held_back.as_ref()?.since;
+        let minutes = self.now.duration_since(since).as_mins();
+        Some(Page {
+            incident: format!("update-blocked/{}/{}", campaign.id, since.as_second()),
+            kind: PageKind::UpdateBlocked,
+            what: format!("the rolling update of {} has begun no wave for {minutes} minutes", subject(campaign)),
+            did: format!("hosts in service stay there; it looks again every minute until {}", campaign.window_end),
+            next: format!("strata why {}", subject(campaign)),
+            ..self.paused(campaign, why, decision)
+        })
+    }
+
+    /// The end of that page, if a wave has begun or none is to begin any more.
+    pub(crate) fn not_held_back(&self, before: &Campaign, after: &Campaign, decision: DecisionId) -> Option<Page> {
+        let standing = before.held_back.as_ref().filter(|standing| standing.is_told && after.held_back.is_none())?;
+        let what = format!("the rolling update of {} is not held back any more", subject(after));
+        let page = self.held_back(before, &standing.why, decision)?;
+        Some(Page { resolved: true, what, did: "nothing more".to_owned(), ..page })
     }
 
     /// The end of the page, if `campaign` was paused with one.
@@ -166,6 +195,15 @@ fn sentence<'a>(campaign: &Campaign, step: &'a CampaignStep) -> Option<(String, 
             };
             (did.to_owned(), why.clone(), Some(instance))
         }
+        CampaignStep::HoldBack { why, .. } => (HELD_BACK.to_owned(), why.clone(), None),
+        CampaignStep::TellHeldBack { why } => ("page: no wave can begin".to_owned(), why.clone(), None),
+        CampaignStep::StartSurge { hostname, why, .. } => (format!("start {hostname} for the campaign"), why.clone(), None),
+        CampaignStep::StopSurge { why, .. } => (format!("stop {}, started for the campaign", surge(campaign)), why.clone(), None),
+        CampaignStep::SurgeIs { phase, why } => match phase {
+            SurgePhase::Serving => (format!("wait no longer for {}", surge(campaign)), why.clone(), None),
+            SurgePhase::Over => (format!("leave {} alone", surge(campaign)), why.clone(), None),
+            SurgePhase::Starting | SurgePhase::Stopping => return None,
+        },
         CampaignStep::Pause { why } => ("pause the campaign".to_owned(), why.clone(), None),
         CampaignStep::Finish { why } => ("begin no more hosts".to_owned(), why.clone(), None),
         CampaignStep::Abort { why } => ("abort the campaign".to_owned(), why.clone(), None),
@@ -178,6 +216,11 @@ fn sentence<'a>(campaign: &Campaign, step: &'a CampaignStep) -> Option<(String, 
             (did.to_owned(), why.clone(), None)
         }
     })
+}
+
+/// The surge instance's name.
+fn surge(campaign: &Campaign) -> &str {
+    campaign.surge.as_ref().map_or("nobody", |surge| &surge.hostname)
 }
 
 fn listed(names: &[&str]) -> String {

@@ -7,9 +7,11 @@
 mod campaign;
 pub mod cron;
 pub mod debt;
+mod held_back;
 mod host;
 pub mod scans;
 mod step;
+mod surge;
 mod waves;
 pub mod windows;
 
@@ -20,9 +22,11 @@ pub use campaign::{
     Campaign, CampaignOutcome, CampaignState, NewCampaign, PausedBy, Phase, Progress, SCHEMA, Verdict, holder, nonce,
 };
 pub use debt::{PatchReport, PatchState};
+pub use held_back::{HELD_BACK_PATIENCE, HeldBack, HeldBackBy};
 pub use host::{RESTORE_PATIENCE, unsteady_services};
 pub use step::{AgentSeen, CampaignStep, CampaignView, CommandSeen, HostView};
-pub use waves::{CanaryStage, canary_stage};
+pub use surge::{SURGE_PATIENCE, Surge, SurgePhase};
+pub use waves::{CanaryStage, canary_stage, in_question};
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -105,24 +105,39 @@ impl Workload {
 /// Our choice: tasks are placed one by one, the largest first, each on the first host that has room; ECS may place otherwise, by strategies
 /// and constraints that are not looked at. Hosts that Strata does not run are not counted, so it errs on keeping one too many.
 #[derive(Clone, Debug)]
-pub(crate) struct Room<'a>(Vec<(&'a str, Resources)>);
+pub(crate) struct Room<'a>(Vec<Place<'a>>);
+
+/// A host that stays, so far.
+#[derive(Clone, Debug)]
+struct Place<'a> {
+    host: &'a str,
+    free: Resources,
+    /// What has moved here: it moves on if this host leaves too.
+    moved_in: Vec<Resources>,
+}
 
 impl<'a> Room<'a> {
     /// Of these hosts, each with a name that is its own.
     pub(crate) fn of(hosts: impl Iterator<Item = (&'a str, Resources)>) -> Self {
-        Self(hosts.collect())
+        Self(hosts.map(|(host, free)| Place { host, free, moved_in: Vec::new() }).collect())
     }
 
-    /// Moves the tasks of `leaving` to the others, and takes its room away. `false`, and nothing is changed, if they do not all fit.
+    /// Moves the tasks of `leaving`, its own and those that have moved there, to the others, and takes its room away. `false`, and nothing is
+    /// changed, if they do not all fit.
     pub(crate) fn move_away(&mut self, leaving: &str, workload: &Workload) -> bool {
-        let left = self.0.iter().filter(|(host, _)| *host != leaving).fold(Resources::default(), |sum, (_, r)| sum.plus(*r));
-        if !workload.reserved_by_services().fits(left) {
+        let mut moving = workload.moving();
+        moving.extend(self.0.iter().filter(|place| place.host == leaving).flat_map(|place| &place.moved_in));
+        moving.sort_unstable_by_key(|r| std::cmp::Reverse((r.memory, r.cpu)));
+        let others = self.0.iter().filter(|place| place.host != leaving);
+        let left = others.clone().fold(Resources::default(), |sum, place| sum.plus(place.free));
+        if !moving.iter().fold(Resources::default(), |sum, task| sum.plus(*task)).fits(left) {
             return false;
         }
-        let mut others: Vec<(&str, Resources)> = self.0.iter().filter(|(host, _)| *host != leaving).copied().collect();
-        for task in workload.moving() {
-            let Some((_, room)) = others.iter_mut().find(|(_, room)| task.fits(*room)) else { return false };
-            *room = room.minus(task);
+        let mut others: Vec<Place<'a>> = others.cloned().collect();
+        for task in moving {
+            let Some(place) = others.iter_mut().find(|place| task.fits(place.free)) else { return false };
+            place.free = place.free.minus(task);
+            place.moved_in.push(task);
         }
         self.0 = others;
         true
@@ -173,6 +188,18 @@ mod tests {
         assert!(!room.move_away("b", &leaving), "c has 50 left");
         assert!(room.move_away("b", &host(&[])), "and b can still go when it is empty");
         assert!(!room.move_away("c", &leaving), "nobody is left");
+    }
+
+    #[test]
+    fn what_has_moved_to_a_host_moves_on_when_that_leaves_too() {
+        let busy = host(&[task(TaskOwner::Service, 100, 100)]);
+        let mut room = Room::of([("a", of(0, 0)), ("b", of(100, 100))].into_iter());
+        assert!(room.move_away("a", &busy));
+        assert!(!room.move_away("b", &host(&[])), "its own are none, but nobody else has room for a's");
+        let mut room = Room::of([("a", of(0, 0)), ("b", of(100, 100)), ("c", of(200, 200))].into_iter());
+        assert!(room.move_away("a", &busy));
+        assert!(room.move_away("b", &busy));
+        assert!(!room.move_away("c", &host(&[])));
     }
 
     #[test]

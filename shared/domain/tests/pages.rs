@@ -106,6 +106,12 @@ fn examples(kind: PageKind) -> Vec<Page> {
             let did = "keeps trying; what to do: look at the service's events";
             vec![layer(kind, Warning, "teardown", [what, why, did])]
         }
+        PageKind::UpdateBlocked => {
+            let what = "the rolling update of shop/ecs-cluster has begun no wave for 30 minutes";
+            let why = "the other hosts have no room for the tasks of any host that waits, for example 1024 CPU units and 2048 MiB of web3";
+            let did = "hosts in service stay there; it looks again every minute until 2026-03-02T19:15:00Z";
+            vec![layer(kind, Warning, "update-blocked", [what, why, did])]
+        }
         PageKind::UpdatePaused => {
             let why = "2 hosts have failed: web3, web4";
             let did = "no new host is begun, those in flight are finished";

@@ -45,6 +45,8 @@ kinds! {
     StopFailed = "stop-failed" or "stop_failed",
     /// A step of a teardown does not end.
     TeardownBlocked = "teardown-blocked",
+    /// A rolling update could begin no wave for long.
+    UpdateBlocked = "update-blocked",
     /// A rolling update begins no more hosts.
     UpdatePaused = "update-paused",
     /// A host's users are not those who have SSH access.

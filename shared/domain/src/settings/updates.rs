@@ -16,6 +16,12 @@ pub struct UpdateSettings {
     pub max_unavailable: Option<MaxUnavailable>,
     /// At most so many percent of the layer's online instances are out at once, at least one. 1 to 100, default 10.
     pub max_unavailable_percent: u8,
+    /// Whether one zone is finished before the next begins. Default false: a wave goes over all zones.
+    pub zone_by_zone: bool,
+    /// Whether a stopped load-based instance is started before the first wave, if there is one, and stopped after the end. Default false.
+    pub surge: bool,
+    /// Whether a wave takes only hosts whose services' tasks the others have room for. Default true.
+    pub needs_room: bool,
     /// So many instances go first, alone. Default 1.
     pub canary: u32,
     /// Minutes to watch the canary before the rest goes. Default 10.
@@ -49,6 +55,9 @@ impl Default for UpdateSettings {
         Self {
             max_unavailable: None,
             max_unavailable_percent: 10,
+            zone_by_zone: false,
+            surge: false,
+            needs_room: true,
             canary: 1,
             soak_minutes: 10,
             failure_budget: 2,
@@ -173,7 +182,7 @@ mod tests {
     fn what_is_not_set_is_as_it_was_before_there_were_windows() {
         let off = read("{}").unwrap();
         assert_eq!(off, UpdateSettings::default());
-        assert_eq!(off.windows(), Ok(None));
+        assert_eq!((off.windows(), off.surge, off.zone_by_zone, off.needs_room), (Ok(None), false, false, true));
         // A campaign's record that an earlier version has written.
         let before = r#"{"max_unavailable_percent":25,"canary":0,"soak_minutes":1,"failure_budget":1,"drain_minutes":1,"patch_minutes":1,"window_minutes":60}"#;
         let before: UpdateSettings = serde_json::from_str(before).unwrap();
@@ -212,6 +221,8 @@ mod tests {
             (r#"{"max_unavailable":"0%"}"#, "updates.max_unavailable", "1 to 100"),
             (r#"{"max_unavailable":"101%"}"#, "updates.max_unavailable", "1 to 100"),
             (r#"{"max_unavailable":"+5%"}"#, "updates.max_unavailable", "\"25%\""),
+            (r#"{"zone_by_zone":"yes"}"#, "updates.zone_by_zone", "boolean"),
+            (r#"{"surge":1}"#, "updates.surge", "boolean"),
             (r#"{"window":"0 2 * * SUN"}"#, "updates.window", "struct"),
             (r#"{"window":{}}"#, "updates.window.cron", "five fields"),
             (r#"{"window":{"cron":"0 25 * * *"}}"#, "updates.window.cron", "hour"),
@@ -251,6 +262,6 @@ mod tests {
         let example = document.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
         let read = Settings::from_custom_json(example).unwrap().updates;
         assert_eq!(read.max_unavailable, Some(MaxUnavailable::Share(Share(20))));
-        assert!(read.window.is_some(), "{read:?}");
+        assert!(read.surge && read.zone_by_zone && read.window.is_some(), "{read:?}");
     }
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::held_back::HeldBack;
 use super::minutes_after;
 use super::step::CampaignStep;
+use super::surge::{Surge, SurgePhase};
 use crate::claims::DrainPolicy;
 use crate::settings::{UpdateSettings, is_amazon_release};
 use crate::{CampaignId, InstanceId, LayerId, SsmCommandId, StackId};
@@ -239,6 +241,12 @@ pub struct Campaign {
     pub wave: u32,
     /// How many times it was paused; each is an incident of its own.
     pub pauses: u32,
+    /// Its surge instance, once one was chosen.
+    #[serde(default)]
+    pub surge: Option<Surge>,
+    /// What keeps it from its next wave.
+    #[serde(default)]
+    pub held_back: Option<HeldBack>,
     /// The hosts that were in the layer when it began. One that joins later was updated by its own boot.
     pub progress: BTreeMap<InstanceId, Progress>,
 }
@@ -276,6 +284,8 @@ impl Campaign {
             state: CampaignState::Running,
             wave: 0,
             pauses: 0,
+            surge: None,
+            held_back: None,
             progress: new.hosts.into_iter().map(|(id, hostname)| (id, waiting(hostname))).collect(),
         }
     }
@@ -329,7 +339,7 @@ impl Campaign {
     pub fn apply(&mut self, step: &CampaignStep, now: Timestamp) {
         match step {
             CampaignStep::Claim { instance, wave, canary, .. } => {
-                self.wave = *wave;
+                (self.wave, self.held_back) = (*wave, None);
                 if let Some(p) = self.progress.get_mut(instance) {
                     (p.wave, p.canary, p.phase) = (*wave, *canary, Phase::Draining { since: now });
                 }
@@ -344,11 +354,21 @@ impl Campaign {
                 self.set(instance, Phase::Restoring { since: now, then: then.clone() });
             }
             CampaignStep::Mark { instance, phase, .. } => self.set(instance, phase.clone()),
+            CampaignStep::HoldBack { by, why } => self.hold_back(*by, why, now),
+            CampaignStep::TellHeldBack { .. } => self.note_held_back_told(),
+            CampaignStep::StartSurge { instance, hostname, .. } => self.start_surge(instance, hostname, now),
+            CampaignStep::StopSurge { .. } => self.move_surge(SurgePhase::Stopping, now),
+            CampaignStep::SurgeIs { phase, .. } => self.move_surge(*phase, now),
             CampaignStep::Pause { why } => self.pause(PausedBy::Budget, why, now),
-            CampaignStep::Finish { .. } => self.state = CampaignState::Finishing,
-            CampaignStep::Abort { why } => self.state = CampaignState::Aborted { why: why.clone() },
-            CampaignStep::End { outcome, .. } => self.state = CampaignState::Ended { at: now, outcome: *outcome },
+            CampaignStep::Finish { .. } => self.leave_running(CampaignState::Finishing),
+            CampaignStep::Abort { why } => self.leave_running(CampaignState::Aborted { why: why.clone() }),
+            CampaignStep::End { outcome, .. } => self.leave_running(CampaignState::Ended { at: now, outcome: *outcome }),
         }
+    }
+
+    /// No wave is to begin any more, so nothing keeps one.
+    fn leave_running(&mut self, state: CampaignState) {
+        (self.state, self.held_back) = (state, None);
     }
 
     fn set(&mut self, instance: &InstanceId, phase: Phase) {
@@ -379,7 +399,7 @@ impl Campaign {
     /// Begins nothing new from now on. Without effect once it is paused, aborted or over.
     pub fn pause(&mut self, by: PausedBy, why: &str, now: Timestamp) {
         if matches!(self.state, CampaignState::Running | CampaignState::Finishing) {
-            self.state = CampaignState::Paused { since: now, by, why: why.to_owned() };
+            self.leave_running(CampaignState::Paused { since: now, by, why: why.to_owned() });
             self.pauses += 1;
         }
     }

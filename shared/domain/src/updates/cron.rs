@@ -106,8 +106,11 @@ fn is_any(field: &str) -> bool {
     field.starts_with(['*', '?'])
 }
 
+/// A day of the week, and the how manyeth of its month.
+type NthWeekday = (u32, u32);
+
 /// The elements of a day of week, those with a `#` apart.
-fn split_nth(field: &str) -> Result<(Vec<&str>, Vec<(u32, u32)>), String> {
+fn split_nth(field: &str) -> Result<(Vec<&str>, Vec<NthWeekday>), String> {
     let (mut plain, mut nth) = (Vec::new(), Vec::new());
     for element in field.split(',') {
         match element.split_once('#') {

@@ -4,8 +4,11 @@ use jiff::Timestamp;
 
 use super::campaign::{CampaignOutcome, Phase, Verdict};
 use super::debt::PatchReport;
+use super::held_back::HeldBackBy;
+use super::surge::SurgePhase;
 use crate::claims::{Claim, ClaimReport};
-use crate::{InstanceId, InstanceStatus};
+use crate::workload::Workload;
+use crate::{InstanceId, InstanceStatus, ScalingType};
 
 /// How far the Update command on a host is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,8 @@ pub struct HostView {
     pub hostname: String,
     /// Zone.
     pub zone: String,
+    /// 24/7, time-based or load-based.
+    pub scaling: ScalingType,
     /// Status.
     pub status: InstanceStatus,
     /// A hold in force on it or its layer, in words.
@@ -66,20 +71,26 @@ pub struct HostView {
     pub agent_version: Option<String>,
     /// Services of its cluster that run fewer tasks than they should, in words; `None` when there are none or it was not asked.
     pub unsteady: Option<String>,
+    /// What runs on it; `None` where nobody has asked. If anybody has, a host whose tasks were not looked at is not begun.
+    pub workload: Option<Workload>,
 }
 
 /// The world of a campaign at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct CampaignView<'a> {
     /// The layer's instances, oldest first.
     pub hosts: &'a [HostView],
     /// The layer is being taken down.
     pub is_torn_down: bool,
+    /// So many stay in service whatever `max_unavailable` says: the layer's `load_scaling.min_online`.
+    pub min_online: u32,
+    /// When load-scaling has last started instances in the layer, if that was its last event.
+    pub upscaled_at: Option<Timestamp>,
 }
 
-impl CampaignView<'_> {
+impl<'a> CampaignView<'a> {
     /// One host; `None` when it is gone.
-    pub fn host(&self, id: &InstanceId) -> Option<&HostView> {
+    pub fn host(&self, id: &InstanceId) -> Option<&'a HostView> {
         self.hosts.iter().find(|h| h.id == *id)
     }
 }
@@ -127,6 +138,41 @@ pub enum CampaignStep {
         /// Why.
         why: String,
     },
+    /// Hosts wait for their turn, but no wave can begin.
+    HoldBack {
+        /// By what.
+        by: HeldBackBy,
+        /// Why.
+        why: String,
+    },
+    /// It has been so for long: on-call is paged.
+    TellHeldBack {
+        /// Why.
+        why: String,
+    },
+    /// Ask for the start of the surge instance, or ask again since it is still stopped.
+    StartSurge {
+        /// The instance.
+        instance: InstanceId,
+        /// Its host name.
+        hostname: String,
+        /// Why.
+        why: String,
+    },
+    /// Ask for its stop, or ask again since it is still up.
+    StopSurge {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        why: String,
+    },
+    /// The surge instance is in another phase; nothing is done.
+    SurgeIs {
+        /// The phase.
+        phase: SurgePhase,
+        /// Why.
+        why: String,
+    },
     /// The budget is spent: nothing new, and on-call is paged.
     Pause {
         /// Why.
@@ -155,8 +201,15 @@ impl CampaignStep {
     /// Whether more may follow at once without the world having moved. A wave must be drained first, a release be carried out.
     pub fn leads_on(&self) -> bool {
         match self {
-            Self::Mark { .. } | Self::Pause { .. } | Self::Finish { .. } | Self::Abort { .. } => true,
-            Self::Claim { .. } | Self::SendUpdate { .. } | Self::Release { .. } | Self::End { .. } => false,
+            Self::Mark { .. } | Self::SurgeIs { .. } | Self::Pause { .. } | Self::Finish { .. } | Self::Abort { .. } => true,
+            Self::Claim { .. }
+            | Self::SendUpdate { .. }
+            | Self::Release { .. }
+            | Self::HoldBack { .. }
+            | Self::TellHeldBack { .. }
+            | Self::StartSurge { .. }
+            | Self::StopSurge { .. }
+            | Self::End { .. } => false,
         }
     }
 }
