@@ -16,6 +16,7 @@ pub mod holds;
 pub mod hostnames;
 pub mod ids;
 pub mod instance_actions;
+pub mod jobs;
 pub mod lifecycle;
 pub mod load_based;
 pub mod log_streams;

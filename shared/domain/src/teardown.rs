@@ -4,16 +4,20 @@
 //! never deleted, nor anything that is not this layer's. [`next`] is pure and level-triggered: the stage is read off the world, so a
 //! crash anywhere, or a person who lends a hand, costs nothing.
 
+mod plan;
 mod record;
 mod stages;
 mod step;
+mod told;
 
 #[cfg(test)]
 mod tests;
 
-pub use record::{NewTeardown, Options, SCHEMA, Teardown, TeardownOutcome, TeardownState, Trouble};
+pub use plan::{PlannedStage, TeardownPlan, plan};
+pub use record::{NewTeardown, Options, SCHEMA, Teardown, TeardownOutcome, TeardownState, Trouble, teardown_id};
 pub use stages::{Stage, because, stage};
 pub use step::{MemberView, ServiceView, TeardownStep, TeardownView};
+pub use told::{TeardownTold, order_means, tell};
 
 use jiff::Timestamp;
 

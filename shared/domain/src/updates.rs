@@ -9,9 +9,11 @@ pub mod cron;
 pub mod debt;
 mod held_back;
 mod host;
+mod plan;
 pub mod scans;
 mod step;
 mod surge;
+mod told;
 mod waves;
 pub mod windows;
 
@@ -19,14 +21,16 @@ pub mod windows;
 mod tests;
 
 pub use campaign::{
-    Campaign, CampaignOutcome, CampaignState, NewCampaign, PausedBy, Phase, Progress, SCHEMA, Verdict, holder, nonce,
+    Campaign, CampaignOutcome, CampaignState, NewCampaign, PausedBy, Phase, Progress, SCHEMA, Verdict, campaign_id, holder, nonce,
 };
 pub use debt::{PatchReport, PatchState};
 pub use held_back::{HELD_BACK_PATIENCE, HeldBack, HeldBackBy};
 pub use host::{RESTORE_PATIENCE, unsteady_services};
+pub use plan::{Basis, CampaignPlan, PlannedHost, PlannedWave, plan, wave_time};
 pub use step::{AgentSeen, CampaignStep, CampaignView, CommandSeen, HostView};
 pub use surge::{SURGE_PATIENCE, Surge, SurgePhase};
-pub use waves::{CanaryStage, canary_stage, in_question};
+pub use told::{CampaignTold, HostTold, order_means, tell};
+pub use waves::{CanaryStage, allowed_out, canary_stage, in_question};
 
 use jiff::{SignedDuration, Timestamp};
 

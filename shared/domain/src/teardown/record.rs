@@ -12,6 +12,11 @@ use crate::{ClusterArn, LayerId, StackId, TeardownId};
 /// The form of the record that this version writes.
 pub const SCHEMA: u32 = 1;
 
+/// The id of the teardown that a request at `at` begins: a repeat of it, however late, is the same teardown.
+pub fn teardown_id(layer: &LayerId, at: Timestamp) -> TeardownId {
+    TeardownId::new(format!("{layer}-{}", at.as_second()))
+}
+
 /// What goes beside instances, registration and layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {

@@ -251,6 +251,11 @@ pub struct Campaign {
     pub progress: BTreeMap<InstanceId, Progress>,
 }
 
+/// The id of the campaign that a request at `at` begins: a repeat of it, however late, is the same campaign.
+pub fn campaign_id(layer: &LayerId, at: Timestamp) -> CampaignId {
+    CampaignId::new(format!("{layer}-{}", at.as_second()))
+}
+
 /// The holder of a campaign's claims.
 pub fn holder(campaign: &CampaignId) -> String {
     format!("security-updates/{campaign}")
