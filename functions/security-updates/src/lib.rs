@@ -1,7 +1,8 @@
 //! Security-updates: rolls updates over a layer, wave by wave.
 //!
 //! Woken by a campaign request, by the status of an SSM command, by what lifecycle reports of claims, and by the minute tick, which also
-//! begins what an open window asks for. Each moves the running campaigns as far as the world allows; the rule is
+//! begins what an open window asks for. Requests that the API has written down wait in the store until they are heeded. Each moves
+//! the running campaigns as far as the world allows; the rule is
 //! `strata_domain::updates::next`. A campaign's record, the claims that it takes or releases and what it
 //! tells are one commit, made before anything is sent to a host, so a crash anywhere is made good by the next event.
 
@@ -73,13 +74,19 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
         Trigger::CommandStatus(status) => About::Command(&status.command_id),
         Trigger::TableChanges(changed) => About::Stacks(reported(changed)),
         Trigger::CampaignRequest(asked) => {
-            outcome.decisions.extend(request::heed(deps, asked, &woken_by).await?);
+            outcome.decisions.extend(request::heed(deps, asked, &woken_by).await?.decisions);
             About::All
         }
         Trigger::Alarm(_) | Trigger::Hints(_) | Trigger::TeardownRequest(_) | Trigger::FunctionUrl(_) => {
             return Err(wrong_function(Function::SecurityUpdates, &trigger).into());
         }
     };
+    // A command that ended or a report is no word of a request; the tick, and what the API puts on the bus, are.
+    if matches!(about, About::All) {
+        let (heeded, trouble) = request::heed_waiting(deps).await?;
+        outcome.decisions.extend(heeded);
+        failed = trouble.or(failed);
+    }
     for item in deps.store.list(&Listing::of(keys::CAMPAIGNS_PK, "")).await? {
         match move_on(deps, &item, &about, &woken_by).await {
             Ok(decisions) => outcome.decisions.extend(decisions),

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict};
 use strata_domain::mode::{self, ActionKind, Mode};
-use strata_domain::updates::{Campaign, CampaignState, CampaignStep, NewCampaign, PausedBy};
-use strata_domain::{CampaignId, DecisionId, LayerId};
+use strata_domain::updates::{Campaign, CampaignState, CampaignStep, NewCampaign, PausedBy, campaign_id};
+use strata_domain::{CampaignId, DecisionId};
 use strata_fleet::{FleetError, LayerView, StackView, effective_mode};
+use strata_ports::asked::{self, JobAnswer};
 use strata_ports::{Change, CommitError, Expect, HandlerError, Item, Told, journal, keys};
-use strata_triggers::{CampaignRequest, RequestVerb};
+use strata_triggers::{CampaignRequest, RequestVerb, Trigger};
 
 use crate::told::Teller;
 use crate::{Deps, read};
@@ -15,8 +16,52 @@ use crate::{Deps, read};
 /// So many tries at most against other writers; the caller delivers the event again after that.
 const TRIES: usize = 5;
 
+/// What a request came to.
+#[derive(Default)]
+pub(crate) struct Heeded {
+    /// What was told of it, if that is news.
+    pub(crate) decisions: Vec<DecisionRecord>,
+    /// Why it is not done; `None`: it is, or was before.
+    refused: Option<String>,
+}
+
+impl Heeded {
+    fn done(decisions: Vec<DecisionRecord>) -> Self {
+        Self { decisions, refused: None }
+    }
+}
+
+/// Heeds the requests that the API has written down, and leaves the answers; also the last error met.
+pub(crate) async fn heed_waiting(deps: &Deps) -> Result<(Vec<DecisionRecord>, Option<HandlerError>), HandlerError> {
+    let (mut told, mut failed) = (Vec::new(), None);
+    for (item, asked) in asked::waiting::<CampaignRequest>(&*deps.store, keys::CAMPAIGN_REQUESTS_PK).await? {
+        match heed_one(deps, &item, &asked).await {
+            Ok(decisions) => told.extend(decisions),
+            // One request's trouble must not hold up the others; the next tick comes back to it.
+            Err(error) => {
+                tracing::warn!(layer.id = asked.layer, error = %error, "a request for a campaign could not be heeded");
+                failed = Some(error);
+            }
+        }
+    }
+    Ok((told, failed))
+}
+
+async fn heed_one(deps: &Deps, item: &Item, asked: &CampaignRequest) -> Result<Vec<DecisionRecord>, HandlerError> {
+    let heeded = heed(deps, asked, &Trigger::CampaignRequest(asked.clone()).describe()).await?;
+    let answer = JobAnswer {
+        verb: asked.verb,
+        requested_by: asked.requested_by.clone(),
+        asked_at: asked.at,
+        at: deps.clock.now(),
+        refused: heeded.refused,
+    };
+    asked::answer(&*deps.store, item, keys::campaign_answer(&asked.layer), &answer).await?;
+    Ok(heeded.decisions)
+}
+
 /// Heeds a request; what cannot be heeded is told with its reason.
-pub(crate) async fn heed(deps: &Deps, asked: &CampaignRequest, woken_by: &str) -> Result<Vec<DecisionRecord>, HandlerError> {
+pub(crate) async fn heed(deps: &Deps, asked: &CampaignRequest, woken_by: &str) -> Result<Heeded, HandlerError> {
     let heard = Heard { deps, asked, woken_by, until: None };
     let (stack, layer) = match deps.fleet.find_layer(&asked.stack, &asked.layer).await {
         Ok(found) => found,
@@ -35,17 +80,12 @@ pub(crate) async fn heed_window(
     (asked, until, held): (&CampaignRequest, Timestamp, Option<String>),
     (stack, layer): (&StackView, &LayerView),
     woken_by: &str,
-) -> Result<Vec<DecisionRecord>, HandlerError> {
+) -> Result<Heeded, HandlerError> {
     let heard = Heard { deps, asked, woken_by, until: Some(until) };
     if let Some(held) = held {
         return heard.decline(Some((stack, layer)), Verdict::Hold, format!("the layer is held by {held}")).await;
     }
     heard.out(stack, layer).await
-}
-
-/// The id is the request's own: layer and time. A repeat, however late, is the same campaign.
-pub(crate) fn campaign_id(layer: &LayerId, at: Timestamp) -> CampaignId {
-    CampaignId::new(format!("{layer}-{}", at.as_second()))
 }
 
 struct Heard<'a> {
@@ -62,25 +102,25 @@ impl Heard<'_> {
     }
 
     /// Does what is asked, against other writers.
-    async fn out(&self, stack: &StackView, layer: &LayerView) -> Result<Vec<DecisionRecord>, HandlerError> {
+    async fn out(&self, stack: &StackView, layer: &LayerView) -> Result<Heeded, HandlerError> {
         for _ in 0..TRIES {
             let result = match self.asked.verb {
                 RequestVerb::Start => self.start(stack, layer).await?,
                 RequestVerb::Pause | RequestVerb::Resume | RequestVerb::Abort => self.change(stack, layer).await?,
             };
-            if let Some(told) = result {
-                return Ok(told);
+            if let Some(heeded) = result {
+                return Ok(heeded);
             }
         }
         Err(CommitError::Conflict { key: keys::campaign_mark(&stack.id, &layer.id) }.into())
     }
 
     /// Begins a campaign. `None`: somebody else wrote meanwhile, look again.
-    async fn start(&self, stack: &StackView, layer: &LayerView) -> Result<Option<Vec<DecisionRecord>>, HandlerError> {
+    async fn start(&self, stack: &StackView, layer: &LayerView) -> Result<Option<Heeded>, HandlerError> {
         let store = &*self.deps.store;
         let id = campaign_id(&layer.id, self.asked.at);
         if store.get(&keys::campaign(&id)).await?.is_some() || store.get(&keys::ended_campaign(&id)).await?.is_some() {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Heeded::default()));
         }
         let decline = |verdict, why: String| async move { self.decline(Some((stack, layer)), verdict, why).await.map(Some) };
         if let Some(mark) = store.get(&keys::campaign_mark(&stack.id, &layer.id)).await? {
@@ -108,7 +148,7 @@ impl Heard<'_> {
             Change::Check { key: keys::ended_campaign(&campaign.id), expect: Expect::Absent },
         ];
         changes.extend(told.changes());
-        Ok(self.commit(changes).await?.then_some(told.decisions))
+        Ok(self.commit(changes).await?.then_some(Heeded::done(told.decisions)))
     }
 
     async fn begin(&self, id: CampaignId, stack: &StackView, layer: &LayerView) -> Result<Campaign, HandlerError> {
@@ -132,7 +172,7 @@ impl Heard<'_> {
     }
 
     /// Pauses, resumes or aborts the layer's campaign. `None`: somebody else wrote meanwhile, look again.
-    async fn change(&self, stack: &StackView, layer: &LayerView) -> Result<Option<Vec<DecisionRecord>>, HandlerError> {
+    async fn change(&self, stack: &StackView, layer: &LayerView) -> Result<Option<Heeded>, HandlerError> {
         let Some(item) = self.running(stack, layer).await? else {
             let why = "no campaign is under way".to_owned();
             return self.decline(Some((stack, layer)), Verdict::Hold, why).await.map(Some);
@@ -140,13 +180,14 @@ impl Heard<'_> {
         let before = read(&item)?;
         // A request that was overtaken by a newer one, or was meant for an earlier campaign.
         if self.asked.at < before.asked_at {
-            return Ok(Some(Vec::new()));
+            let refused = Some(format!("a request of {} was heeded before it", before.asked_at));
+            return Ok(Some(Heeded { refused, ..Heeded::default() }));
         }
         let teller = self.teller();
         let by = format!("asked for by {}", self.asked.requested_by);
         let mut after = before.clone();
         let did = match self.asked.verb {
-            RequestVerb::Start => return Ok(Some(Vec::new())),
+            RequestVerb::Start => return Ok(Some(Heeded::default())),
             RequestVerb::Pause => {
                 after.pause(PausedBy::Person, &by, teller.now);
                 "pause the campaign"
@@ -163,7 +204,7 @@ impl Heard<'_> {
             }
         };
         if after == before {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Heeded::default()));
         }
         after.asked_at = self.asked.at;
         let decision = teller.decision(&before, did.to_owned(), by.clone());
@@ -173,7 +214,7 @@ impl Heard<'_> {
         let told = Told { decisions: vec![decision], pages, ..Told::default() };
         let mut changes = vec![Change::put(item.key.clone(), &after, item.unchanged())];
         changes.extend(told.changes());
-        Ok(self.commit(changes).await?.then_some(told.decisions))
+        Ok(self.commit(changes).await?.then_some(Heeded::done(told.decisions)))
     }
 
     async fn running(&self, stack: &StackView, layer: &LayerView) -> Result<Option<Item>, HandlerError> {
@@ -187,7 +228,7 @@ impl Heard<'_> {
         found: Option<(&StackView, &LayerView)>,
         verdict: Verdict,
         why: String,
-    ) -> Result<Vec<DecisionRecord>, HandlerError> {
+    ) -> Result<Heeded, HandlerError> {
         let asked = self.asked;
         let record = DecisionRecord {
             id: DecisionId::from(self.deps.ids.uuid()),
@@ -207,16 +248,18 @@ impl Heard<'_> {
             why,
             touched: Touched::default(),
         };
+        let refused = Some(record.why.clone());
         let subject = format!("request {}", record.subject);
         let sameness = format!("{} {} {}", asked.verb.as_str(), asked.at, record.why);
         let news = journal::news(&*self.deps.store, Function::SecurityUpdates, &subject, &sameness).await?;
         if !news.is_new {
-            return Ok(Vec::new());
+            return Ok(Heeded { refused, ..Heeded::default() });
         }
         let told = Told { decisions: vec![record], ..Told::default() };
         let mut changes = told.changes();
         changes.push(news.change());
-        Ok(if self.commit(changes).await? { told.decisions } else { Vec::new() })
+        let decisions = if self.commit(changes).await? { told.decisions } else { Vec::new() };
+        Ok(Heeded { decisions, refused })
     }
 
     /// `false` when somebody else was quicker or the outcome is unknown: the next look tells.

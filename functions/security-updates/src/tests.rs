@@ -16,6 +16,7 @@ use strata_ports::*;
 
 use super::*;
 
+mod asked;
 mod hosts;
 mod scans;
 mod waves;

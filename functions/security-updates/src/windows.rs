@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use strata_domain::LayerId;
 use strata_domain::decision::DecisionRecord;
 use strata_domain::holds::{Hold, HoldTarget};
+use strata_domain::updates::campaign_id;
 use strata_domain::updates::windows::{Window, Windows};
 use strata_fleet::FleetError;
 use strata_ports::keys::UpdateWindow;
@@ -15,7 +16,7 @@ use strata_ports::{HandlerError, Item, StoreError, keys};
 use strata_triggers::{CampaignRequest, RequestVerb};
 
 use crate::Deps;
-use crate::request::{campaign_id, heed_window};
+use crate::request::heed_window;
 
 /// Who asks, for the journal.
 const ASKED_BY: &str = "the layer's update window";
@@ -61,7 +62,7 @@ async fn begin(deps: &Deps, item: &Item, woken_by: &str) -> Result<Vec<DecisionR
         at: window.start,
     };
     let held = held(deps, &entry, &layer_id).await?;
-    heed_window(deps, (&asked, window.end, held), (&stack, &layer), woken_by).await
+    Ok(heed_window(deps, (&asked, window.end, held), (&stack, &layer), woken_by).await?.decisions)
 }
 
 /// Whether the window has had no campaign, and none is under way.

@@ -1,6 +1,7 @@
 //! Teardown: takes an ECS Cluster layer down in order.
 //!
-//! Woken by a teardown request, by instance and container instance events, and by the minute tick. Each moves the running teardowns
+//! Woken by a teardown request, by instance and container instance events, and by the minute tick. Requests that the API has written down
+//! wait in the store until they are heeded. Each moves the running teardowns
 //! as far as the world allows; the rule is `strata_domain::teardown::next`. The stage is read off the world at each look and every call
 //! is idempotent, so a crash anywhere is made good by the next event.
 
@@ -55,14 +56,15 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
     let mut outcome = Outcome::default();
     match &trigger {
         Trigger::Tick { .. } | Trigger::Hints(_) => {}
-        Trigger::TeardownRequest(asked) => outcome.decisions.extend(request::heed(deps, asked, &woken_by).await?),
+        Trigger::TeardownRequest(asked) => outcome.decisions.extend(request::heed(deps, asked, &woken_by).await?.decisions),
         Trigger::Alarm(_)
         | Trigger::TableChanges(_)
         | Trigger::CommandStatus(_)
         | Trigger::CampaignRequest(_)
         | Trigger::FunctionUrl(_) => return Err(wrong_function(Function::Teardown, &trigger).into()),
     }
-    let mut failed = None;
+    let (heeded, mut failed) = request::heed_waiting(deps).await?;
+    outcome.decisions.extend(heeded);
     for item in deps.store.list(&Listing::of(keys::TEARDOWNS_PK, "")).await? {
         for round in 0..ROUNDS {
             match look_at(deps, &item.key, &woken_by).await {

@@ -1,15 +1,15 @@
 //! Requests: somebody wants a layer taken down, or a teardown paused, resumed or ended. They arrive late, twice and out of order like
 //! every event.
 
-use jiff::Timestamp;
 use strata_domain::decision::{DecisionRecord, Function, Touched, Verdict};
 use strata_domain::mode::{self, ActionKind, Mode};
-use strata_domain::teardown::{NewTeardown, Options, Teardown, check_start};
+use strata_domain::teardown::{NewTeardown, Options, Teardown, check_start, teardown_id};
 use strata_domain::{DecisionId, LayerId, StackId, TeardownId};
 use strata_fleet::{FleetError, LayerView, StackView, effective_mode};
+use strata_ports::asked::{self, JobAnswer};
 use strata_ports::store::Listing;
 use strata_ports::{Change, CommitError, Expect, HandlerError, Item, Told, journal, keys};
-use strata_triggers::{RequestVerb, TeardownRequest};
+use strata_triggers::{RequestVerb, TeardownRequest, Trigger};
 
 use crate::told::{Sentence, Teller};
 use crate::{Deps, observe, read};
@@ -17,8 +17,52 @@ use crate::{Deps, observe, read};
 /// So many tries at most against other writers; the platform delivers the event again after that.
 const TRIES: usize = 5;
 
+/// What a request came to.
+#[derive(Default)]
+pub(crate) struct Heeded {
+    /// What was told of it, if that is news.
+    pub(crate) decisions: Vec<DecisionRecord>,
+    /// Why it is not done; `None`: it is, or was before.
+    refused: Option<String>,
+}
+
+impl Heeded {
+    fn done(decisions: Vec<DecisionRecord>) -> Self {
+        Self { decisions, refused: None }
+    }
+}
+
+/// Heeds the requests that the API has written down, and leaves the answers; also the last error met.
+pub(crate) async fn heed_waiting(deps: &Deps) -> Result<(Vec<DecisionRecord>, Option<HandlerError>), HandlerError> {
+    let (mut told, mut failed) = (Vec::new(), None);
+    for (item, asked) in asked::waiting::<TeardownRequest>(&*deps.store, keys::TEARDOWN_REQUESTS_PK).await? {
+        match heed_one(deps, &item, &asked).await {
+            Ok(decisions) => told.extend(decisions),
+            // One request's trouble must not hold up the others; the next tick comes back to it.
+            Err(error) => {
+                tracing::warn!(layer.id = asked.layer, error = %error, "a request for a teardown could not be heeded");
+                failed = Some(error);
+            }
+        }
+    }
+    Ok((told, failed))
+}
+
+async fn heed_one(deps: &Deps, item: &Item, asked: &TeardownRequest) -> Result<Vec<DecisionRecord>, HandlerError> {
+    let heeded = heed(deps, asked, &Trigger::TeardownRequest(asked.clone()).describe()).await?;
+    let answer = JobAnswer {
+        verb: asked.verb,
+        requested_by: asked.requested_by.clone(),
+        asked_at: asked.at,
+        at: deps.clock.now(),
+        refused: heeded.refused,
+    };
+    asked::answer(&*deps.store, item, keys::teardown_answer(&asked.layer), &answer).await?;
+    Ok(heeded.decisions)
+}
+
 /// Heeds a request; what cannot be heeded is told with its reason.
-pub(crate) async fn heed(deps: &Deps, asked: &TeardownRequest, woken_by: &str) -> Result<Vec<DecisionRecord>, HandlerError> {
+pub(crate) async fn heed(deps: &Deps, asked: &TeardownRequest, woken_by: &str) -> Result<Heeded, HandlerError> {
     let heard = Heard { deps, asked, woken_by };
     for _ in 0..TRIES {
         let result = match asked.verb {
@@ -31,20 +75,15 @@ pub(crate) async fn heed(deps: &Deps, asked: &TeardownRequest, woken_by: &str) -
             },
             RequestVerb::Pause | RequestVerb::Resume | RequestVerb::Abort => heard.change().await?,
         };
-        if let Some(told) = result {
-            return Ok(told);
+        if let Some(heeded) = result {
+            return Ok(heeded);
         }
     }
     Err(CommitError::Conflict { key: keys::teardown(&TeardownId::from(asked.layer.as_str())) }.into())
 }
 
-/// The id is the request's own: layer and time. A repeat, however late, is the same teardown.
-fn teardown_id(layer: &LayerView, at: Timestamp) -> TeardownId {
-    TeardownId::new(format!("{}-{}", layer.id, at.as_second()))
-}
-
 /// What a request came to; `None`: somebody else wrote meanwhile, look again.
-type Heeded = Result<Option<Vec<DecisionRecord>>, HandlerError>;
+type Tried = Result<Option<Heeded>, HandlerError>;
 
 struct Heard<'a> {
     deps: &'a Deps,
@@ -58,11 +97,11 @@ impl Heard<'_> {
     }
 
     /// Begins a teardown.
-    async fn start(&self, stack: &StackView, layer: &LayerView) -> Heeded {
+    async fn start(&self, stack: &StackView, layer: &LayerView) -> Tried {
         let store = &*self.deps.store;
-        let id = teardown_id(layer, self.asked.at);
+        let id = teardown_id(&layer.id, self.asked.at);
         if store.get(&keys::teardown(&id)).await?.is_some() || store.get(&keys::ended_teardown(&id)).await?.is_some() {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Heeded::default()));
         }
         let found = Some((&stack.id, &layer.id));
         let mark = keys::teardown_mark(&stack.id, &layer.id);
@@ -90,7 +129,7 @@ impl Heard<'_> {
             Change::Check { key: keys::ended_teardown(&teardown.id), expect: Expect::Absent },
         ];
         changes.extend(told.changes());
-        Ok(self.commit(changes).await?.then_some(told.decisions))
+        Ok(self.commit(changes).await?.then_some(Heeded::done(told.decisions)))
     }
 
     fn begin(&self, id: TeardownId, stack: &StackView, layer: &LayerView) -> Teardown {
@@ -119,7 +158,7 @@ impl Heard<'_> {
     }
 
     /// Pauses, resumes or aborts a teardown. Stack and layer may be gone, so it is found by what its record calls them.
-    async fn change(&self) -> Heeded {
+    async fn change(&self) -> Tried {
         let found = self.running().await?;
         let [item] = found.as_slice() else {
             let why =
@@ -129,12 +168,13 @@ impl Heard<'_> {
         let before = read(item)?;
         // A request that was overtaken by a newer one, or was meant for an earlier teardown.
         if self.asked.at < before.asked_at {
-            return Ok(Some(Vec::new()));
+            let refused = Some(format!("a request of {} was heeded before it", before.asked_at));
+            return Ok(Some(Heeded { refused, ..Heeded::default() }));
         }
         let teller = self.teller();
         let mut after = before.clone();
         let did = match self.asked.verb {
-            RequestVerb::Start => return Ok(Some(Vec::new())),
+            RequestVerb::Start => return Ok(Some(Heeded::default())),
             RequestVerb::Pause => {
                 after.pause(teller.now);
                 "pause the teardown"
@@ -149,13 +189,13 @@ impl Heard<'_> {
             }
         };
         if after == before {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Heeded::default()));
         }
         after.asked_at = self.asked.at;
         let told = Told { decisions: vec![teller.decision(&before, &self.sentence(did.to_owned()))], ..Told::default() };
         let mut changes = vec![Change::put(item.key.clone(), &after, item.unchanged())];
         changes.extend(told.changes());
-        Ok(self.commit(changes).await?.then_some(told.decisions))
+        Ok(self.commit(changes).await?.then_some(Heeded::done(told.decisions)))
     }
 
     async fn running(&self) -> Result<Vec<Item>, HandlerError> {
@@ -172,7 +212,7 @@ impl Heard<'_> {
     }
 
     /// Tells, once per request, why it is not heeded.
-    async fn decline(&self, found: Option<(&StackId, &LayerId)>, verdict: Verdict, why: String) -> Heeded {
+    async fn decline(&self, found: Option<(&StackId, &LayerId)>, verdict: Verdict, why: String) -> Tried {
         let asked = self.asked;
         let record = DecisionRecord {
             id: DecisionId::from(self.deps.ids.uuid()),
@@ -188,16 +228,17 @@ impl Heard<'_> {
             why,
             touched: Touched::default(),
         };
+        let refused = Some(record.why.clone());
         let subject = format!("request {}", record.subject);
         let sameness = format!("{} {} {}", asked.verb.as_str(), asked.at, record.why);
         let news = journal::news(&*self.deps.store, Function::Teardown, &subject, &sameness).await?;
         if !news.is_new {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Heeded { refused, ..Heeded::default() }));
         }
         let told = Told { decisions: vec![record], ..Told::default() };
         let mut changes = told.changes();
         changes.push(news.change());
-        Ok(self.commit(changes).await?.then_some(told.decisions))
+        Ok(self.commit(changes).await?.then_some(Heeded { decisions: told.decisions, refused }))
     }
 
     /// `false` when somebody else was quicker or the outcome is unknown: the next look tells.

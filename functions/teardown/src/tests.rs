@@ -13,6 +13,8 @@ use strata_ports::*;
 
 use super::*;
 
+mod asked;
+
 const STACK: &str = "stack-1";
 const LAYER: &str = "layer-1";
 const CLUSTER: &str = "arn:aws:ecs:eu-central-1:123456789012:cluster/blue";

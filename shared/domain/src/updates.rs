@@ -30,7 +30,7 @@ pub use plan::{Basis, CampaignPlan, PlannedHost, PlannedWave, plan, wave_time};
 pub use step::{AgentSeen, CampaignStep, CampaignView, CommandSeen, HostView};
 pub use surge::{SURGE_PATIENCE, Surge, SurgePhase};
 pub use told::{CampaignTold, HostTold, order_means, tell};
-pub use waves::{CanaryStage, allowed_out, canary_stage, in_question};
+pub use waves::{CanaryStage, canary_stage, in_question};
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -20,8 +20,10 @@ pub enum Target {
     InstanceLifecycle,
     /// load-scaling, by an alarm.
     LoadScaling,
-    /// security-updates, by the status of an update on a host.
+    /// security-updates, by the status of an update on a host, or the word of a request.
     SecurityUpdates,
+    /// teardown, by the word of a request.
+    Teardown,
 }
 
 impl Target {
@@ -31,6 +33,7 @@ impl Target {
             Self::InstanceLifecycle => "instance-lifecycle",
             Self::LoadScaling => "load-scaling",
             Self::SecurityUpdates => "security-updates",
+            Self::Teardown => "teardown",
         }
     }
 }
@@ -147,7 +150,7 @@ impl BusSettings {
     fn manner(&self, source: Source) -> Manner {
         match source {
             Source::Ec2 | Source::Spot | Source::Ecs | Source::Ssm | Source::SsmUpdate | Source::Health => self.best_effort,
-            Source::CloudWatch => self.at_least_once,
+            Source::CloudWatch | Source::CampaignAsked | Source::TeardownAsked => self.at_least_once,
         }
     }
 }
@@ -158,6 +161,8 @@ fn targets(source: Source) -> &'static [Target] {
         Source::Ec2 | Source::Spot | Source::Ecs | Source::Ssm | Source::Health => &[Target::InstanceLifecycle],
         Source::SsmUpdate => &[Target::InstanceLifecycle, Target::SecurityUpdates],
         Source::CloudWatch => &[Target::LoadScaling],
+        Source::CampaignAsked => &[Target::SecurityUpdates],
+        Source::TeardownAsked => &[Target::Teardown],
     }
 }
 
@@ -268,7 +273,7 @@ impl Bus {
             }
             let (most, ms) = match target {
                 Target::InstanceLifecycle => (self.settings.max_receives, self.settings.visibility_ms),
-                Target::LoadScaling | Target::SecurityUpdates => {
+                Target::LoadScaling | Target::SecurityUpdates | Target::Teardown => {
                     (self.settings.direct_retries.saturating_add(1), i64::from(message.receives) * 60_000)
                 }
             };
@@ -313,7 +318,7 @@ impl Bus {
             message.receives += 1;
         }
         let body = match (target, messages.first()) {
-            (Target::LoadScaling | Target::SecurityUpdates, Some(only)) => only.body.clone(),
+            (Target::LoadScaling | Target::SecurityUpdates | Target::Teardown, Some(only)) => only.body.clone(),
             _ => self.batch_body(at, &messages),
         };
         self.sequence += 1;

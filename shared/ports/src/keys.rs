@@ -527,6 +527,28 @@ pub const ENDED_TEARDOWNS_PK: &str = "ended-teardowns";
 pub fn ended_teardown(id: &TeardownId) -> Key {
     Key::new(ENDED_TEARDOWNS_PK, id.as_str())
 }
+/// Requests for campaigns that the API has accepted and security-updates has not yet heeded; the tick reads these.
+pub const CAMPAIGN_REQUESTS_PK: &str = "campaign-requests";
+/// A request for a campaign, those of a layer in the order in which they were made; value: `CampaignRequest`.
+pub fn campaign_request(layer: &LayerId, at: jiff::Timestamp, verb: &str) -> Key {
+    Key::new(CAMPAIGN_REQUESTS_PK, format!("{layer}#{at:.3}#{verb}"))
+}
+/// Requests for teardowns that the API has accepted and teardown has not yet heeded; the tick reads these.
+pub const TEARDOWN_REQUESTS_PK: &str = "teardown-requests";
+/// A request for a teardown, those of a layer in the order in which they were made; value: `TeardownRequest`.
+pub fn teardown_request(layer: &LayerId, at: jiff::Timestamp, verb: &str) -> Key {
+    Key::new(TEARDOWN_REQUESTS_PK, format!("{layer}#{at:.3}#{verb}"))
+}
+/// What became of the last request about each layer: a partition of its own, since a layer that was taken down has an answer too.
+pub const JOB_ANSWERS_PK: &str = "job-answers";
+/// The answer to the last request about a layer's campaign; value: `asked::JobAnswer`.
+pub fn campaign_answer(layer: &str) -> Key {
+    Key::new(JOB_ANSWERS_PK, format!("campaign#{layer}"))
+}
+/// The answer to the last request about a layer's teardown; value: `asked::JobAnswer`.
+pub fn teardown_answer(layer: &str) -> Key {
+    Key::new(JOB_ANSWERS_PK, format!("teardown#{layer}"))
+}
 /// What waits to be sent.
 pub const OUTBOX_PK: &str = "outbox";
 /// One message of the outbox.

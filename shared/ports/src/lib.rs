@@ -5,6 +5,7 @@
 
 pub mod absent;
 pub mod alarms;
+pub mod asked;
 pub mod attachments;
 pub mod clock;
 pub mod commands;

@@ -11,6 +11,6 @@ mod trigger;
 pub use error::{EventError, wrong_function};
 pub use parse::{PAYLOAD_LIMIT, parse};
 pub use trigger::{
-    AlarmEvent, AlarmForm, AlarmState, CampaignRequest, CommandStatus, FunctionUrlCall, Hint, HintKind, RequestVerb, TableKey,
-    TeardownRequest, Trigger,
+    AlarmEvent, AlarmForm, AlarmState, CAMPAIGN_ASKED, CampaignRequest, CommandStatus, FunctionUrlCall, Hint, HintKind,
+    RequestVerb, TEARDOWN_ASKED, TableKey, TeardownRequest, Trigger,
 };

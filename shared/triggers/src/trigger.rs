@@ -10,7 +10,7 @@ use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, SsmCommandI
 pub enum Trigger {
     /// CloudWatch alarms changed state; one, except that an SNS event may carry more.
     Alarm(Vec<AlarmEvent>),
-    /// The minute tick or another schedule.
+    /// The minute tick or another schedule, or the word that a request was written down.
     Tick {
         /// When the schedule fired, which may be a little ago.
         at: Timestamp,
@@ -179,8 +179,14 @@ pub struct CommandStatus {
     pub at: Timestamp,
 }
 
+/// The `detail-type` of the word that a request for a campaign was written down.
+pub const CAMPAIGN_ASKED: &str = "Strata Campaign Asked";
+/// The `detail-type` of the word that a request for a teardown was written down.
+pub const TEARDOWN_ASKED: &str = "Strata Teardown Asked";
+
 /// What a request wants done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RequestVerb {
     /// Begin.
     Start,
@@ -209,8 +215,8 @@ impl RequestVerb {
     }
 }
 
-/// A request to take a layer down.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A request to take a layer down. As the API writes it down, members that a later version adds are absent in earlier requests.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TeardownRequest {
     /// What is wanted.
     pub verb: RequestVerb,
@@ -221,10 +227,13 @@ pub struct TeardownRequest {
     /// Who asks: an ARN or a person's name, for the journal.
     pub requested_by: String,
     /// Whether the cluster's services are scaled down and deleted first. Absent is false.
+    #[serde(default)]
     pub delete_services: bool,
     /// Whether the instances' EBS volumes go with them. Absent is false.
+    #[serde(default)]
     pub delete_volumes: bool,
     /// Whether the stack goes too, if nothing else is in it. Absent is false.
+    #[serde(default)]
     pub delete_stack: bool,
     /// The layer's name, typed again by the person who asks.
     pub confirm: Option<String>,
@@ -232,8 +241,8 @@ pub struct TeardownRequest {
     pub at: Timestamp,
 }
 
-/// A request about a rolling update of a layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A request about a rolling update of a layer. As the API writes it down, members that a later version adds are absent in earlier requests.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CampaignRequest {
     /// What is wanted.
     pub verb: RequestVerb,

@@ -232,6 +232,17 @@ fn schedules_table_changes_and_requests_are_as_their_files() {
         [("stack#1", "instance#2"), ("busy", "2")]
     );
 
+    let detail = serde_json::json!({ "verb": "start", "layer-id": "2f18b4cb-4de5-4429-a149-ff7da9f0d8ee" });
+    for (file, asked) in [
+        ("campaign-asked", emit::campaign_asked(&envelope(), &detail)),
+        ("teardown-asked", emit::teardown_asked(&envelope(), &detail)),
+    ] {
+        same_shape_as(file, &asked);
+        assert_eq!(parse(asked.as_bytes()), Ok(Trigger::Tick { at: "2026-07-04T05:06:07Z".parse().unwrap() }));
+        let foreign = asked.replace("\"opsworks\"", "\"somebody\"");
+        assert!(parse(foreign.as_bytes()).unwrap_err().to_string().contains("expected `opsworks` or `strata`"), "{file}");
+    }
+
     for file in ["teardown-request", "campaign-request"] {
         let path = format!("{}/../../events/{file}.json", env!("CARGO_MANIFEST_DIR"));
         let original = parse(&std::fs::read(path).unwrap()).unwrap();

@@ -147,6 +147,8 @@ fn expected() -> Vec<(&'static str, Trigger, &'static str)> {
         ("alarm-metric-direct", alarm(AlarmForm::Direct, false), "alarm strata/shop/ecs-cluster/up-cpu ALARM"),
         ("alarm-composite-direct", alarm(AlarmForm::Direct, true), "alarm shop-overloaded ALARM"),
         ("schedule-tick", Trigger::Tick { at: "2026-03-02T18:06:00Z".parse().unwrap() }, "tick"),
+        ("campaign-asked", Trigger::Tick { at: "2026-03-02T18:12:00Z".parse().unwrap() }, "tick"),
+        ("teardown-asked", Trigger::Tick { at: "2026-03-02T18:12:00Z".parse().unwrap() }, "tick"),
         ("ec2-instance-state-change", hint(running()), "ec2 i-0a1b2c3d4e5f60718 running"),
         ("ec2-spot-interruption-warning", hint(interruption()), "spot interruption of i-0a1b2c3d4e5f60718: terminate"),
         (

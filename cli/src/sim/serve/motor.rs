@@ -157,6 +157,7 @@ impl Motor {
                 Target::InstanceLifecycle => Function::InstanceLifecycle,
                 Target::LoadScaling => Function::LoadScaling,
                 Target::SecurityUpdates => Function::SecurityUpdates,
+                Target::Teardown => Function::Teardown,
             };
             self.invoke(function, delivery.body, Origin::Bus(delivery.id));
         }

@@ -215,6 +215,7 @@ impl<'a> Driver<'a> {
                 Target::InstanceLifecycle => Function::InstanceLifecycle,
                 Target::LoadScaling => Function::LoadScaling,
                 Target::SecurityUpdates => Function::SecurityUpdates,
+                Target::Teardown => Function::Teardown,
             };
             self.invoke(Work { function, body: delivery.body, origin: Origin::Bus(delivery.id) }, now);
         }

@@ -214,6 +214,8 @@ fn each_event_goes_to_the_functions_that_follow_it() {
         (but(&but(&invocation, "/detail/document-name", "strata-Setup"), "/detail/status", "InProgress"), &[]),
         (read(include_str!("../../../../events/teardown-request.json")), &["teardown"]),
         (read(include_str!("../../../../events/campaign-request.json")), &["security-updates"]),
+        (read(include_str!("../../../../events/teardown-asked.json")), &["teardown"]),
+        (read(include_str!("../../../../events/campaign-asked.json")), &["security-updates"]),
         (read(include_str!("../../../../events/schedule-tick.json")), &[]),
     ];
     for (event, expected) in cases {

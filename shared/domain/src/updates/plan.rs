@@ -5,9 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::campaign::{Campaign, CampaignOutcome, CampaignState, NewCampaign, Phase};
+use super::minutes_after;
 use super::step::{CampaignStep, CampaignView, HostView};
 use super::waves::{CanaryStage, canary_stage};
-use super::{allowed_out, minutes_after};
 use crate::{InstanceId, InstanceStatus};
 
 /// A host, and why it is where it stands.
@@ -71,23 +71,23 @@ pub struct CampaignPlan {
     pub outcome: Option<CampaignOutcome>,
 }
 
-/// Works out what a campaign over `hosts` (oldest first) would do if it began at `now`.
+/// Works out what a campaign over the hosts of `view` would do if it began at `now`.
 ///
 /// `measured` is how long a wave took last time, see [`wave_time`]; without it the longest that one may take is counted. Hosts that are not online
 /// now, or are claimed, are taken to stay so, which is the worst case.
-pub fn plan(new: NewCampaign, hosts: &[HostView], measured: Option<SignedDuration>, now: Timestamp) -> CampaignPlan {
+pub fn plan(new: NewCampaign, view: CampaignView<'_>, measured: Option<SignedDuration>, now: Timestamp) -> CampaignPlan {
+    let hosts = view.hosts;
     let campaign = Campaign::begin(new, now);
     let longest = i64::from(campaign.settings.drain_minutes) + i64::from(campaign.settings.patch_minutes);
     let longest = SignedDuration::from_mins(longest);
     let wave_time = measured.unwrap_or(longest).max(SignedDuration::from_secs(1));
-    let mut rehearsal =
-        Rehearsal { campaign, view: CampaignView { hosts, is_torn_down: false }, now, wave_time, waves: Vec::new() };
+    let mut rehearsal = Rehearsal { campaign, view, now, wave_time, waves: Vec::new() };
     rehearsal.run();
     let online = hosts.iter().filter(|h| h.status == InstanceStatus::Online).count();
     let Rehearsal { campaign, now: ends, waves, .. } = rehearsal;
     CampaignPlan {
         online,
-        may_be_out: allowed_out(online, campaign.settings.max_unavailable_percent).min(online),
+        may_be_out: campaign.settings.allowed_out(online).min(online),
         basis: if measured.is_some() { Basis::Measured } else { Basis::Limits },
         wave_seconds: wave_time.as_secs(),
         window_end: campaign.window_end,
@@ -223,12 +223,17 @@ pub(super) mod tests {
             id: name.into(),
             hostname: name.into(),
             zone: "a".into(),
+            scaling: crate::ScalingType::AlwaysOn,
             status: InstanceStatus::Online,
             held: None,
             claim: None,
             report: None,
             command: CommandSeen::Unknown,
+            patches: None,
             agent: AgentSeen::NotExpected,
+            agent_version: None,
+            unsteady: None,
+            workload: None,
         }
     }
 
@@ -248,6 +253,10 @@ pub(super) mod tests {
         }
     }
 
+    fn world(hosts: &[HostView]) -> CampaignView<'_> {
+        CampaignView { hosts, ..CampaignView::default() }
+    }
+
     fn shown(plan: &CampaignPlan) -> Vec<String> {
         let minute = |t: Timestamp| t.duration_since(at(0)).as_mins();
         plan.waves
@@ -262,7 +271,7 @@ pub(super) mod tests {
         let with = settings(
             serde_json::json!({ "max_unavailable_percent": 40, "soak_minutes": 7, "drain_minutes": 10, "patch_minutes": 20 }),
         );
-        let plan = plan(new_campaign(with, &hosts), &hosts, None, at(0));
+        let plan = plan(new_campaign(with, &hosts), world(&hosts), None, at(0));
         assert_eq!(shown(&plan), ["1: web1 0-30", "2: web2 web3 37-67", "3: web4 web5 67-97"]);
         assert_eq!((plan.online, plan.may_be_out, plan.outcome), (5, 2, Some(CampaignOutcome::Completed)));
         assert_eq!((plan.basis, plan.waves[0].canary, plan.waves[1].canary), (Basis::Limits, true, false));
@@ -272,7 +281,7 @@ pub(super) mod tests {
     fn a_plan_counts_with_what_a_wave_took_last_time() {
         let hosts: Vec<HostView> = (1..=2).map(|n| host(&format!("web{n}"))).collect();
         let with = settings(serde_json::json!({ "canary": 0 }));
-        let plan = plan(new_campaign(with, &hosts), &hosts, Some(SignedDuration::from_mins(6)), at(0));
+        let plan = plan(new_campaign(with, &hosts), world(&hosts), Some(SignedDuration::from_mins(6)), at(0));
         assert_eq!((shown(&plan), plan.basis), (vec!["1: web1 0-6".to_owned(), "2: web2 6-12".to_owned()], Basis::Measured));
     }
 
@@ -282,7 +291,7 @@ pub(super) mod tests {
         hosts[1].held = Some("ada: kernel dump".to_owned());
         hosts[2].status = InstanceStatus::Booting;
         hosts[3].status = InstanceStatus::Stopped;
-        let plan = plan(new_campaign(settings(serde_json::json!({ "canary": 0 })), &hosts), &hosts, None, at(0));
+        let plan = plan(new_campaign(settings(serde_json::json!({ "canary": 0 })), &hosts), world(&hosts), None, at(0));
         let of = |hosts: &[PlannedHost]| hosts.iter().map(|h| format!("{}: {}", h.host, h.why)).collect::<Vec<_>>();
         assert_eq!(shown(&plan), ["1: web1 0-60"]);
         assert_eq!(plan.outcome, Some(CampaignOutcome::WindowOver));
@@ -297,7 +306,7 @@ pub(super) mod tests {
         let hosts: Vec<HostView> = (1..=3).map(|n| host(&format!("web{n}"))).collect();
         for (window, waves, left) in [(59, 1, 2), (60, 1, 2), (61, 2, 1), (121, 3, 0)] {
             let with = settings(serde_json::json!({ "canary": 0, "window_minutes": window }));
-            let plan = plan(new_campaign(with, &hosts), &hosts, None, at(0));
+            let plan = plan(new_campaign(with, &hosts), world(&hosts), None, at(0));
             assert_eq!((plan.waves.len(), plan.left.len()), (waves, left), "{window}");
             assert!(plan.left.iter().all(|h| h.why == "the window ends before its turn"), "{:?}", plan.left);
         }
@@ -307,10 +316,10 @@ pub(super) mod tests {
     fn an_empty_layer_and_endless_settings_have_a_plan_too() {
         let with =
             settings(serde_json::json!({ "drain_minutes": u32::MAX, "patch_minutes": u32::MAX, "window_minutes": u32::MAX }));
-        let empty = plan(new_campaign(with.clone(), &[]), &[], None, at(0));
+        let empty = plan(new_campaign(with.clone(), &[]), world(&[]), None, at(0));
         assert_eq!((empty.waves.len(), empty.may_be_out, empty.outcome), (0, 0, Some(CampaignOutcome::Completed)));
         let hosts = [host("web1"), host("web2")];
-        assert_eq!(plan(new_campaign(with, &hosts), &hosts, None, at(0)).waves.len(), 1);
+        assert_eq!(plan(new_campaign(with, &hosts), world(&hosts), None, at(0)).waves.len(), 1);
     }
 
     #[test]

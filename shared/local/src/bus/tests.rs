@@ -10,7 +10,7 @@ fn at(seconds: i64) -> Timestamp {
 fn emission(source: Source, n: usize) -> Emission {
     let envelope = Envelope { account: "123456789012", region: "us-east-1", at: at(0), id: &format!("event-{n}") };
     let body = match source {
-        Source::CloudWatch | Source::SsmUpdate => format!("{{\"n\":{n}}}"),
+        Source::CloudWatch | Source::SsmUpdate | Source::CampaignAsked | Source::TeardownAsked => format!("{{\"n\":{n}}}"),
         Source::Ec2 | Source::Spot | Source::Ecs | Source::Ssm | Source::Health => {
             strata_triggers::emit::ec2_state_change(&envelope, &format!("i-{n}"), "running")
         }
@@ -43,6 +43,20 @@ fn without_faults_everything_comes_once_and_in_order() {
     let names: Vec<_> = all(&mut bus).iter().flat_map(hints).map(|(name, _)| name).collect();
     assert_eq!(names, (0..50).map(|n| format!("i-{n}")).collect::<Vec<_>>());
     assert!(bus.take_notes().is_empty());
+}
+
+#[test]
+fn the_word_of_a_request_goes_to_its_function_and_is_never_lost() {
+    let mut bus = Bus::new(1, Profile::Heavy);
+    for n in 0..100 {
+        bus.send(at(n), &emission(Source::CampaignAsked, n as usize));
+        bus.send(at(n), &emission(Source::TeardownAsked, n as usize));
+    }
+    let came = all(&mut bus);
+    for (target, n) in [Target::SecurityUpdates, Target::Teardown].into_iter().flat_map(|t| (0..100).map(move |n| (t, n))) {
+        let body = format!("{{\"n\":{n}}}");
+        assert!(came.iter().any(|d| d.target == target && d.body == body), "{target:?} {n}");
+    }
 }
 
 #[test]

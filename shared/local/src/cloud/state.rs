@@ -41,6 +41,10 @@ pub enum Source {
     CloudWatch,
     /// AWS Health: what EC2 has scheduled; best effort.
     Health,
+    /// The API, when it has written down a request for a campaign; at least once.
+    CampaignAsked,
+    /// The API, when it has written down a request for a teardown; at least once.
+    TeardownAsked,
 }
 
 impl Source {
@@ -54,6 +58,8 @@ impl Source {
             Self::SsmUpdate => "ssm-update",
             Self::CloudWatch => "cloudwatch",
             Self::Health => "health",
+            Self::CampaignAsked => "campaign-asked",
+            Self::TeardownAsked => "teardown-asked",
         }
     }
 }

@@ -9,8 +9,9 @@ use strata_domain::decision::Page;
 use strata_domain::mode::Mode;
 use strata_domain::pages::{Message, Origin};
 use strata_ports::{CloudError, EventOut, Events, ModeScope, Modes, Pager};
+use strata_triggers::{CAMPAIGN_ASKED, TEARDOWN_ASKED, emit};
 
-use super::{Latency, SimCloud};
+use super::{Latency, SimCloud, Source};
 
 /// Entries in one PutEvents call.
 const PER_PUT: usize = 10;
@@ -50,6 +51,14 @@ impl Events for SimCloud {
             s.admit("events:PutEvents", events.len().div_ceil(PER_PUT))?;
             let now = s.now;
             s.telling.events.extend(events.iter().map(|event| (now, event.clone())));
+            // What the rules of the template let through to a function; nobody here follows the rest.
+            for event in events {
+                match event.detail_type.as_str() {
+                    CAMPAIGN_ASKED => s.tell(Source::CampaignAsked, |e| emit::campaign_asked(e, &event.detail)),
+                    TEARDOWN_ASKED => s.tell(Source::TeardownAsked, |e| emit::teardown_asked(e, &event.detail)),
+                    _ => {}
+                }
+            }
             Ok(())
         })
         .await

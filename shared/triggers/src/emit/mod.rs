@@ -13,7 +13,7 @@ pub use instance::{
     rebalance_recommendation, scheduled_by_ec2, spot_interruption,
 };
 pub use queue::{QueuedMessage, dynamodb_keys, sqs_batch};
-pub use request::{campaign_request, scheduled, teardown_request};
+pub use request::{campaign_asked, campaign_request, scheduled, teardown_asked, teardown_request};
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -1,9 +1,9 @@
 //! Schedules, and our own requests.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Envelope;
-use crate::{CampaignRequest, TeardownRequest};
+use crate::{CAMPAIGN_ASKED, CampaignRequest, TEARDOWN_ASKED, TeardownRequest};
 
 /// `Scheduled Event` of the EventBridge rule named `rule`.
 pub fn scheduled(envelope: &Envelope<'_>, rule: &str) -> String {
@@ -39,4 +39,14 @@ pub fn campaign_request(envelope: &Envelope<'_>, request: &CampaignRequest) -> S
         detail["reason"] = json!(reason);
     }
     envelope.event("Strata Campaign Request", "strata", &[], detail)
+}
+
+/// `Strata Campaign Asked`, with the `detail` that the API has put.
+pub fn campaign_asked(envelope: &Envelope<'_>, detail: &Value) -> String {
+    envelope.event(CAMPAIGN_ASKED, "opsworks", &[], detail)
+}
+
+/// `Strata Teardown Asked`, with the `detail` that the API has put.
+pub fn teardown_asked(envelope: &Envelope<'_>, detail: &Value) -> String {
+    envelope.event(TEARDOWN_ASKED, "opsworks", &[], detail)
 }

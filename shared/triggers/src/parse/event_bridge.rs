@@ -5,7 +5,7 @@ use strata_domain::{ClusterArn, ContainerInstanceArn, Ec2InstanceId, SsmCommandI
 
 use super::member::{self, Raw, wrong};
 use super::{Shape, alarm, request};
-use crate::{CommandStatus, EventError, Hint, HintKind, Trigger};
+use crate::{CAMPAIGN_ASKED, CommandStatus, EventError, Hint, HintKind, TEARDOWN_ASKED, Trigger};
 
 /// What an EventBridge event is, before it is known by which way it came.
 pub(super) enum Event {
@@ -41,6 +41,7 @@ pub(super) fn read(shape: &Shape<'_>) -> Result<Event, EventError> {
         "EC2 Command Status-change Notification" => command("EC2 command status event", shape, false),
         "EC2 Command Invocation Status-change Notification" => command("EC2 command invocation status event", shape, true),
         "Strata Teardown Request" => request::teardown(shape).map(|r| Event::Other(Trigger::TeardownRequest(r))),
+        CAMPAIGN_ASKED | TEARDOWN_ASKED => request::asked(shape).map(|at| Event::Other(Trigger::Tick { at })),
         "Strata Campaign Request" => request::campaign(shape).map(|r| Event::Other(Trigger::CampaignRequest(r))),
         other => {
             let source = member::text("EventBridge event", "source", shape.source).unwrap_or_default();

@@ -1,7 +1,8 @@
-//! Our own requests, which `strata teardown` and `strata campaign` put on the bus.
+//! Our own requests as somebody puts them on the bus, and the word that the API has written one down.
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Shape;
@@ -30,6 +31,13 @@ struct Detail<'a> {
     confirm: Raw<'a>,
     #[serde(borrow)]
     reason: Raw<'a>,
+}
+
+/// A request stands in the store: whoever is woken reads it there, so that this may come twice, late or never.
+pub(super) fn asked(shape: &Shape<'_>) -> Result<Timestamp, EventError> {
+    const FORM: &str = "word of a request";
+    from(FORM, shape, &["opsworks", "strata"])?;
+    member::time(FORM, "time", shape.time)
 }
 
 pub(super) fn teardown(shape: &Shape<'_>) -> Result<TeardownRequest, EventError> {
