@@ -98,6 +98,7 @@ impl Walk {
         self.machine_of_the_template(&layer).await;
         self.call("DescribeStackProvisioningParameters", json!({ "StackId": stack })).await;
         self.ask("Strata_20261126.DescribeStatus", json!({})).await;
+        self.ask("Strata_20261126.PlanTeardown", json!({ "LayerId": layer, "DeleteServices": true })).await;
         self.recorders.iter().map(|(function, recorder)| (*function, recorder.methods())).collect()
     }
 

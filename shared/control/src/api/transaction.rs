@@ -45,6 +45,8 @@ pub(crate) enum After {
     Sweep(StackId),
     /// Remove these records, if they are still there.
     Remove(Vec<Key>),
+    /// Put a word on the bus that only wakes a function sooner; its tick makes up for one that is lost.
+    Word(EventOut),
     /// Remove what a deleted profile was permitted on all stacks [USR-4]. What is missed never counts again, since it names the profile.
     Permissions { iam_user_arn: String, profile_id: String },
 }
@@ -193,6 +195,7 @@ async fn afterwards(ports: &Ports, answer: &Answer) {
             After::Expand(stack, deployment) => expand(ports, stack, deployment).await,
             After::Sweep(stack) => sweep(ports, stack).await,
             After::Remove(keys) => remove(ports, keys).await,
+            After::Word(event) => ports.events.put(std::slice::from_ref(event)).await.map_err(|e| e.to_string()),
             After::Permissions { iam_user_arn, profile_id } => remove_permissions(ports, iam_user_arn, profile_id).await,
         };
         if let Err(why) = missed {

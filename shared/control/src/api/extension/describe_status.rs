@@ -113,7 +113,7 @@ async fn of_stack(call: &Call<'_>, stack: &Stack) -> Result<StackStatus, ApiErro
     })
 }
 
-async fn items(call: &Call<'_>, stack: &Stack, prefix: &str) -> Result<Vec<Item>, ApiError> {
+pub(super) async fn items(call: &Call<'_>, stack: &Stack, prefix: &str) -> Result<Vec<Item>, ApiError> {
     Ok(call.store().list(&Listing::of(keys::stack_pk(&stack.id), prefix)).await?)
 }
 

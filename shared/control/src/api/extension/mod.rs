@@ -5,6 +5,7 @@ mod check_service_role;
 mod describe_decisions;
 mod describe_status;
 mod holds;
+mod jobs;
 mod moment;
 mod preview;
 mod subject;
@@ -12,6 +13,7 @@ mod subject;
 pub use check_service_role::ServiceRole;
 pub use describe_decisions::Decisions;
 pub use holds::{HoldShape, Holds};
+pub use jobs::{CampaignPlanned, JobAsked, Jobs, LayerJobs, TeardownPlanned, Waiting};
 pub use preview::{LayerPreview, Move, Preview, TimerPreview};
 
 use super::call::Call;
@@ -40,10 +42,22 @@ pub(super) enum Extension {
     PutHold,
     /// Whoever may stop an instance may release it.
     ReleaseHold,
+    /// Whoever may run commands such as update_dependencies on a stack may have it updated host by host.
+    RequestCampaign,
+    /// Whoever may describe a stack's instances sees what a campaign would do with them.
+    PlanCampaign,
+    /// Whoever may describe a stack's instances sees how far a campaign is.
+    DescribeCampaigns,
+    /// Whoever may delete a layer, and all that is in it, may have it taken down.
+    RequestTeardown,
+    /// Whoever may describe a stack's instances sees what a teardown would do with them.
+    PlanTeardown,
+    /// Whoever may describe a stack's instances sees how far a teardown is.
+    DescribeTeardowns,
 }
 
 impl Extension {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 13] = [
         Self::DescribeStatus,
         Self::CheckServiceRole,
         Self::DescribeDecisions,
@@ -51,6 +65,12 @@ impl Extension {
         Self::PreviewScaling,
         Self::PutHold,
         Self::ReleaseHold,
+        Self::RequestCampaign,
+        Self::PlanCampaign,
+        Self::DescribeCampaigns,
+        Self::RequestTeardown,
+        Self::PlanTeardown,
+        Self::DescribeTeardowns,
     ];
 
     /// As in the target header.
@@ -63,6 +83,12 @@ impl Extension {
             Self::PreviewScaling => "PreviewScaling",
             Self::PutHold => "PutHold",
             Self::ReleaseHold => "ReleaseHold",
+            Self::RequestCampaign => "RequestCampaign",
+            Self::PlanCampaign => "PlanCampaign",
+            Self::DescribeCampaigns => "DescribeCampaigns",
+            Self::RequestTeardown => "RequestTeardown",
+            Self::PlanTeardown => "PlanTeardown",
+            Self::DescribeTeardowns => "DescribeTeardowns",
         }
     }
 
@@ -79,8 +105,12 @@ impl Extension {
             | Self::CheckServiceRole
             | Self::DescribeDecisions
             | Self::DescribeHolds
-            | Self::PreviewScaling => true,
-            Self::PutHold | Self::ReleaseHold => false,
+            | Self::PreviewScaling
+            | Self::PlanCampaign
+            | Self::DescribeCampaigns
+            | Self::PlanTeardown
+            | Self::DescribeTeardowns => true,
+            Self::PutHold | Self::ReleaseHold | Self::RequestCampaign | Self::RequestTeardown => false,
         }
     }
 
@@ -89,7 +119,15 @@ impl Extension {
         catalogue::of_target(Some(match self {
             Self::DescribeStatus => "OpsWorks_20130218.DescribeStacks",
             Self::CheckServiceRole => "OpsWorks_20130218.RegisterEcsCluster",
-            Self::DescribeDecisions | Self::DescribeHolds | Self::PreviewScaling => "OpsWorks_20130218.DescribeInstances",
+            Self::DescribeDecisions
+            | Self::DescribeHolds
+            | Self::PreviewScaling
+            | Self::PlanCampaign
+            | Self::DescribeCampaigns
+            | Self::PlanTeardown
+            | Self::DescribeTeardowns => "OpsWorks_20130218.DescribeInstances",
+            Self::RequestCampaign => "OpsWorks_20130218.CreateDeployment",
+            Self::RequestTeardown => "OpsWorks_20130218.DeleteLayer",
             Self::PutHold | Self::ReleaseHold => "OpsWorks_20130218.StopInstance",
         }))
     }
@@ -103,6 +141,12 @@ impl Extension {
             Self::PreviewScaling => preview::run(call, input).await,
             Self::PutHold => holds::put(call, input).await,
             Self::ReleaseHold => holds::release(call, input).await,
+            Self::RequestCampaign => jobs::request_campaign(call, input).await,
+            Self::PlanCampaign => jobs::plan_campaign(call, input).await,
+            Self::DescribeCampaigns => jobs::describe_campaigns(call, input).await,
+            Self::RequestTeardown => jobs::request_teardown(call, input).await,
+            Self::PlanTeardown => jobs::plan_teardown(call, input).await,
+            Self::DescribeTeardowns => jobs::describe_teardowns(call, input).await,
         }
     }
 }

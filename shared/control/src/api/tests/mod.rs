@@ -11,6 +11,7 @@ mod holds;
 mod instance_members;
 mod instances;
 mod integrity;
+mod jobs;
 mod layer_members;
 mod layers;
 mod load_balancers;
