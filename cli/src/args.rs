@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod explain;
+mod jobs;
 mod on_call;
 mod plan_ahead;
 mod register;
@@ -16,6 +17,7 @@ use strata_domain::decision::Function;
 
 use crate::client::ApiOptions;
 pub use explain::{HoldArgs, HoldsArgs, PreviewArgs, ReleaseArgs, WhyArgs};
+pub use jobs::*;
 pub use on_call::*;
 pub use plan_ahead::{BacktestArgs, HistoryArgs, RecommendArgs};
 pub use register::RegisterArgs;
@@ -83,6 +85,20 @@ pub enum Command {
     /// What is held, by whom, why and until when
     #[command(after_help = "Example:\n  strata holds --stack shop")]
     Holds(HoldsArgs),
+    /// Rolling updates of a layer, wave by wave
+    #[command(after_help = jobs::CAMPAIGN_EXAMPLES)]
+    Campaign {
+        /// What to do.
+        #[command(subcommand)]
+        command: CampaignCommand,
+    },
+    /// Take a layer down in order
+    #[command(after_help = jobs::TEARDOWN_EXAMPLES)]
+    Teardown {
+        /// What to do.
+        #[command(subcommand)]
+        command: TeardownCommand,
+    },
     /// Is everything there that Strata needs, and if not, how is it mended
     #[command(after_help = on_call::DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),

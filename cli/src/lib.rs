@@ -16,6 +16,7 @@ pub mod endpoint;
 pub mod environment;
 pub mod error;
 pub mod holds;
+pub mod jobs;
 pub mod layer;
 pub mod modes;
 pub mod preview;
@@ -60,6 +61,8 @@ pub fn run(cli: &Cli) -> Result<Exit, CliError> {
         Command::Hold(args) => holds::hold(args, cli.output),
         Command::Release(args) => holds::release(args, cli.output),
         Command::Holds(args) => holds::list(args, cli.output),
+        Command::Campaign { command } => jobs::campaign(command, cli.output),
+        Command::Teardown { command } => jobs::teardown(command, cli.output),
         Command::Layer { command } => layer::run(command, cli.output),
         Command::Doctor(args) => doctor::run(args, cli.output),
         Command::Smoke(args) => smoke::run(args, cli.output),
