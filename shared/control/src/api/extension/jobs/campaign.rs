@@ -9,7 +9,7 @@ use strata_domain::mode::{ActionKind, Mode};
 use strata_domain::model::{Instance, Layer, Stack};
 use strata_domain::settings::Settings;
 use strata_domain::updates::{
-    self, AgentSeen, Campaign, CampaignPlan, CampaignTold, CommandSeen, HostView, NewCampaign, allowed_out, campaign_id,
+    self, AgentSeen, Campaign, CampaignPlan, CampaignTold, CampaignView, CommandSeen, HostView, NewCampaign, campaign_id,
 };
 use strata_domain::{CampaignId, InstanceId, InstanceStatus};
 use strata_ports::store::Listing;
@@ -144,7 +144,7 @@ async fn may_start(call: &Call<'_>, stack: &Stack, layer: &Layer) -> Result<(Cam
     }
     let (settings, members) = (settings_of(layer)?, call.members_of(layer).await?);
     let online = members.iter().filter(|i| i.record.status == InstanceStatus::Online).count();
-    let out = allowed_out(online, settings.updates.max_unavailable_percent).min(online);
+    let out = settings.updates.allowed_out(online).min(online);
     let says = vec![format!("{online} of {} instances are online, at most {out} of them are out at once", members.len())];
     Ok((campaign_id(&layer.id, call.now), says))
 }
@@ -189,6 +189,7 @@ pub(in super::super) async fn plan(call: &Call<'_>, input: &Input) -> Result<Ans
         drain: settings.drain,
         hosts: hosts.iter().map(|h| (h.id.clone(), h.hostname.clone())).collect(),
     };
+    let view = CampaignView { hosts: &hosts, min_online: settings.load_scaling.min_online, ..CampaignView::default() };
     let measured = last(call, &layer).await?.as_ref().and_then(updates::wave_time);
     Ok(Answer::of(&CampaignPlanned {
         subject: path(&stack, &layer),
@@ -198,7 +199,7 @@ pub(in super::super) async fn plan(call: &Call<'_>, input: &Input) -> Result<Ans
         failure_budget: settings.updates.failure_budget.max(1),
         drain_minutes: settings.updates.drain_minutes,
         patch_minutes: settings.updates.patch_minutes,
-        plan: updates::plan(new, &hosts, measured, call.now),
+        plan: updates::plan(new, view, measured, call.now),
     }))
 }
 
@@ -215,12 +216,17 @@ async fn hosts(call: &Call<'_>, stack: &Stack, layer: &Layer) -> Result<Vec<Host
         id: i.id.clone(),
         hostname: i.hostname.clone(),
         zone: i.availability_zone.clone(),
+        scaling: i.scaling,
         status: i.status,
         held: records.holds_on(i, call.now).next().map(|h| format!("{}: {}", h.by, h.reason)),
         claim: records.claims.iter().find(|c| c.instance_id == i.id).cloned(),
         report: reports.get(&i.id).cloned(),
         command: CommandSeen::Unknown,
+        patches: None,
         agent: AgentSeen::NotExpected,
+        agent_version: None,
+        unsteady: None,
+        workload: None,
     };
     let members = records.instances.iter().filter(|i| i.layer_ids.contains(&layer.id));
     Ok(members.map(view).collect())
