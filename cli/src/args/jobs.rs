@@ -11,6 +11,7 @@ pub(super) const CAMPAIGN_EXAMPLES: &str = "Examples:
   strata campaign pause shop/web
   strata campaign resume shop/web
   strata campaign abort shop/web
+  strata campaign debt
 
 A campaign takes a layer's instances out of service wave by wave, updates them and gives them back. docs/jobs.md says what pause and abort do
 with hosts in flight. Exits with 1 if it was refused, is blocked or did not update every host, as far as --wait follows it.";
@@ -42,6 +43,22 @@ pub enum CampaignCommand {
     Resume(JobFollowArgs),
     /// End it: drains are given back at once, patches under way are finished first
     Abort(JobFollowArgs),
+    /// What hosts still have to install, by their own account: missing updates, reboots, the newest release, the next window
+    Debt(DebtArgs),
+}
+
+/// `strata campaign debt`.
+#[derive(Clone, Debug, Args)]
+pub struct DebtArgs {
+    /// How to reach the API.
+    #[command(flatten)]
+    pub api: ApiOptions,
+    /// The layer: its path (shop/web), its own name, or its id [default: all]
+    #[arg(value_name = "LAYER")]
+    pub layer: Option<String>,
+    /// Print one object; same as `--output json`
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `strata teardown`.

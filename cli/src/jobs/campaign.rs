@@ -1,11 +1,11 @@
 //! `strata campaign`.
 
 use serde_json::json;
-use strata_control::api::extension::CampaignPlanned;
+use strata_control::api::extension::{CampaignPlanned, Debts};
 use strata_domain::updates::CampaignTold;
 
 use super::{ask, find, render, show, status, with_api};
-use crate::args::{CampaignCommand, JobArgs, JobFollowArgs, Output};
+use crate::args::{CampaignCommand, DebtArgs, JobArgs, JobFollowArgs, Output};
 use crate::{CliError, Exit};
 
 /// Plans, begins, tells or turns a rolling update.
@@ -24,6 +24,7 @@ pub fn run(command: &CampaignCommand, output: Output) -> Result<Exit, CliError> 
         CampaignCommand::Pause(args) => turn("pause", args, None, false, output),
         CampaignCommand::Resume(JobFollowArgs { of, wait }) => turn("resume", of, None, *wait, output),
         CampaignCommand::Abort(JobFollowArgs { of, wait }) => turn("abort", of, None, *wait, output),
+        CampaignCommand::Debt(args) => debt(args, output),
     }
 }
 
@@ -41,5 +42,17 @@ fn plan(args: &JobArgs, output: Output) -> Result<Exit, CliError> {
         let planned: CampaignPlanned = api.ask_own("PlanCampaign", &json!({ "LayerId": meant.id })).await?;
         show(if args.json { Output::Json } else { output }, &planned, || render::campaign_plan(&planned))?;
         Ok(if planned.blocked.is_empty() { Exit::Done } else { Exit::Failed })
+    })
+}
+
+fn debt(args: &DebtArgs, output: Output) -> Result<Exit, CliError> {
+    with_api(&args.api, async |api| {
+        let members = match &args.layer {
+            Some(layer) => json!({ "LayerId": find::<CampaignTold>(api, layer).await?.id }),
+            None => json!({}),
+        };
+        let debts: Debts = api.ask_own("DescribeDebt", &members).await?;
+        show(if args.json { Output::Json } else { output }, &debts, || super::debt::screen(&debts))?;
+        Ok(Exit::Done)
     })
 }

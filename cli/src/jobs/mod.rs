@@ -3,6 +3,7 @@
 //! All of them ask the API, which writes requests down; [`follow`] waits for what the job's function makes of them, [`render`] has the words.
 
 mod campaign;
+mod debt;
 mod follow;
 mod render;
 mod teardown;

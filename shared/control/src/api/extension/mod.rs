@@ -13,7 +13,7 @@ mod subject;
 pub use check_service_role::ServiceRole;
 pub use describe_decisions::Decisions;
 pub use holds::{HoldShape, Holds};
-pub use jobs::{CampaignPlanned, JobAsked, Jobs, LayerJobs, TeardownPlanned, Waiting};
+pub use jobs::{CampaignPlanned, Debts, JobAsked, Jobs, LayerDebt, LayerJobs, TeardownPlanned, Waiting};
 pub use preview::{LayerPreview, Move, Preview, TimerPreview};
 
 use super::call::Call;
@@ -48,6 +48,8 @@ pub(super) enum Extension {
     PlanCampaign,
     /// Whoever may describe a stack's instances sees how far a campaign is.
     DescribeCampaigns,
+    /// Whoever may describe a stack's instances sees what they still have to install.
+    DescribeDebt,
     /// Whoever may delete a layer, and all that is in it, may have it taken down.
     RequestTeardown,
     /// Whoever may describe a stack's instances sees what a teardown would do with them.
@@ -57,7 +59,7 @@ pub(super) enum Extension {
 }
 
 impl Extension {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::DescribeStatus,
         Self::CheckServiceRole,
         Self::DescribeDecisions,
@@ -68,6 +70,7 @@ impl Extension {
         Self::RequestCampaign,
         Self::PlanCampaign,
         Self::DescribeCampaigns,
+        Self::DescribeDebt,
         Self::RequestTeardown,
         Self::PlanTeardown,
         Self::DescribeTeardowns,
@@ -86,6 +89,7 @@ impl Extension {
             Self::RequestCampaign => "RequestCampaign",
             Self::PlanCampaign => "PlanCampaign",
             Self::DescribeCampaigns => "DescribeCampaigns",
+            Self::DescribeDebt => "DescribeDebt",
             Self::RequestTeardown => "RequestTeardown",
             Self::PlanTeardown => "PlanTeardown",
             Self::DescribeTeardowns => "DescribeTeardowns",
@@ -108,6 +112,7 @@ impl Extension {
             | Self::PreviewScaling
             | Self::PlanCampaign
             | Self::DescribeCampaigns
+            | Self::DescribeDebt
             | Self::PlanTeardown
             | Self::DescribeTeardowns => true,
             Self::PutHold | Self::ReleaseHold | Self::RequestCampaign | Self::RequestTeardown => false,
@@ -124,6 +129,7 @@ impl Extension {
             | Self::PreviewScaling
             | Self::PlanCampaign
             | Self::DescribeCampaigns
+            | Self::DescribeDebt
             | Self::PlanTeardown
             | Self::DescribeTeardowns => "OpsWorks_20130218.DescribeInstances",
             Self::RequestCampaign => "OpsWorks_20130218.CreateDeployment",
@@ -144,6 +150,7 @@ impl Extension {
             Self::RequestCampaign => jobs::request_campaign(call, input).await,
             Self::PlanCampaign => jobs::plan_campaign(call, input).await,
             Self::DescribeCampaigns => jobs::describe_campaigns(call, input).await,
+            Self::DescribeDebt => jobs::describe_debt(call, input).await,
             Self::RequestTeardown => jobs::request_teardown(call, input).await,
             Self::PlanTeardown => jobs::plan_teardown(call, input).await,
             Self::DescribeTeardowns => jobs::describe_teardowns(call, input).await,

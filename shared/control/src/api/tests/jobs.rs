@@ -289,3 +289,29 @@ async fn perm_3_a_job_takes_the_rights_of_what_it_does() {
         ask_for(&app, action, json!({ "LayerId": layer })).await.error("AccessDeniedException");
     }
 }
+
+#[tokio::test]
+async fn debt_is_what_hosts_told_of_themselves_and_an_unreadable_word_is_none() {
+    use crate::api::extension::Debts;
+    use strata_domain::updates::debt::Standing;
+    use strata_domain::updates::{PatchReport, PatchState};
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let told = PatchState::after(None, PatchReport::of("patches: missing=2 security=1 reboot=no").unwrap(), NOW.parse().unwrap());
+    for n in 0..3 {
+        let id = app.instance(&stack, &layer, json!({})).await;
+        let key = keys::patch_state(&stack.as_str().into(), &id.as_str().into());
+        match n {
+            0 => app.commit(vec![Change::put(key, &told, Expect::Absent)]).await,
+            1 => app.commit(vec![Change::put(key, &"torn", Expect::Absent)]).await,
+            _ => {}
+        }
+    }
+    let asked = ask_for(&app, "DescribeDebt", json!({ "LayerId": layer })).await.good();
+    assert_eq!(ask_for(&app, "DescribeDebt", json!({})).await.good(), asked);
+    let debts: Debts = serde_json::from_value(asked).unwrap();
+    let standings: Vec<Standing> = debts.layers[0].debt.hosts.iter().map(|h| h.standing).collect();
+    assert_eq!(standings, [Standing::Behind, Standing::Unknown, Standing::Unknown]);
+    assert_eq!((debts.layers[0].debt.behind, debts.layers[0].debt.miss_security), (1, 1));
+    assert_eq!(debts.layers[0].debt.next_window, None);
+}

@@ -4,6 +4,7 @@
 //! the commit, or else by its next tick. So nothing that was accepted is lost, and whoever asks needs no rights but the API's.
 
 mod campaign;
+mod debt;
 mod teardown;
 
 use jiff::Timestamp;
@@ -29,6 +30,8 @@ use super::super::transaction::After;
 
 pub use campaign::CampaignPlanned;
 pub(super) use campaign::{describe as describe_campaigns, plan as plan_campaign, request as request_campaign};
+pub(super) use debt::describe as describe_debt;
+pub use debt::{Debts, LayerDebt};
 pub use teardown::TeardownPlanned;
 pub(super) use teardown::{describe as describe_teardowns, plan as plan_teardown, request as request_teardown};
 
