@@ -1,10 +1,6 @@
 //! Rolling updates and teardowns of whole layers: how long they take beside what the hosts need, and that they come to an end whatever goes
 //! wrong. `cargo xtask bench rolling` prints the figures, with 1,000 instances.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "helpers of tests, where a panic is the answer and figures are shown"
-)]
+#![expect(clippy::print_stdout, reason = "figures are shown")]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use anyhow::{Context, bail};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use strata_domain::settings::UpdateSettings;
 use strata_domain::teardown::{TeardownOutcome, TeardownState};
 use strata_domain::updates::{Campaign, CampaignOutcome, CampaignState, Phase};
 use strata_local::cloud::CloudConfig;
@@ -76,9 +77,13 @@ pub fn campaigns(setup: &Setup, percent: u8, with_one_at_a_time: bool) -> anyhow
     })
 }
 
-/// A percentage that is never more than one host.
+/// A count of one where settings know counts; a percentage that comes to one otherwise.
 fn one_at_a_time(_hosts: usize) -> Value {
-    json!({ "max_unavailable_percent": 1 })
+    let count = json!({ "max_unavailable": 1 });
+    match serde_json::from_value::<UpdateSettings>(count.clone()) {
+        Ok(_) => count,
+        Err(_) => json!({ "max_unavailable_percent": 1 }),
+    }
 }
 
 /// The teardown of a layer with its services.
