@@ -63,7 +63,12 @@ fn leaving_event(x: &Look<'_>) -> Option<Step> {
     if let Some(step) = attached::leave_balancers(x, true) {
         return Some(step);
     }
-    let since = x.record.attached.balancers_drained_by.map_or(x.since(), |drained| drained.max(x.since()));
+    let since = match x.record.attached.balancers_drained_by {
+        Some(drained) => drained.max(x.since()),
+        // Nobody has noted it: whoever deregistered it died before the note, and its connections may have drained for as long as leaving may take.
+        None if x.rules.has_balancers => after(x.since(), x.rules.stop_patience),
+        None => x.since(),
+    };
     let deadline: Timestamp = after(since, x.rules.shutdown_timeout);
     if x.now >= deadline {
         return None;

@@ -169,6 +169,16 @@ mod load_balancers {
             check_with(&left, &well_with(0, balancers(true, false, true)), &BALANCED(), 301, "act SendShutdown");
         }
     }
+
+    /// [REG-3]: whoever took it out of its load balancers died before he noted when its connections have drained; the crash sweep's finding.
+    #[test]
+    fn reg_3_a_machine_whose_leaving_was_not_noted_still_gets_its_shutdown_event() {
+        for status in [InstanceStatus::Unassigning, InstanceStatus::Deregistering] {
+            let leaving = Instance { status, origin: Origin::RegisteredEc2, ..online_record() };
+            check_with(&leaving, &well_with(0, balancers(true, false, true)), &BALANCED(), 60, "wait");
+            check_with(&leaving, &well_with(0, balancers(true, false, false)), &BALANCED(), 180, "act SendShutdown");
+        }
+    }
 }
 
 mod addresses {
