@@ -15,7 +15,12 @@ const HISTORY: [&str; 6] = ["last-decision", keys::JOURNAL, keys::REPEATS_PK, "f
 pub(super) async fn of(world: &World) -> String {
     let names = names(world);
     let mut lines = cloud_lines(world).await;
-    for (Key { pk, sk }, value) in world.store.records() {
+    let records = world.store.records();
+    let is_gone = !records.iter().any(|(key, _)| *key == keys::stack(world.stack()));
+    for (Key { pk, sk }, value) in records {
+        if is_gone && is_litter(&pk, &value, world.stack().as_str()) {
+            continue;
+        }
         if HISTORY.iter().any(|history| pk.starts_with(history)) {
             continue;
         }
@@ -25,6 +30,13 @@ pub(super) async fn of(world: &World) -> String {
     lines.extend(told(world, &names));
     lines.sort();
     lines.join("\n")
+}
+
+/// What is left of a deleted stack: its partition, and outside records that name it. A crash between two of DeleteStack's commits leaves it
+/// there; nobody reads it, and a registration whose stack is gone counts as none.
+fn is_litter(pk: &str, value: &[u8], stack: &str) -> bool {
+    let is_outside = ["id#", "address#", "volume#"].iter().any(|outside| pk.starts_with(outside));
+    pk == keys::stack_pk(&stack.into()) || (is_outside && String::from_utf8_lossy(value).contains(stack))
 }
 
 /// The cloud's things, with all that its views tell of them.
