@@ -15,7 +15,8 @@ fn functions_of(file: &str) -> Vec<Function> {
     match file {
         name if name.starts_with("alarm-") => vec![LoadScaling],
         "schedule-tick.json" => vec![InstanceLifecycle, LoadScaling, TimeScaling, SecurityUpdates, Teardown],
-        "ec2-instance-state-change.json" | "ecs-container-instance-state-change.json" => vec![InstanceLifecycle, Teardown],
+        "ec2-instance-state-change.json" => vec![InstanceLifecycle, Teardown],
+        "ecs-container-instance-state-change.json" => vec![InstanceLifecycle, SecurityUpdates, Teardown],
         "ec2-spot-interruption-warning.json" | "ec2-rebalance-recommendation.json" | "aws-health-event.json" => {
             vec![InstanceLifecycle]
         }

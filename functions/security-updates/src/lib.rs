@@ -1,8 +1,8 @@
 //! Security-updates: rolls updates over a layer, wave by wave.
 //!
-//! Woken by a campaign request, by the status of an SSM command, by what lifecycle reports of claims, and by the minute tick, which also
-//! begins what an open window asks for. Requests that the API has written down wait in the store until they are heeded. Each moves
-//! the running campaigns as far as the world allows; the rule is
+//! Woken by a campaign request, by the status of an SSM command, by what lifecycle reports of claims, by ECS agents that are back, and by the
+//! minute tick, which also begins what an open window asks for. Requests that the API has written down wait in the store until they are
+//! heeded. Each moves the running campaigns as far as the world allows; the rule is
 //! `strata_domain::updates::next`. A campaign's record, the claims that it takes or releases and what it
 //! tells are one commit, made before anything is sent to a host, so a crash anywhere is made good by the next event.
 
@@ -73,11 +73,12 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
         }
         Trigger::CommandStatus(status) => About::Command(&status.command_id),
         Trigger::TableChanges(changed) => About::Stacks(reported(changed)),
+        Trigger::Hints(_) => About::Returning,
         Trigger::CampaignRequest(asked) => {
             outcome.decisions.extend(request::heed(deps, asked, &woken_by).await?.decisions);
             About::All
         }
-        Trigger::Alarm(_) | Trigger::Hints(_) | Trigger::TeardownRequest(_) | Trigger::FunctionUrl(_) => {
+        Trigger::Alarm(_) | Trigger::TeardownRequest(_) | Trigger::FunctionUrl(_) => {
             return Err(wrong_function(Function::SecurityUpdates, &trigger).into());
         }
     };
@@ -116,6 +117,8 @@ enum About<'a> {
     Command(&'a SsmCommandId),
     /// Those of the stacks with these partition keys: lifecycle reports that hosts of theirs are out of service, or back.
     Stacks(BTreeSet<&'a str>),
+    /// Those that wait for ECS agents to be back; which host it is about only a look at the fleet can tell.
+    Returning,
 }
 
 impl About<'_> {
@@ -124,6 +127,7 @@ impl About<'_> {
             Self::All => true,
             // Every command of the account wakes this function; only a campaign's own is worth a look at the fleet.
             Self::Command(id) => knows_command(campaign, id),
+            Self::Returning => campaign.progress.values().any(|p| matches!(p.phase, Phase::Verifying { .. })),
             Self::Stacks(stacks) => stacks.contains(keys::stack_pk(&campaign.stack_id).as_str()),
         }
     }

@@ -61,6 +61,7 @@ struct State {
     services: Vec<EcsService>,
     broken_hosts: Vec<&'static str>,
     refused_hosts: Vec<&'static str>,
+    is_agent_away: bool,
     pages: Vec<Page>,
     /// A load-based host beside the others, and its status.
     spare: Option<(&'static str, &'static str)>,
@@ -182,7 +183,7 @@ impl Containers for Port {
                 arn: arn.clone(),
                 ec2_instance_id: Ec2InstanceId::new(format!("i-{host}")),
                 state,
-                agent_connected: true,
+                agent_connected: !self.0.lock().unwrap().is_agent_away,
                 agent_version: Some("1.98.0".into()),
                 running_tasks: 0,
                 pending_tasks: 0,
@@ -514,6 +515,23 @@ async fn what_lifecycle_reports_of_a_claim_moves_the_campaign_on_between_two_tic
     assert_eq!(told("another-stack", "claim-report#web1").await, [""; 0], "no campaign of this stack");
     assert_eq!(told(STACK, "claim#web1").await, [""; 0], "its own claim, of which it knows");
     assert_eq!(told(STACK, "claim-report#web1").await, ["update web1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_back_is_news_only_while_the_campaign_waits_for_one() {
+    let world = World::new(&["web1"], NO_CANARY);
+    world.ask("start").await;
+    let event = include_bytes!("../../../events/ecs-container-instance-state-change.json");
+    let told = async || handle(event, &world.deps).await.unwrap().decisions.into_iter().map(|d| d.did).collect::<Vec<_>>();
+    world.minute().await;
+    assert_eq!(told().await, [""; 0], "nobody's update is over");
+    world.tick().await.unwrap();
+    // The command succeeds; the agent is still away.
+    world.state().is_agent_away = true;
+    world.tick().await.unwrap();
+    assert_eq!(world.claims().await, ["web1"]);
+    world.state().is_agent_away = false;
+    assert_eq!(told().await, ["give back web1, updated"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ const BATCH: usize = 100;
 const WINDOW: SignedDuration = SignedDuration::from_secs(1);
 /// Lambda repeats a failed asynchronous invocation twice, after one minute and after two.
 const RETRIES: u8 = 2;
-/// How long an event is on its way to teardown, which the bus does not know.
+/// How long an event is on its way to a function that the bus does not know it for.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_millis(500);
 
 /// Why a function runs.
@@ -117,6 +117,10 @@ impl Rolling {
         }
         for emission in self.cloud.advance(now) {
             self.paths.heed(&emission, now);
+            if wakes_updates_at_once(&emission) && !rng::chance(&mut self.rng, self.mischief.tick_lost) {
+                let work = Work { function: Function::SecurityUpdates, body: emission.body.clone(), origin: Origin::Once };
+                self.again.push((now + ON_ITS_WAY, work));
+            }
             if wakes_teardown(&emission) && !rng::chance(&mut self.rng, self.mischief.tick_lost) {
                 let work = Work { function: Function::Teardown, body: emission.body.clone(), origin: Origin::Once };
                 self.again.push((now + ON_ITS_WAY, work));
@@ -243,6 +247,11 @@ impl Rolling {
 
 fn is_under_way(body: &str) -> bool {
     ["\"InProgress\"", "\"Pending\""].iter().any(|status| body.contains(status))
+}
+
+/// Agents that are back while their hosts are out of service: the template's rule.
+fn wakes_updates_at_once(emission: &Emission) -> bool {
+    emission.source == Source::Ecs && emission.body.contains("\"DRAINING\"") && emission.body.contains("\"agentConnected\":true")
 }
 
 /// Machines that are down, and container instances that are gone: the template's rule.

@@ -205,6 +205,7 @@ fn each_event_goes_to_the_functions_that_follow_it() {
         (but(&health, "/detail/eventTypeCategory", "issue"), &[]),
         (container.clone(), &["hints"]),
         (but(&container, "/detail/status", "INACTIVE"), &["hints", "teardown"]),
+        (but(&container, "/detail/status", "DRAINING"), &["hints", "security-updates"]),
         (but(&container, "/detail/clusterArn", "arn:aws:ecs:eu-central-1:123456789012:cluster/other"), &[]),
         (but(&container, "/detail-type", "ECS Task State Change"), &[]),
         (command.clone(), &[]),
