@@ -143,6 +143,9 @@ pub struct TeardownOptions {
     /// Delete the instances' volumes with them
     #[arg(long)]
     pub delete_volumes: bool,
+    /// Release the instances' Elastic IP addresses; else they stay registered with the stack
+    #[arg(long)]
+    pub delete_addresses: bool,
     /// Delete the stack too, if nothing else is in it
     #[arg(long)]
     pub delete_stack: bool,

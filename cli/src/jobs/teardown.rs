@@ -41,6 +41,7 @@ fn members(options: TeardownOptions) -> Value {
     json!({
         "DeleteServices": options.delete_services,
         "DeleteVolumes": options.delete_volumes,
+        "DeleteAddresses": options.delete_addresses,
         "DeleteStack": options.delete_stack,
     })
 }

@@ -189,8 +189,9 @@ impl Turn<'_> {
                 None => Ok(false),
             },
             TeardownStep::Stop { instance, .. } => Ok(self.deps.fleet.stop(instance).await.map(|()| false)?),
-            TeardownStep::Delete { instance, volumes, .. } => {
-                let call = client.delete_instance().instance_id(instance.as_str()).delete_volumes(*volumes);
+            TeardownStep::Delete { instance, volumes, address, .. } => {
+                let call = client.delete_instance().instance_id(instance.as_str());
+                let call = call.delete_volumes(*volumes).delete_elastic_ip(*address);
                 Ok(call.send().await.map(|_| false).map_err(|e| sort("DeleteInstance", e))?)
             }
             TeardownStep::Unassign { instance, .. } => {

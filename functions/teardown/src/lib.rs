@@ -7,6 +7,7 @@
 
 mod act;
 mod observe;
+mod planned;
 mod request;
 mod told;
 
@@ -53,9 +54,10 @@ const ROUNDS: usize = 10;
 pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> {
     let trigger = parse(event)?;
     let woken_by = trigger.describe();
-    let mut outcome = Outcome::default();
+    let (mut outcome, mut plans_failed) = (Outcome::default(), None);
     match &trigger {
-        Trigger::Tick { .. } | Trigger::Hints(_) => {}
+        Trigger::Tick { .. } => plans_failed = planned::look_at_all(deps, &woken_by, &mut outcome.decisions).await?,
+        Trigger::Hints(_) => {}
         Trigger::TeardownRequest(asked) => outcome.decisions.extend(request::heed(deps, asked, &woken_by).await?.decisions),
         Trigger::Alarm(_)
         | Trigger::TableChanges(_)
@@ -86,7 +88,7 @@ pub async fn handle(event: &[u8], deps: &Deps) -> Result<Outcome, HandlerError> 
     if !outcome.decisions.is_empty() {
         tell::flush_outbox(&*deps.store, &*deps.pager, &*deps.events, deps.clock.now()).await?;
     }
-    failed.map_or(Ok(outcome), Err)
+    failed.or(plans_failed).map_or(Ok(outcome), Err)
 }
 
 /// Whether a look leads to another at once.
@@ -111,8 +113,11 @@ async fn look_at(deps: &Deps, key: &Key, woken_by: &str) -> Result<(Vec<Decision
     // Another invocation may have ended it meanwhile.
     let Some(item) = deps.store.get(key).await? else { return Ok((Vec::new(), Go::Wait)) };
     let teardown = read(&item)?;
-    let world = observe::world(deps, &teardown).await?;
+    let mut world = observe::world(deps, &teardown).await?;
     let now = deps.clock.now();
+    if teardown::wants_closer_look(&teardown, &world.view, now) {
+        world.look_closer(deps, &teardown).await;
+    }
     let steps = teardown::next(&teardown, &world.view, now);
     if steps.is_empty() {
         return Ok((Vec::new(), Go::Wait));

@@ -1,13 +1,16 @@
 //! What teardown looks at: stack, layer and instances by the API, the cluster's services, claims and holds.
 
+use std::collections::BTreeMap;
+
 use strata_domain::claims::Claim;
 use strata_domain::holds::{Hold, HoldKind};
 use strata_domain::mode::Mode;
-use strata_domain::teardown::{MemberView, ServiceView, Stage, Teardown, TeardownView};
-use strata_domain::{ClusterArn, LayerId, StackId};
+use strata_domain::model::Instance;
+use strata_domain::teardown::{Keeper, MemberView, ServiceView, Stage, Teardown, TeardownView};
+use strata_domain::{ClusterArn, ContainerInstanceArn, InstanceId, LayerId, StackId};
 use strata_fleet::{FleetError, InstanceView, LayerView, StackView, effective_mode, sort};
 use strata_ports::store::Listing;
-use strata_ports::{CloudError, EcsService, HandlerError, StackScope, keys};
+use strata_ports::{CloudError, EcsService, EcsTask, HandlerError, StackScope, keys};
 
 use crate::Deps;
 
@@ -16,7 +19,12 @@ pub(crate) struct World {
     pub(crate) view: TeardownView,
     stack: Option<StackView>,
     layer: Option<LayerView>,
+    /// The members that are registered with the cluster.
+    containers: BTreeMap<InstanceId, ContainerInstanceArn>,
 }
+
+/// So many members at most are looked at for what keeps them: a page names five.
+const LOOKED_AT: usize = 20;
 
 impl World {
     /// The mode that counts. What is gone has none of its own any more.
@@ -27,13 +35,32 @@ impl World {
         }
     }
 
+    /// Finds out what keeps the members of a stage that is late: the tasks on them, and what AWS last refused. What does not answer now is
+    /// left out, since the page must go out all the same.
+    pub(crate) async fn look_closer(&mut self, deps: &Deps, teardown: &Teardown) {
+        let (Some(scope), mut found) = (self.scope(), BTreeMap::new()) else { return };
+        for member in self.view.members.iter().filter(|m| !m.status.is_starting()).take(LOOKED_AT) {
+            let mut kept_by: Vec<Keeper> = refusal(deps, &scope.stack_id, &member.id).await.into_iter().collect();
+            if let (Some(cluster), Some(container)) = (&teardown.cluster, self.containers.get(&member.id)) {
+                match deps.containers.tasks_on(&scope, cluster, container).await {
+                    Ok(tasks) => kept_by.extend(tasks.into_iter().filter(|t| !t.daemon).map(keeper)),
+                    Err(error) => tracing::warn!(instance.id = %member.id, error = %error, "its tasks could not be listed"),
+                }
+            }
+            found.insert(member.id.clone(), kept_by);
+        }
+        for member in &mut self.view.members {
+            member.kept_by = found.remove(&member.id).unwrap_or_default();
+        }
+    }
+
     pub(crate) fn scope(&self) -> Option<StackScope> {
         self.stack.as_ref().map(StackView::scope)
     }
 }
 
 /// What is gone is an answer too.
-fn unless_gone<T>(answer: Result<T, FleetError>) -> Result<Option<T>, FleetError> {
+pub(crate) fn unless_gone<T>(answer: Result<T, FleetError>) -> Result<Option<T>, FleetError> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(FleetError::Gone { .. }) => Ok(None),
@@ -43,14 +70,17 @@ fn unless_gone<T>(answer: Result<T, FleetError>) -> Result<Option<T>, FleetError
 
 pub(crate) async fn world(deps: &Deps, teardown: &Teardown) -> Result<World, HandlerError> {
     let Some(stack) = unless_gone(deps.fleet.stack(&teardown.stack_id).await)? else {
-        return Ok(World { view: TeardownView::default(), stack: None, layer: None });
+        return Ok(World { view: TeardownView::default(), stack: None, layer: None, containers: BTreeMap::new() });
     };
     let mut layers = unless_gone(deps.fleet.layers_of_stack(&stack.id).await)?.unwrap_or_default();
     let layer = layers.iter().position(|l| l.id == teardown.layer_id).map(|at| layers.remove(at));
-    let members = match &layer {
-        Some(layer) => members(deps, &stack.id, &layer.id).await?,
+    let fleet = match &layer {
+        Some(layer) => unless_gone(deps.fleet.instances_of_layer(&layer.id).await)?.unwrap_or_default(),
         None => Vec::new(),
     };
+    let registered = |i: &InstanceView| Some((i.id.clone(), i.container_instance_arn.clone()?));
+    let containers = fleet.iter().filter_map(registered).collect();
+    let members = members_of(deps, &stack.id, &teardown.layer_id, fleet).await?;
     let wants_services = teardown.options.delete_services && (teardown.stage <= Stage::Services || !members.is_empty());
     let services = match &teardown.cluster {
         Some(cluster) if wants_services => services(deps, &stack.scope(), cluster).await?,
@@ -70,12 +100,34 @@ pub(crate) async fn world(deps: &Deps, teardown: &Teardown) -> Result<World, Han
         rest_of_stack,
         is_protected: stack.settings.protected || layer.as_ref().is_some_and(|l| l.settings.protected),
     };
-    Ok(World { view, stack: Some(stack), layer })
+    Ok(World { view, stack: Some(stack), layer, containers })
+}
+
+/// What lifecycle has noted of AWS's answers; it alone hears them.
+async fn refusal(deps: &Deps, stack: &StackId, instance: &InstanceId) -> Option<Keeper> {
+    let item = deps.store.get(&keys::instance(stack, instance)).await.ok()??;
+    item.decode::<Instance>().ok()?.care.refusal.map(Keeper::Refusal)
+}
+
+fn keeper(task: EcsTask) -> Keeper {
+    Keeper::Task { arn: task.arn, service: task.service, is_protected: task.protected }
 }
 
 /// The layer's instances, with what keeps a teardown's hands off them.
 pub(crate) async fn members(deps: &Deps, stack: &StackId, layer: &LayerId) -> Result<Vec<MemberView>, HandlerError> {
     let fleet = unless_gone(deps.fleet.instances_of_layer(layer).await)?.unwrap_or_default();
+    members_of(deps, stack, layer, fleet).await
+}
+
+async fn members_of(
+    deps: &Deps,
+    stack: &StackId,
+    layer: &LayerId,
+    fleet: Vec<InstanceView>,
+) -> Result<Vec<MemberView>, HandlerError> {
+    if fleet.is_empty() {
+        return Ok(Vec::new());
+    }
     let now = deps.clock.now();
     let records = |prefix: &'static str| Listing::of(keys::stack_pk(stack), prefix);
     let held = |h: &Hold| h.kind == HoldKind::Person && h.is_in_force(now);
@@ -90,6 +142,7 @@ pub(crate) async fn members(deps: &Deps, stack: &StackId, layer: &LayerId) -> Re
         hostname: i.hostname,
         status: i.status,
         origin: i.origin,
+        kept_by: Vec::new(),
     };
     Ok(fleet.into_iter().map(view).collect())
 }

@@ -82,6 +82,18 @@ pub(crate) async fn heed(deps: &Deps, asked: &TeardownRequest, woken_by: &str) -
     Err(CommitError::Conflict { key: keys::teardown(&TeardownId::from(asked.layer.as_str())) }.into())
 }
 
+/// Begins a teardown that settings plan; one that cannot be begun is told with its reason, once.
+pub(crate) async fn begin(
+    deps: &Deps,
+    asked: &TeardownRequest,
+    woken_by: &str,
+    (stack, layer): (&StackView, &LayerView),
+) -> Result<Vec<DecisionRecord>, HandlerError> {
+    let heard = Heard { deps, asked, woken_by };
+    // Where somebody else wrote meanwhile, the next tick looks again.
+    Ok(heard.start(stack, layer).await?.unwrap_or_default().decisions)
+}
+
 /// What a request came to; `None`: somebody else wrote meanwhile, look again.
 type Tried = Result<Option<Heeded>, HandlerError>;
 
@@ -145,6 +157,7 @@ impl Heard<'_> {
             options: Options {
                 delete_services: asked.delete_services,
                 delete_volumes: asked.delete_volumes,
+                delete_addresses: asked.delete_addresses,
                 delete_stack: asked.delete_stack,
             },
             requested_by: asked.requested_by.clone(),

@@ -26,6 +26,8 @@ struct State {
     hosts: Vec<(&'static str, &'static str)>,
     /// Name, desired and running.
     services: Vec<(&'static str, u32, u32)>,
+    /// Host, task, service, and whether it is protected from scale-in.
+    tasks: Vec<(&'static str, &'static str, Option<&'static str>, bool)>,
     has_layer: bool,
     has_stack: bool,
     has_other_layer: bool,
@@ -89,7 +91,7 @@ impl State {
             "Attributes": if self.is_registered { json!({"EcsClusterArn": CLUSTER}) } else { json!({}) }, "CustomJson": self.settings})
         };
         let host = |(h, status): &(&str, &str)| {
-            json!({"InstanceId": h, "Hostname": h, "Status": status, "LayerIds": [LAYER],
+            json!({"InstanceId": h, "Hostname": h, "Status": status, "EcsContainerInstanceArn": h, "LayerIds": [LAYER],
             "AvailabilityZone": "a", "CreatedAt": "2026-01-01T00:00:00+00:00", "InfrastructureClass": "ec2"})
         };
         if !self.has_stack {
@@ -207,8 +209,17 @@ impl Containers for Port {
     ) -> Result<Vec<ItemResult<ContainerInstanceArn>>, CloudError> {
         unreachable!("only lifecycle does that")
     }
-    async fn tasks_on(&self, _: &StackScope, _: &ClusterArn, _: &ContainerInstanceArn) -> Result<Vec<EcsTask>, CloudError> {
-        unreachable!("not asked for")
+    async fn tasks_on(&self, _: &StackScope, _: &ClusterArn, on: &ContainerInstanceArn) -> Result<Vec<EcsTask>, CloudError> {
+        let task = |(host, name, service, protected): &(&str, &str, Option<&str>, bool)| {
+            (on.as_str() == *host).then(|| EcsTask {
+                arn: TaskArn::from(*name),
+                service: service.map(ServiceArn::from),
+                daemon: false,
+                protected: *protected,
+                reserves: strata_domain::workload::Resources::default(),
+            })
+        };
+        Ok(self.0.lock().unwrap().tasks.iter().filter_map(task).collect())
     }
     async fn stop_task(&self, _: &StackScope, _: &ClusterArn, _: &TaskArn, _: &str) -> Result<(), CloudError> {
         unreachable!("only lifecycle does that")
@@ -551,4 +562,88 @@ async fn a_fault_at_any_call_changes_nothing_but_the_time() {
             points += usize::from(at > 0);
         }
     }
+}
+
+const PLANNED: &str =
+    r#"{"strata":{"teardown":{"at":"2026-03-02T20:00:00Z","confirm":"Web hosts","delete_services":true,"delete_stack":true}}}"#;
+
+/// Every commit and every changing call of a planned teardown fails once, before or after its effect: both pages go out and are resolved, and
+/// the layer goes once.
+#[tokio::test(start_paused = true)]
+async fn a_fault_at_any_call_of_a_planned_teardown_loses_no_page_and_begins_nothing_twice() {
+    let mut clean = None;
+    let mut points = 0;
+    for at in 0.. {
+        for after in [false, true] {
+            let world = World::new();
+            world.state().hosts.truncate(1);
+            world.state().settings = PLANNED;
+            let plan = planned_record();
+            world.store.commit(vec![plan]).await.unwrap();
+            world.state().fail = Some((at, after));
+            let mut began_at = None;
+            for _ in 0..180 {
+                let _ = world.tick().await;
+                if began_at.is_none() && world.is_marked().await {
+                    began_at = Some(world.state().now.unwrap());
+                }
+            }
+            let began_at = began_at.unwrap();
+            assert!(began_at >= "2026-03-02T20:00:00Z".parse().unwrap(), "fault {at} {after}: {began_at}");
+            assert!(world.ended().await.is_some() && !world.state().has_stack, "fault {at} {after}");
+            assert!(world.store.list(&Listing::of(keys::TEARDOWN_PLANS_PK, "")).await.unwrap().is_empty());
+            let mut pages: Vec<_> = world.state().pages.iter().map(|p| (p.incident.clone(), p.resolved)).collect();
+            pages.sort();
+            pages.dedup();
+            let mut done = world.state().done.clone();
+            done.dedup();
+            done.sort();
+            match &clean {
+                None => {
+                    assert_eq!(pages.len(), 4, "a day and an hour ahead, each with its end: {pages:?}");
+                    clean = Some((pages, done));
+                }
+                Some(clean) => assert_eq!(&(pages, done), clean, "fault {at} {after}"),
+            }
+            if at > world.state().calls {
+                assert!(points > 30, "only {points} points");
+                return;
+            }
+            points += usize::from(at > 0);
+        }
+    }
+}
+
+fn planned_record() -> Change {
+    let at = "2026-03-02T20:00:00Z".parse().unwrap();
+    let plan = strata_domain::teardown::planned::Planned::new(STACK.into(), Some(LAYER.into()), at);
+    Change::put(keys::teardown_plan(&STACK.into(), Some(&LAYER.into())), &plan, Expect::Absent)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_cannot_be_read_or_whose_stack_does_not_answer_holds_up_no_teardown() {
+    let world = World::new();
+    let junk = Change::put(Key::new(keys::TEARDOWN_PLANS_PK, "junk"), &json!({ "at": 5 }), Expect::Absent);
+    world.store.commit(vec![junk]).await.unwrap();
+    world.ask("start", json!({})).await;
+    assert!(world.tick().await.is_err(), "somebody should hear of it");
+    world.to_the_end().await;
+    assert!(!world.state().has_layer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_stage_names_the_tasks_that_are_left_on_its_hosts() {
+    let world = World::new();
+    world.state().hosts = vec![("web1", "shutting_down")];
+    world.state().tasks = vec![("web1", "task-1", Some("api"), true), ("web2", "task-2", None, false)];
+    world.ask("start", json!({"delete_services": false})).await;
+    for _ in 0..61 {
+        // It is kept in this status.
+        world.state().set("web1", "stopping");
+        world.tick().await.unwrap();
+    }
+    let pages = world.state().pages.clone();
+    assert_eq!(pages.len(), 1);
+    assert_eq!(pages[0].why, "web1 (shutting_down) is kept by task task-1 of service api, protected from scale-in");
+    assert!(pages[0].did.ends_with("aws ecs update-task-protection --cluster blue --tasks task-1 --no-protection-enabled"));
 }

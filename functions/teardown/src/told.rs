@@ -176,8 +176,15 @@ fn named(step: &TeardownStep) -> Option<(&'static str, String)> {
         TeardownStep::ScaleService { name, from, .. } => ("scale", format!("{name} (was {from})")),
         TeardownStep::DeleteService { name, .. } => ("delete-service", name.clone()),
         TeardownStep::Stop { hostname, .. } => ("stop", hostname.clone()),
-        TeardownStep::Delete { hostname, volumes: true, .. } => ("delete", format!("{hostname} with its volumes")),
-        TeardownStep::Delete { hostname, volumes: false, .. } => ("delete", hostname.clone()),
+        TeardownStep::Delete { hostname, volumes, address, .. } => {
+            let with = match (volumes, address) {
+                (true, true) => " with its volumes and address",
+                (true, false) => " with its volumes",
+                (false, true) => " with its address",
+                (false, false) => "",
+            };
+            ("delete", format!("{hostname}{with}"))
+        }
         TeardownStep::Unassign { hostname, .. } => ("unassign", hostname.clone()),
         TeardownStep::Deregister { hostname, .. } => ("deregister", hostname.clone()),
         TeardownStep::Enter { .. }

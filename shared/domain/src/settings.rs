@@ -3,6 +3,7 @@
 
 mod load_scaling;
 mod patching;
+pub mod teardown;
 pub mod time_scaling;
 mod updates;
 
@@ -30,6 +31,8 @@ pub struct Settings {
     pub healing: HealingSettings,
     /// Load-based scaling, beyond what OpsWorks could.
     pub load_scaling: LoadScalingSettings,
+    /// When it is taken down by itself, and what goes too. Default: never.
+    pub teardown: Option<teardown::TeardownSettings>,
     /// Protects the layer from teardown. Default false.
     pub protected: bool,
     /// How machines are launched.
@@ -211,6 +214,11 @@ impl Settings {
             .map_err(|problem| SettingsError::Invalid { path: "target_groups".to_owned(), problem })?;
         let in_time_scaling = |(path, problem)| SettingsError::Invalid { path: format!("time_scaling.{path}"), problem };
         settings.time_scaling.check().map_err(in_time_scaling)?;
+        if let Some(teardown) = &settings.teardown {
+            teardown
+                .check()
+                .map_err(|(member, problem)| SettingsError::Invalid { path: format!("teardown.{member}"), problem })?;
+        }
         Ok(settings)
     }
 }

@@ -4,7 +4,9 @@
 //! never deleted, nor anything that is not this layer's. [`next`] is pure and level-triggered: the stage is read off the world, so a
 //! crash anywhere, or a person who lends a hand, costs nothing.
 
+mod blockers;
 mod plan;
+pub mod planned;
 mod record;
 mod stages;
 mod step;
@@ -13,10 +15,11 @@ mod told;
 #[cfg(test)]
 mod tests;
 
+pub use blockers::wants_closer_look;
 pub use plan::{PlannedStage, TeardownPlan, plan};
 pub use record::{NewTeardown, Options, SCHEMA, Teardown, TeardownOutcome, TeardownState, Trouble, teardown_id};
 pub use stages::{Stage, because, stage};
-pub use step::{MemberView, ServiceView, TeardownStep, TeardownView};
+pub use step::{Keeper, MemberView, ServiceView, TeardownStep, TeardownView};
 pub use told::{TeardownTold, order_means, tell};
 
 use jiff::Timestamp;
@@ -99,7 +102,7 @@ pub fn next(teardown: &Teardown, view: &TeardownView, now: Timestamp) -> Vec<Tea
     steps.extend(stages::actions(stage, teardown, view, now));
     let is_late = !is_new && now >= stages::deadline(stage, teardown.stage_since);
     if is_late && teardown.trouble.is_none() {
-        let (what, advice) = stages::blockers(stage, teardown, view, now);
+        let (what, advice) = blockers::blockers(stage, teardown, view, now);
         steps.push(TeardownStep::Block { what, advice });
     }
     steps

@@ -106,6 +106,21 @@ fn examples(kind: PageKind) -> Vec<Page> {
             let did = "keeps trying; what to do: look at the service's events";
             vec![layer(kind, Warning, "teardown", [what, why, did])]
         }
+        PageKind::TeardownPlanned => {
+            let moment = "2026-03-06T18:00:00Z";
+            let planned = format!("shop/ecs-cluster will be taken down at {moment}");
+            let why = format!("its strata settings plan it for {moment}, with the cluster's services, volumes");
+            let did = "nothing yet; to keep it, take \"teardown\" out of its strata settings or set \"protected\"";
+            let kept = format!("shop/ecs-cluster was not taken down at {moment}");
+            let protected = "ECS Cluster is protected; take \"protected\" out of its strata settings first";
+            let leave = "leave it standing; give a new moment, or ask for the teardown";
+            let page = |severity, words, number| {
+                let next = format!("aws opsworks describe-layers --layer-ids {LAYER}");
+                let incident = format!("teardown-planned/{LAYER}/1772820000/{number}");
+                Page { next, incident, ..layer(kind, severity, "teardown-planned", words) }
+            };
+            vec![page(Warning, [&planned, &why, did], "day"), page(Info, [&kept, protected, leave], "given-up")]
+        }
         PageKind::UpdateBlocked => {
             let what = "the rolling update of shop/ecs-cluster has begun no wave for 30 minutes";
             let why = "the other hosts have no room for the tasks of any host that waits, for example 1024 CPU units and 2048 MiB of web3";

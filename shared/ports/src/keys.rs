@@ -521,6 +521,13 @@ pub const TEARDOWN_MARK: &str = "teardown#";
 pub fn teardown_mark(stack: &StackId, layer: &LayerId) -> Key {
     Key::new(stack_pk(stack), format!("{TEARDOWN_MARK}{layer}"))
 }
+/// Teardowns that settings plan; the tick reads these.
+pub const TEARDOWN_PLANS_PK: &str = "teardown-plans";
+/// The plan of a layer, or of a stack's settings (`None`). Value: `teardown::planned::Planned`. Written in the commit that writes the settings; it
+/// may outlive layer and stack until its time, and goes when the teardown has begun or is given up.
+pub fn teardown_plan(stack: &StackId, layer: Option<&LayerId>) -> Key {
+    Key::new(TEARDOWN_PLANS_PK, layer.map_or(stack.as_str(), LayerId::as_str))
+}
 /// Teardowns that have ended, so that a late repeat of their request begins nothing.
 pub const ENDED_TEARDOWNS_PK: &str = "ended-teardowns";
 /// A teardown that has ended.

@@ -232,6 +232,9 @@ pub struct TeardownRequest {
     /// Whether the instances' EBS volumes go with them. Absent is false.
     #[serde(default)]
     pub delete_volumes: bool,
+    /// Whether the instances' Elastic IP addresses are released; else they stay registered with the stack. Absent is false.
+    #[serde(default)]
+    pub delete_addresses: bool,
     /// Whether the stack goes too, if nothing else is in it. Absent is false.
     #[serde(default)]
     pub delete_stack: bool,

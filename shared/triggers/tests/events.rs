@@ -120,6 +120,7 @@ fn teardown() -> Trigger {
         requested_by: ALICE.to_owned(),
         delete_services: true,
         delete_volumes: false,
+        delete_addresses: false,
         delete_stack: false,
         confirm: Some("ecs-cluster".to_owned()),
         at: "2026-03-02T18:10:00Z".parse().unwrap(),

@@ -156,11 +156,12 @@ fn a_mistake_is_named_by_form_field_and_what_was_expected() {
 #[test]
 fn a_deletion_that_is_not_asked_for_is_false_and_a_missing_confirmation_is_none() {
     let mut event = file("teardown-request");
-    for member in ["delete_services", "delete_volumes", "delete_stack", "confirm"] {
+    for member in ["delete_services", "delete_volumes", "delete_addresses", "delete_stack", "confirm"] {
         event = with(event, &format!("/detail/{member}"), None);
     }
     let Ok(Trigger::TeardownRequest(request)) = parse(event.to_string().as_bytes()) else { panic!() };
     assert_eq!((request.delete_services, request.delete_volumes, request.delete_stack), (false, false, false));
+    assert!(!request.delete_addresses);
     assert_eq!(request.confirm, None);
 }
 

@@ -65,6 +65,7 @@ impl Rolling {
             requested_by: "ada".to_owned(),
             delete_services: true,
             delete_volumes: true,
+            delete_addresses: false,
             delete_stack: false,
             confirm: Some(LAYER.to_owned()),
             at: self.clock.now(),

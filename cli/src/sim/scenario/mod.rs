@@ -379,6 +379,9 @@ pub struct TeardownSpec {
     /// Delete the volumes too. Default false.
     #[serde(default)]
     pub delete_volumes: bool,
+    /// Release the Elastic IP addresses. Default false.
+    #[serde(default)]
+    pub delete_addresses: bool,
     /// Delete the stack too. Default false.
     #[serde(default)]
     pub delete_stack: bool,

@@ -112,6 +112,7 @@ fn ask_for_teardown(world: &World, spec: &TeardownSpec, now: Timestamp) -> (Stri
         requested_by: super::PERSON.to_owned(),
         delete_services: spec.delete_services,
         delete_volumes: spec.delete_volumes,
+        delete_addresses: spec.delete_addresses,
         delete_stack: spec.delete_stack,
         confirm: Some(layer.name.clone()),
         at: now,

@@ -179,7 +179,7 @@ impl Actor<'_> {
                 _ => Ok(self.release_foreign(item).await),
             };
             is_throttled = matches!(result, Err(CloudError::RetryLater { .. }));
-            next.push(result.unwrap_or_else(|error| failed(&item.record, &error)));
+            next.push(result.unwrap_or_else(|error| refused_on_the_way_down(item, &error)));
         }
         next
     }
@@ -335,7 +335,7 @@ impl Actor<'_> {
                 Next::Write { write: Box::new(Write::note(item, after, "the reboot is sent")), rest: true }
             }
             (_, Ok(())) => Next::Rest,
-            (_, Err(error)) => failed(&item.record, &error),
+            (_, Err(error)) => refused_on_the_way_down(item, &error),
         }
     }
 
@@ -357,7 +357,7 @@ impl Actor<'_> {
         items
             .iter()
             .map(|item| match result_of(&item.record) {
-                Some(Err(error)) => failed(&item.record, &error),
+                Some(Err(error)) => refused_on_the_way_down(item, &error),
                 Some(Ok(())) | None => Next::Look,
             })
             .collect()
@@ -489,6 +489,19 @@ pub(super) fn write_step(item: &Stored<Instance>, step: Step, rest: bool) -> Nex
         Step::Note { record, why } => Next::Write { write: Box::new(Write::note(item, *record, &why)), rest },
         Step::Settled { .. } | Step::Wait { .. } | Step::Act { .. } | Step::Remove { .. } => Next::Rest,
     }
+}
+
+/// An action that was not done. What keeps an instance from going down is noted, once: a termination protection goes away by nobody's waiting.
+fn refused_on_the_way_down(item: &Stored<Instance>, error: &CloudError) -> Next {
+    let next = failed(&item.record, error);
+    let is_final = matches!(error, CloudError::Refused { .. } | CloudError::Wrong { .. });
+    let refusal = Some(error.to_string());
+    if !is_final || !item.record.status.is_going_down() || item.record.care.refusal == refusal {
+        return next;
+    }
+    let mut after = item.record.clone();
+    after.care.refusal = refusal;
+    Next::Write { write: Box::new(Write::note(item, after, "AWS refuses what takes it down")), rest: true }
 }
 
 /// An action that was not done, or perhaps not: deadlines bound the trouble. An unknown outcome is looked at once more.

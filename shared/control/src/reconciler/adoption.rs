@@ -49,6 +49,10 @@ impl Reconciler {
         if new.is_empty() {
             return Ok(Vec::new());
         }
+        // It would be handed back in a moment.
+        if self.ports.store.get(&keys::teardown_mark(&view.stack.id, &layer_id)).await?.is_some() {
+            return Ok(Vec::new());
+        }
         let mut decisions = Vec::new();
         for host in self.ports.inventory.hosts(&view.scope, &new).await.unwrap_or_default() {
             match fit(&host, &view.stack.vpc_id) {

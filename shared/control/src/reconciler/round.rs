@@ -251,6 +251,9 @@ impl<'a> Run<'a> {
             if record.status == InstanceStatus::ConnectionLost || record.out_of_service_since.is_some() {
                 rules.mode_permits_healing = permits(view.mode(&*ports.modes, record).await, ActionKind::Stop);
             }
+            if record.status == InstanceStatus::ConnectionLost || record.healing {
+                rules.is_torn_down = view.is_torn_down(&*ports.store, record).await;
+            }
             if record.status == InstanceStatus::StartFailed {
                 rules.starts_refused = view.refuses_starts(&*ports.store, record).await;
             }

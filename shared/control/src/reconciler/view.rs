@@ -168,6 +168,16 @@ impl StackView {
         false
     }
 
+    /// Whether one of its layers is being taken down. Where the store does not say so it is not: a heal that goes on costs only time.
+    pub(super) async fn is_torn_down(&self, store: &dyn Store, record: &Instance) -> bool {
+        for layer in self.layers_of(record) {
+            if let Ok(Some(_)) = store.get(&keys::teardown_mark(&self.stack.id, &layer.id)).await {
+                return true;
+            }
+        }
+        false
+    }
+
     /// How many other hosts of one of its layers are out for what EC2 has scheduled; all of the stack's count, which is the careful side.
     pub(super) fn out_for_announcements(&self, host: &Instance, now: Timestamp) -> usize {
         let is_one = |claim: &Claim| {

@@ -224,6 +224,8 @@ fn stop_fails(x: &Look<'_>) -> Step {
 /// The deletion is forgotten with the stop: who still wants it stops the instance again, and then deletes it.
 fn stop_fails_since(x: &Look<'_>, why: impl Into<String>) -> Step {
     let record = Instance { healing: false, delete: None, ..x.record.clone() };
+    let why = why.into();
+    let why = x.record.care.refusal.as_ref().map_or(why.clone(), |refusal| format!("{why}; the last answer was: {refusal}"));
     Step::to(InstanceStatus::StopFailed, record, why)
 }
 
@@ -341,6 +343,7 @@ fn heal_down(x: &Look<'_>) -> Step {
         Power::GoingDown => going_down(x, forced, given_up),
         Power::Stopped | Power::Gone => match clean_up(x).filter(|_| x.now < given_up) {
             Some(step) => step,
+            None if x.rules.is_torn_down => to_stopped(x, "the failed machine is down, and its layer is being taken down"),
             None => start_again(x),
         },
     }

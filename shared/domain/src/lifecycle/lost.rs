@@ -147,6 +147,10 @@ pub(super) fn obstacle(x: &Look<'_>) -> Option<Step> {
     if let Some(by) = &x.rules.held_by {
         return left_alone(Notice::HeldByPerson, format!("{by} holds it"));
     }
+    // Whoever takes the layer down takes this host too.
+    if x.rules.is_torn_down {
+        return Some(Step::settled("a layer of it is being taken down, so it is not healed"));
+    }
     if !x.rules.mode_permits_healing {
         return left_alone(Notice::ModeForbids, "the mode forbids healing".to_owned());
     }

@@ -88,7 +88,7 @@ prop_compose! {
     ) -> Instance {
         let volume = |n| Volume { ec2_volume_id: format!("vol-{n}"), mount_point: format!("/v{n}") };
         Instance {
-            care: Care { agent_restarted_at, frozen_since, frozen_seconds },
+            care: Care { agent_restarted_at, frozen_since, frozen_seconds, refusal: None },
             origin, attached,
             volumes: (0..volumes).map(volume).collect(),
             elastic_ip: elastic_ip.then(|| "203.0.113.1".to_owned()),

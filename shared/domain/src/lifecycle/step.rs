@@ -49,6 +49,8 @@ pub struct Rules {
     pub volume_mounts: Vec<String>,
     /// A start of it would be refused: its cluster is deregistered, or its layer is being taken down.
     pub starts_refused: bool,
+    /// One of its layers is being taken down: it is not healed, and a heal that is under way ends with the machine down.
+    pub is_torn_down: bool,
 }
 
 impl Default for Rules {
@@ -74,6 +76,7 @@ impl Default for Rules {
             auto_elastic_ip: false,
             volume_mounts: Vec::new(),
             starts_refused: false,
+            is_torn_down: false,
         }
     }
 }

@@ -87,6 +87,9 @@ pub struct Care {
     pub frozen_since: Option<Timestamp>,
     /// For how many seconds they have stood still before, in the present status.
     pub frozen_seconds: i64,
+    /// What AWS last answered on the way down instead of doing it: action, code and text. Whoever waits for the instance to go names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
 }
 
 /// What RegisterInstance says of a machine [REG-7].

@@ -45,6 +45,8 @@ kinds! {
     StopFailed = "stop-failed" or "stop_failed",
     /// A step of a teardown does not end.
     TeardownBlocked = "teardown-blocked",
+    /// A layer's settings plan its teardown, which comes near; or it was not begun at its moment.
+    TeardownPlanned = "teardown-planned",
     /// A rolling update could begin no wave for long.
     UpdateBlocked = "update-blocked",
     /// A rolling update begins no more hosts.

@@ -4,8 +4,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::blockers::blockers;
 use super::record::{NewTeardown, Teardown};
-use super::stages::{Stage, blockers};
+use super::stages::Stage;
 use super::step::{MemberView, TeardownStep, TeardownView};
 use crate::InstanceStatus;
 
@@ -115,9 +116,10 @@ fn carry_out(step: &TeardownStep, view: &mut TeardownView) -> Option<String> {
             members(view, instance).for_each(|m| m.status = InstanceStatus::Stopped);
             format!("drain and stop {hostname}")
         }
-        TeardownStep::Delete { instance, hostname, volumes, .. } => {
+        TeardownStep::Delete { instance, hostname, volumes, address } => {
             view.members.retain(|m| m.id != *instance);
-            format!("delete {hostname}{}", if *volumes { " with its volumes" } else { "; its volumes stay" })
+            let volumes = if *volumes { " with its volumes" } else { "; its volumes stay" };
+            format!("delete {hostname}{volumes}{}", if *address { ", and release its address" } else { "" })
         }
         TeardownStep::Unassign { instance, hostname, .. } => {
             members(view, instance).for_each(|m| m.status = InstanceStatus::Registered);
@@ -177,7 +179,7 @@ pub(super) mod tests {
 
     fn member(name: &str, status: InstanceStatus, origin: Origin) -> MemberView {
         let (is_shared, claim, held) = (false, None, None);
-        MemberView { id: name.into(), hostname: name.into(), status, origin, is_shared, claim, held }
+        MemberView { id: name.into(), hostname: name.into(), status, origin, is_shared, claim, held, kept_by: Vec::new() }
     }
 
     pub(in crate::teardown) fn view() -> TeardownView {
@@ -201,7 +203,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_plan_has_the_stages_in_their_order_with_what_each_removes() {
-        let options = Options { delete_services: true, delete_volumes: true, delete_stack: true };
+        let options = Options { delete_services: true, delete_volumes: true, delete_stack: true, ..Options::default() };
         let plan = plan(new_teardown(options), view(), at(0));
         assert_eq!(
             shown(&plan),

@@ -24,6 +24,9 @@ pub struct Options {
     pub delete_services: bool,
     /// The instances' non-root volumes go with them.
     pub delete_volumes: bool,
+    /// The instances' Elastic IP addresses are released; else they are only taken off the machines, and stay registered with the stack.
+    #[serde(default)]
+    pub delete_addresses: bool,
     /// The stack goes too, if nothing else is in it [ECS-97].
     pub delete_stack: bool,
 }
@@ -69,6 +72,9 @@ pub struct Trouble {
     pub number: u32,
     /// What blocks.
     pub what: String,
+    /// What to do about it.
+    #[serde(default)]
+    pub advice: String,
 }
 
 /// What a teardown begins with.
@@ -137,6 +143,9 @@ pub struct Teardown {
     pub scaled_down: BTreeMap<String, u32>,
     /// What a call last answered instead of doing it.
     pub last_refusal: Option<String>,
+    /// When instances whose stop had failed were last stopped again.
+    #[serde(default)]
+    pub retried_at: Option<Timestamp>,
 }
 
 impl Teardown {
@@ -162,6 +171,7 @@ impl Teardown {
             troubles: 0,
             scaled_down: BTreeMap::new(),
             last_refusal: None,
+            retried_at: None,
         }
     }
 
@@ -180,16 +190,18 @@ impl Teardown {
                 // The first count is the one to remember; a later one may be our own zero on its way.
                 self.scaled_down.entry(name.clone()).or_insert(*from);
             }
-            TeardownStep::Block { what, .. } => {
+            TeardownStep::Block { what, advice } => {
                 self.troubles += 1;
-                self.trouble = Some(Trouble { since: now, number: self.troubles, what: what.clone() });
+                let (what, advice) = (what.clone(), advice.clone());
+                self.trouble = Some(Trouble { since: now, number: self.troubles, what, advice });
             }
             TeardownStep::Unblock { .. } => self.trouble = None,
             TeardownStep::End { outcome, .. } => {
                 self.state = TeardownState::Ended { at: now, outcome: *outcome };
             }
+            TeardownStep::Stop { again: true, .. } => self.retried_at = Some(now),
             TeardownStep::DeleteService { .. }
-            | TeardownStep::Stop { .. }
+            | TeardownStep::Stop { again: false, .. }
             | TeardownStep::Delete { .. }
             | TeardownStep::Unassign { .. }
             | TeardownStep::Deregister { .. }

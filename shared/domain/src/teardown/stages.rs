@@ -128,21 +128,40 @@ fn member(teardown: &Teardown, member: &MemberView, now: Timestamp) -> Option<Te
     let (instance, hostname) = (member.id.clone(), member.hostname.clone());
     match member.origin {
         Origin::Created if may(InstanceAction::Delete) => {
-            Some(TeardownStep::Delete { instance, hostname, volumes: teardown.options.delete_volumes })
+            let (volumes, address) = (teardown.options.delete_volumes, teardown.options.delete_addresses);
+            Some(TeardownStep::Delete { instance, hostname, volumes, address })
         }
-        Origin::Created if may(InstanceAction::Stop) => Some(TeardownStep::Stop { instance, hostname }),
+        Origin::Created if member.status == InstanceStatus::StopFailed => {
+            may_retry(teardown, now).then_some(TeardownStep::Stop { instance, hostname, again: true })
+        }
+        Origin::Created if may(InstanceAction::Stop) => Some(TeardownStep::Stop { instance, hostname, again: false }),
         Origin::RegisteredEc2 | Origin::OnPremises if may(InstanceAction::Unassign) => {
             Some(TeardownStep::Unassign { instance, hostname })
         }
         Origin::RegisteredEc2 | Origin::OnPremises if member.status == InstanceStatus::Registered => {
             Some(TeardownStep::Deregister { instance, hostname })
         }
+        // It is off already, so there is nothing to leave in order: its owner gets it back as it is.
+        Origin::RegisteredEc2 if is_at_rest(member.status) && may(InstanceAction::Deregister) => {
+            Some(TeardownStep::Deregister { instance, hostname })
+        }
         Origin::Created | Origin::RegisteredEc2 | Origin::OnPremises => None,
     }
 }
 
+/// A stop that has failed is tried again, but not so often that on-call hears of nothing else: each failure is a page.
+const RETRIED_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+fn may_retry(teardown: &Teardown, now: Timestamp) -> bool {
+    teardown.retried_at.is_none_or(|at| now.duration_since(at) >= RETRIED_EVERY)
+}
+
+fn is_at_rest(status: InstanceStatus) -> bool {
+    matches!(status, InstanceStatus::Stopped | InstanceStatus::StartFailed | InstanceStatus::StopFailed)
+}
+
 /// Why a member is left alone, and what to do about it.
-fn hands_off(member: &MemberView, now: Timestamp) -> Option<(String, String)> {
+pub(super) fn hands_off(member: &MemberView, now: Timestamp) -> Option<(String, String)> {
     let name = &member.hostname;
     if member.is_shared {
         return Some((format!("{name} is in another layer too"), format!("take {name} out of one of the two layers")));
@@ -153,45 +172,6 @@ fn hands_off(member: &MemberView, now: Timestamp) -> Option<(String, String)> {
     let claim = member.claim.as_ref().filter(|c| c.is_in_force(now))?;
     let what = format!("{name} is claimed by {} until {}: {}", claim.holder, claim.until, claim.reason);
     Some((what, format!("wait, or abort what claims {name}")))
-}
-
-/// What keeps a stage from ending, by name, and what to do about it.
-pub(super) fn blockers(stage: Stage, teardown: &Teardown, view: &TeardownView, now: Timestamp) -> (String, String) {
-    let refusal = teardown.last_refusal.clone();
-    match stage {
-        Stage::Services => {
-            let left = listed(view.services.iter().map(|s| format!("{} (desired {}, {} tasks)", s.name, s.desired, s.tasks)));
-            (with(left, refusal), "look at the services' tasks and their stop timeouts in ECS".to_owned())
-        }
-        Stage::Instances => {
-            let untouched: Vec<_> = view.members.iter().filter_map(|m| hands_off(m, now)).collect();
-            if let Some((_, advice)) = untouched.first() {
-                return (listed(untouched.iter().map(|(what, _)| what.clone())), advice.clone());
-            }
-            let left = listed(view.members.iter().map(|m| format!("{} ({})", m.hostname, m.status)));
-            (with(left, refusal), "look at the instances' service errors".to_owned())
-        }
-        Stage::Cluster | Stage::Layer | Stage::Stack => (
-            with(format!("{} does not go through", stage.describe()), refusal),
-            "try it by hand and see what it answers".to_owned(),
-        ),
-        Stage::Begin | Stage::Over => (stage.describe().to_owned(), String::new()),
-    }
-}
-
-fn with(what: String, refusal: Option<String>) -> String {
-    match refusal {
-        Some(refusal) => format!("{what}; the last answer was: {refusal}"),
-        None => what,
-    }
-}
-
-/// The first five by name, and how many more.
-fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
-    const SHOWN: usize = 5;
-    let more = names.len().saturating_sub(SHOWN);
-    let shown = names.take(SHOWN).collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
 /// What is left standing at the end, in words.

@@ -4,7 +4,7 @@ use super::record::TeardownOutcome;
 use super::stages::Stage;
 use crate::claims::Claim;
 use crate::instance_actions::Origin;
-use crate::{ClusterArn, InstanceId, InstanceStatus, ServiceArn};
+use crate::{ClusterArn, InstanceId, InstanceStatus, ServiceArn, TaskArn};
 
 /// A service of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,24 @@ pub struct MemberView {
     pub claim: Option<Claim>,
     /// A person's hold in force on it or the layer, in words.
     pub held: Option<String>,
+    /// What keeps it; looked for only when its stage is late ([`super::wants_closer_look`]).
+    pub kept_by: Vec<Keeper>,
+}
+
+/// What keeps an instance from going, or a service's tasks from ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keeper {
+    /// A task that is still on the host.
+    Task {
+        /// ARN.
+        arn: TaskArn,
+        /// The service that it belongs to; `None` for a standalone task.
+        service: Option<ServiceArn>,
+        /// Scale-in protection is on.
+        is_protected: bool,
+    },
+    /// What AWS last answered instead of letting it go: action, code and text.
+    Refusal(String),
 }
 
 /// The world of a teardown at one moment.
@@ -91,6 +109,8 @@ pub enum TeardownStep {
         instance: InstanceId,
         /// Host name.
         hostname: String,
+        /// Its last stop has failed.
+        again: bool,
     },
     /// DeleteInstance.
     Delete {
@@ -100,6 +120,8 @@ pub enum TeardownStep {
         hostname: String,
         /// Its non-root volumes too.
         volumes: bool,
+        /// Its Elastic IP address is released too.
+        address: bool,
     },
     /// UnassignInstance: a registered instance leaves its layers.
     Unassign {

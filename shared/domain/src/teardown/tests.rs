@@ -27,7 +27,7 @@ fn teardown(options: Options) -> Teardown {
 }
 
 fn everything() -> Options {
-    Options { delete_services: true, delete_volumes: true, delete_stack: true }
+    Options { delete_services: true, delete_volumes: true, delete_addresses: true, delete_stack: true }
 }
 
 fn service(name: &str, desired: u32, tasks: u32) -> ServiceView {
@@ -43,6 +43,7 @@ fn member(n: usize, status: InstanceStatus) -> MemberView {
         is_shared: false,
         claim: None,
         held: None,
+        kept_by: Vec::new(),
     }
 }
 
@@ -72,8 +73,9 @@ fn short(step: &TeardownStep) -> Option<String> {
         TeardownStep::ScaleService { name, from, .. } => format!("scale {name} from {from}"),
         TeardownStep::DeleteService { name, .. } => format!("delete service {name}"),
         TeardownStep::Stop { hostname, .. } => format!("stop {hostname}"),
-        TeardownStep::Delete { hostname, volumes, .. } => {
-            format!("delete {hostname}{}", if *volumes { " and volumes" } else { "" })
+        TeardownStep::Delete { hostname, volumes, address, .. } => {
+            let with = |is: &bool, what: &'static str| if *is { what } else { "" };
+            format!("delete {hostname}{}{}", with(volumes, " and volumes"), with(address, " and address"))
         }
         TeardownStep::Unassign { hostname, .. } => format!("unassign {hostname}"),
         TeardownStep::Deregister { hostname, .. } => format!("deregister {hostname}"),
@@ -163,13 +165,22 @@ fn ecs_91_created_instances_are_stopped_then_deleted_and_registered_ones_handed_
         assert_eq!(does(&t, &view(vec![], vec![member(1, status)]), 0), expected, "{status}");
         let expected: &[&str] = match status {
             RunningSetup | Online | SetupFailed | ConnectionLost | Assigning => &["unassign web1"],
-            Registered => &["deregister web1"],
-            Requested | Pending | Booting | StartFailed | Rebooting | Stopping | ShuttingDown | Terminating | Terminated
-            | StopFailed | Stopped | Registering | Unassigning | Deregistering => &[],
+            // One that is off goes back as it is.
+            Registered | Stopped | StartFailed | StopFailed => &["deregister web1"],
+            Requested | Pending | Booting | Rebooting | Stopping | ShuttingDown | Terminating | Terminated | Registering
+            | Unassigning | Deregistering => &[],
         };
         assert_eq!(does(&t, &view(vec![], vec![registered(1, status)]), 0), expected, "registered, {status}");
     }
-    assert_eq!(does(&teardown(everything()), &view(vec![], vec![member(1, Stopped)]), 0), ["delete web1 and volumes"]);
+    for (volumes, addresses, expected) in [
+        (false, false, "delete web1"),
+        (true, false, "delete web1 and volumes"),
+        (false, true, "delete web1 and address"),
+        (true, true, "delete web1 and volumes and address"),
+    ] {
+        let options = Options { delete_volumes: volumes, delete_addresses: addresses, ..Options::default() };
+        assert_eq!(does(&teardown(options), &view(vec![], vec![member(1, Stopped)]), 0), [expected]);
+    }
 }
 
 /// [ECS-92], [ECS-93], [ECS-95] Each only when what it needs gone is gone.
@@ -265,6 +276,89 @@ fn blocked_instances_are_named_and_the_advice_fits() {
 }
 
 #[test]
+fn a_stop_that_has_failed_is_tried_again_at_once_and_then_each_hour() {
+    let world = view(vec![], vec![member(1, InstanceStatus::StopFailed), member(2, InstanceStatus::StopFailed)]);
+    let mut t = teardown(Options::default());
+    let mut tried = Vec::new();
+    for minute in 0..130 {
+        let steps = next(&t, &world, at(minute));
+        let stops = steps.iter().filter(|s| matches!(s, TeardownStep::Stop { again: true, .. })).count();
+        assert!(stops == 0 || stops == 2, "{steps:?}");
+        tried.extend((stops > 0).then_some(minute));
+        steps.iter().for_each(|s| t.apply(s, at(minute)));
+    }
+    assert_eq!(tried, [0, 60, 120]);
+}
+
+fn task(n: u32, service: Option<&str>, is_protected: bool) -> Keeper {
+    Keeper::Task { arn: format!("arn:aws:ecs:r:1:task/blue/{n}").as_str().into(), service: service.map(Into::into), is_protected }
+}
+
+/// What on-call is told of a stage that is late.
+fn told(world: &TeardownView, options: Options) -> (String, String) {
+    let t = entered(teardown(options), world);
+    let late = t.stage.patience().as_mins();
+    assert!(!wants_closer_look(&t, world, at(late - 1)) && wants_closer_look(&t, world, at(late)));
+    match next(&t, world, at(late)).pop() {
+        Some(TeardownStep::Block { what, advice }) => (what, advice),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_keeps_an_instance_is_named_by_arn_with_the_command_that_helps() {
+    let refusal = |what: &str, attribute: &str| {
+        let text =
+            format!("OperationNotPermitted: The instance 'i-0ab' may not be {what}. Modify its '{attribute}' instance attribute");
+        Keeper::Refusal(text)
+    };
+    let draining = |kept_by: Vec<Keeper>| MemberView { kept_by, ..member(1, InstanceStatus::ShuttingDown) };
+    for (kept_by, named, advice) in [
+        (
+            vec![refusal("terminated", "disableApiTermination")],
+            "web1 (shutting_down) is kept by OperationNotPermitted: The instance 'i-0ab' may not be terminated",
+            "aws ec2 modify-instance-attribute --instance-id i-0ab --no-disable-api-termination",
+        ),
+        (
+            vec![task(1, Some("api"), false), refusal("stopped", "disableApiStop")],
+            "web1 (shutting_down) is kept by task arn:aws:ecs:r:1:task/blue/1 of service api, OperationNotPermitted",
+            "aws ec2 modify-instance-attribute --instance-id i-0ab --no-disable-api-stop",
+        ),
+        (
+            vec![task(1, Some("api"), false), task(2, Some("arn:aws:ecs:r:1:service/blue/jobs"), true)],
+            "task arn:aws:ecs:r:1:task/blue/2 of service jobs, protected from scale-in",
+            "aws ecs update-task-protection --cluster blue --tasks arn:aws:ecs:r:1:task/blue/2 --no-protection-enabled",
+        ),
+        (
+            vec![task(3, None, false)],
+            "web1 (shutting_down) is kept by task arn:aws:ecs:r:1:task/blue/3 of no service",
+            "aws ecs stop-task --cluster blue --task arn:aws:ecs:r:1:task/blue/3",
+        ),
+        (
+            vec![Keeper::Refusal("ec2:DeleteVolume: VolumeInUse: vol-1 is attached to i-9".into())],
+            "vol-1 is attached to i-9",
+            "do what",
+        ),
+        (vec![], "web1 (shutting_down)", "describe-service-errors"),
+    ] {
+        // One that is only slow does not hide it.
+        let world = view(vec![], vec![member(2, InstanceStatus::Stopping), draining(kept_by)]);
+        let (what, help) = told(&world, Options::default());
+        assert!(what.contains(named) && help.contains(advice), "{what}\n{help}");
+    }
+}
+
+#[test]
+fn a_service_that_does_not_go_is_named_with_its_tasks() {
+    let kept_by = vec![task(1, Some("api"), true), task(2, Some("other"), false), task(3, None, false)];
+    let member = MemberView { kept_by, ..member(1, InstanceStatus::Online) };
+    let (what, advice) = told(&view(vec![service("api", 0, 1)], vec![member]), everything());
+    let named = "api (desired 0, 1 tasks): task arn:aws:ecs:r:1:task/blue/1 of service api, protected from scale-in on web1";
+    assert_eq!(what, named);
+    assert!(advice.starts_with("aws ecs update-task-protection"), "{advice}");
+}
+
+#[test]
 fn a_layer_that_becomes_protected_is_not_touched_any_more() {
     let world = TeardownView { is_protected: true, ..view(vec![], vec![member(1, InstanceStatus::Online)]) };
     let mut t = teardown(Options::default());
@@ -350,13 +444,11 @@ proptest! {
         (delete_services, delete_volumes, delete_stack) in any::<(bool, bool, bool)>(),
     ) {
         use InstanceStatus::*;
-        let options = Options { delete_services, delete_volumes, delete_stack };
+        let options = Options { delete_services, delete_volumes, delete_addresses: delete_volumes, delete_stack };
         let services = counts.iter().enumerate().map(|(n, (desired, tasks, daemon))| ServiceView { daemon: *daemon, ..service(&format!("s{n}"), *desired, *tasks) });
-        // A registered instance that is off is for its owner to start: it can't be unassigned as it stands.
-        let off = |s: InstanceStatus| s.is_going_down() || matches!(s, Stopped | StartFailed | StopFailed);
         let members = members.iter().enumerate().map(|(n, (status, is_registered))| {
             let of_created = |s| matches!(s, Registering | Registered | Assigning | Unassigning | Deregistering);
-            if *is_registered && !off(*status) { registered(n, *status) } else if of_created(*status) { member(n, Online) } else { member(n, *status) }
+            if *is_registered { registered(n, *status) } else if of_created(*status) { member(n, Online) } else { member(n, *status) }
         });
         let mut world = view(if delete_services { services.collect() } else { vec![] }, members.collect());
         let mut t = teardown(options);

@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn each_state_says_what_blocks_and_what_comes_next() {
-        let trouble = Some(Trouble { since: at(65), number: 1, what: "web1 is held: ada".to_owned() });
+        let trouble = Some(Trouble { since: at(65), number: 1, what: "web1 is held: ada".to_owned(), advice: String::new() });
         for (state, trouble, name, blocked, next) in [
             (TeardownState::Running, None, "running", "", "removal of the instances goes on"),
             (

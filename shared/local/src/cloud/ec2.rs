@@ -61,6 +61,12 @@ pub(super) struct Host {
     pub(super) hung_by_zone: bool,
     /// The ports asked for its last stop or termination, and have not noted since that they want it to run.
     pub(super) ours_down: bool,
+    /// EC2's `DisableApiStop`.
+    #[serde(default)]
+    pub(super) stop_protected: bool,
+    /// EC2's `DisableApiTermination`.
+    #[serde(default)]
+    pub(super) termination_protected: bool,
     /// The OS runs and answers.
     pub(super) up: bool,
     pub(super) ssm: SsmAgent,
@@ -315,6 +321,8 @@ impl State {
             hung: false,
             hung_by_zone: false,
             ours_down: false,
+            stop_protected: false,
+            termination_protected: false,
             up: false,
             ssm: SsmAgent::Never,
             undelivered: Vec::new(),

@@ -44,6 +44,10 @@ pub enum Mishap {
     Rebalance,
     /// Somebody sets its container instance DRAINING, or ACTIVE again.
     SetDraining(bool),
+    /// Somebody sets EC2's `DisableApiStop`, or takes it away.
+    ProtectFromStop(bool),
+    /// Somebody sets EC2's `DisableApiTermination`, or takes it away.
+    ProtectFromTermination(bool),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -174,6 +178,16 @@ impl State {
                 self.plan_at(at, Due::Scheduled(no));
             }
             Mishap::SpotInterruption | Mishap::Rebalance | Mishap::Scheduled(..) => {}
+            Mishap::ProtectFromStop(on) => {
+                if let Some(host) = self.ec2.hosts.get_mut(&no) {
+                    host.stop_protected = *on;
+                }
+            }
+            Mishap::ProtectFromTermination(on) => {
+                if let Some(host) = self.ec2.hosts.get_mut(&no) {
+                    host.termination_protected = *on;
+                }
+            }
             Mishap::SetDraining(draining) => {
                 let Some(container) = container.and_then(|c| self.ecs.containers.get(&c)) else { return };
                 let (cluster, arn) = (container.cluster, container.arn.clone());

@@ -78,6 +78,7 @@ impl State {
         let no = self.known(ACTION, id)?;
         let Some(host) = self.ec2.hosts.get_mut(&no) else { return Ok(()) };
         match host.state {
+            Ec2State::Running if host.stop_protected => return Err(protected(ACTION, id, "stopped", "disableApiStop")),
             Ec2State::Running => {}
             Ec2State::Stopping | Ec2State::Stopped => {
                 host.ours_down |= ours;
@@ -139,6 +140,9 @@ impl State {
             }
             Ec2State::Pending | Ec2State::Running | Ec2State::Stopping | Ec2State::Stopped => {}
         }
+        if host.termination_protected {
+            return Err(protected("ec2:TerminateInstances", id, "terminated", "disableApiTermination"));
+        }
         host.ours_down = ours;
         host.public_ip = None;
         host.auto_deregister = connected;
@@ -185,4 +189,10 @@ impl State {
             launch.gone = Some(host.describe());
         }
     }
+}
+
+/// In EC2's words.
+fn protected(action: &'static str, id: &Ec2InstanceId, done: &str, attribute: &str) -> CloudError {
+    let why = format!("The instance '{id}' may not be {done}. Modify its '{attribute}' instance attribute and try again.");
+    wrong(action, "OperationNotPermitted", why)
 }

@@ -19,6 +19,7 @@ pub fn teardown_request(envelope: &Envelope<'_>, request: &TeardownRequest) -> S
         "requested_by": request.requested_by,
         "delete_services": request.delete_services,
         "delete_volumes": request.delete_volumes,
+        "delete_addresses": request.delete_addresses,
         "delete_stack": request.delete_stack,
     });
     if let Some(confirm) = &request.confirm {

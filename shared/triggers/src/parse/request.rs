@@ -26,6 +26,8 @@ struct Detail<'a> {
     #[serde(borrow)]
     delete_volumes: Raw<'a>,
     #[serde(borrow)]
+    delete_addresses: Raw<'a>,
+    #[serde(borrow)]
     delete_stack: Raw<'a>,
     #[serde(borrow)]
     confirm: Raw<'a>,
@@ -51,6 +53,7 @@ pub(super) fn teardown(shape: &Shape<'_>) -> Result<TeardownRequest, EventError>
         requested_by: member::name(FORM, "detail.requested_by", detail.requested_by)?.into_owned(),
         delete_services: member::flag(FORM, "detail.delete_services", detail.delete_services)?,
         delete_volumes: member::flag(FORM, "detail.delete_volumes", detail.delete_volumes)?,
+        delete_addresses: member::flag(FORM, "detail.delete_addresses", detail.delete_addresses)?,
         delete_stack: member::flag(FORM, "detail.delete_stack", detail.delete_stack)?,
         confirm: member::optional_text(FORM, "detail.confirm", detail.confirm)?.map(Cow::into_owned),
         at: member::time(FORM, "time", shape.time)?,

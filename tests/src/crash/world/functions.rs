@@ -118,6 +118,7 @@ impl World {
             requested_by: PERSON.to_owned(),
             delete_services: true,
             delete_volumes: true,
+            delete_addresses: false,
             delete_stack: with_stack,
             confirm: Some(NAME.to_owned()),
             at: self.clock.now(),

@@ -12,6 +12,7 @@ use strata_ports::{Change, CommitError, Expect, keys};
 use super::create_stack::{self, Asked, agent_version, attributes, root_device_type};
 use super::placement::Place;
 use super::stack_members::{chef_configuration, chef_version, cookbooks_source};
+use super::teardown_plan::{self, Settled};
 use super::update_stack::unless_emptied;
 use super::update_windows;
 use crate::api::call::Call;
@@ -77,12 +78,17 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     // The stack's own record comes last: until it stands, nobody sees any of the others.
     let cloning = Cloning { stack_id: stack.id.clone(), since: call.now };
     let end_of_intent = stage_clone(call.store(), &cloning, portions).await.map_err(not_staged)?;
-    Ok(Answer::of(&Output { stack_id: stack.id.as_str() }).with(vec![
+    // A planned teardown of the source or its layers is left behind; one that the call itself sends counts.
+    let (before, after) = (source.custom_json.as_deref(), stack.custom_json.as_deref());
+    let settled = Settled { stack: &stack.id, layer: None, before, after };
+    let plan = teardown_plan::plan(call, settled, None).await?;
+    let changes = [
         Change::put(keys::stack(&stack.id), &stack, Expect::Absent),
         create_stack::entry(&stack.id),
         create_stack::groups_due(&stack.id),
         end_of_intent,
-    ]))
+    ];
+    Ok(Answer::of(&Output { stack_id: stack.id.as_str() }).with(changes.into_iter().chain(plan).collect()))
 }
 
 fn not_staged(error: CommitError) -> ApiError {

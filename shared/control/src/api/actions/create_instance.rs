@@ -9,6 +9,7 @@ use strata_domain::{InstanceId, InstanceStatus, ScalingType, hostnames};
 use strata_ports::{Change, Expect, keys};
 
 use super::placement::{Members as PlaceMembers, Place, place};
+use super::start_instance::check_joins;
 use super::uniqueness::{self, hosts_of};
 use super::volume_members::{BlockDeviceMappingMembers, block_devices};
 use crate::api::call::Call;
@@ -85,6 +86,7 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let layers = call.layers_of_one_stack(&layer_ids).await?;
     call.permit(Some(&stack.id)).await?;
     check_layers(&stack, &layers)?;
+    check_joins(call, layers.iter().map(|l| &l.record)).await?;
 
     let taken = hosts_of(call, &stack.id).await?;
     checks::quota("instances in a stack", taken.len(), call.config.max_instances)?;

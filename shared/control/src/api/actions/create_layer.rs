@@ -10,6 +10,7 @@ use strata_domain::{ClusterArn, LayerId};
 use strata_ports::{Change, Expect, keys};
 
 use super::layer_members::{CLUSTER, LayerMembers};
+use super::teardown_plan::{self, Settled};
 use super::uniqueness::{layer_name_taken, layer_shortname_taken, take};
 use super::update_windows;
 use crate::api::call::Call;
@@ -77,6 +78,8 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     call.check_groups(&stack.record, "CustomSecurityGroupIds", &layer.custom_security_group_ids).await?;
     ecs_cluster::check_security_groups(stack.record.use_opsworks_security_groups, &layer.custom_security_group_ids)?;
     changes.extend(taken_names(call, &layer).await?);
+    let settled = Settled { stack: &layer.stack_id, layer: Some(&layer.id), before: None, after: layer.custom_json.as_deref() };
+    changes.extend(teardown_plan::plan(call, settled, Some(std::slice::from_ref(&layer.name))).await?);
     let owner = keys::Owner { kind: "layer".to_owned(), stack_id: layer.stack_id.clone() };
     changes.push(Change::put(keys::layer(&layer.stack_id, &layer.id), &layer, Expect::Absent));
     changes.push(Change::put(keys::pointer(layer.id.as_str()), &owner, Expect::Absent));

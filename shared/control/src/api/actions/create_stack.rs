@@ -16,6 +16,7 @@ use super::stack_members::{
     ChefConfigurationMembers, ConfigurationManager, SourceMembers, check_agent_fits, chef_configuration, chef_version,
     cookbooks_source,
 };
+use super::teardown_plan::{self, Settled};
 use crate::api::call::Call;
 use crate::api::checks;
 use crate::api::error::ApiError;
@@ -93,7 +94,9 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let entries = call.store().list(&Listing::of(keys::STACKS_PK, "")).await?;
     checks::quota("stacks", entries.len(), call.config.max_stacks)?;
     stand(call, &mut stack, &asked, None).await?;
-    let changes = vec![Change::put(keys::stack(&stack.id), &stack, Expect::Absent), entry(&stack.id), groups_due(&stack.id)];
+    let mut changes = vec![Change::put(keys::stack(&stack.id), &stack, Expect::Absent), entry(&stack.id), groups_due(&stack.id)];
+    let settled = Settled { stack: &stack.id, layer: None, before: None, after: stack.custom_json.as_deref() };
+    changes.extend(teardown_plan::plan(call, settled, None).await?);
     Ok(Answer::of(&Output { stack_id: stack.id.as_str() }).with(changes))
 }
 

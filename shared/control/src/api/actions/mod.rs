@@ -64,6 +64,7 @@ mod stop_instance;
 mod stop_stack;
 mod tag_resource;
 mod tagged;
+mod teardown_plan;
 mod timer_settings;
 mod unassign_instance;
 mod unassign_volume;

@@ -47,8 +47,27 @@ pub(super) async fn refusal(call: &Call<'_>, layer: &Layer) -> Result<Option<Str
     if let Err(e) = ecs_cluster::check_start(layer.layer_type, layer.cluster.as_ref()) {
         return Ok(Some(e.to_string()));
     }
-    let mark = call.store().get(&keys::teardown_mark(&layer.stack_id, &layer.id)).await?;
-    Ok(mark.map(|_| format!("The layer \"{}\" is being taken down, so its instances cannot be started", layer.name)))
+    Ok(is_taken_down(call, layer)
+        .await?
+        .then(|| format!("The layer \"{}\" is being taken down, so its instances cannot be started", layer.name)))
+}
+
+async fn is_taken_down(call: &Call<'_>, layer: &Layer) -> Result<bool, ApiError> {
+    Ok(call.store().get(&keys::teardown_mark(&layer.stack_id, &layer.id)).await?.is_some())
+}
+
+/// Refuses a new member of a layer that is being taken down: it would be deleted with the others.
+///
+/// # Errors
+/// ValidationException.
+pub(super) async fn check_joins<'a>(call: &Call<'_>, layers: impl Iterator<Item = &'a Layer>) -> Result<(), ApiError> {
+    for layer in layers {
+        if is_taken_down(call, layer).await? {
+            let text = format!("The layer \"{}\" is being taken down, so no instance can join it", layer.name);
+            return Err(ApiError::Validation(text));
+        }
+    }
+    Ok(())
 }
 
 /// One instance's start. Touches only the instance's own records.

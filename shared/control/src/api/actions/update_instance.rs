@@ -7,6 +7,7 @@ use strata_domain::model::{Instance, Layer, RootDeviceType, Stack};
 use strata_ports::{Change, Expect};
 
 use super::create_instance::{check_agent_version, check_hostname, check_layers, check_os, check_texts, hostname_taken};
+use super::start_instance::check_joins;
 use super::uniqueness::{give_back, host, take};
 use super::update_stack::unless_emptied;
 use crate::api::call::Call;
@@ -71,8 +72,9 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     }
 
     let mut changes = vec![stored.put(&next)];
-    let joined = layers.iter().filter(|l| !stored.record.layer_ids.contains(&l.record.id));
-    changes.extend(joined.map(Stored::touch));
+    let joined: Vec<_> = layers.iter().filter(|l| !stored.record.layer_ids.contains(&l.record.id)).collect();
+    check_joins(call, joined.iter().map(|l| &l.record)).await?;
+    changes.extend(joined.into_iter().map(Stored::touch));
     changes.extend(renamed(call, &stored.record, &next).await?);
     Ok(Answer::done(changes))
 }

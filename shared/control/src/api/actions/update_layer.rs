@@ -11,6 +11,7 @@ use strata_ports::{Change, keys};
 
 use super::create_layer::custom_shortname;
 use super::layer_members::{CLUSTER, LayerMembers};
+use super::teardown_plan::{self, Settled};
 use super::uniqueness::{give_back, layer_name_taken, layer_shortname_taken, take};
 use super::{load_based_index, timer_settings, update_windows};
 use crate::api::call::Call;
@@ -63,6 +64,8 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let (before, after) = (stored.record.custom_json.as_deref(), next.custom_json.as_deref());
     answer.changes.extend(timer_settings::look_again(call, &next.stack_id, before, after).await?);
     answer.changes.extend(update_windows::changed(call, &stored.record, &next).await?);
+    let settled = Settled { stack: &next.stack_id, layer: Some(&next.id), before, after };
+    answer.changes.extend(teardown_plan::plan(call, settled, Some(std::slice::from_ref(&next.name))).await?);
     if next.logs != stored.record.logs {
         answer.changes.push(call.configure_due_on(&next).await?);
     }

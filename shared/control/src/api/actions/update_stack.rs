@@ -13,6 +13,7 @@ use super::stack_members::{
     ChefConfigurationMembers, ConfigurationManager, SourceMembers, check_agent_fits, chef_configuration, chef_version,
     cookbooks_source,
 };
+use super::teardown_plan::{self, Settled};
 use super::{load_based_index, timer_settings};
 use crate::api::call::Call;
 use crate::api::checks;
@@ -84,6 +85,11 @@ pub(super) async fn run(call: &Call<'_>, input: &Input) -> Result<Answer, ApiErr
     let mut answer = Answer::done(vec![stored.put(&next)]);
     let (before, after) = (stored.record.custom_json.as_deref(), next.custom_json.as_deref());
     answer.changes.extend(timer_settings::look_again(call, &next.id, before, after).await?);
+    if before != after {
+        let layers: Vec<String> = call.layers_of(&next.id).await?.into_iter().map(|layer| layer.record.name).collect();
+        let settled = Settled { stack: &next.id, layer: None, before, after };
+        answer.changes.extend(teardown_plan::plan(call, settled, Some(&layers)).await?);
+    }
     if next.name != stored.record.name {
         // Alarms carry the stack's name.
         load_based_index::rename_stack(call, &stored.record, &next, &mut answer).await?;

@@ -140,6 +140,8 @@ impl Look {
             // Its hold may have gone with its instance; when its time has come it goes too.
             keys::HOLD_ENDS_PK => {}
             keys::REPEATS_PK | keys::OUTBOX_PK | "journal" | "launch-poke" | "fleet-changed" | "timers-settled" => {}
+            // A plan may outlive its layer until its time.
+            keys::TEARDOWN_PLANS_PK => {}
             "sweep" | keys::CAMPAIGNS_PK | keys::ENDED_CAMPAIGNS_PK | keys::TEARDOWNS_PK | keys::ENDED_TEARDOWNS_PK => {}
             _ => self.wants(false, "a kind of record that integrity.rs does not know"),
         }

@@ -59,6 +59,7 @@ struct Members {
     confirm: Option<String>,
     delete_services: Option<bool>,
     delete_volumes: Option<bool>,
+    delete_addresses: Option<bool>,
     delete_stack: Option<bool>,
 }
 
@@ -67,6 +68,7 @@ impl Members {
         Options {
             delete_services: self.delete_services == Some(true),
             delete_volumes: self.delete_volumes == Some(true),
+            delete_addresses: self.delete_addresses == Some(true),
             delete_stack: self.delete_stack == Some(true),
         }
     }
@@ -149,6 +151,7 @@ pub(in super::super) async fn request(call: &Call<'_>, input: &Input) -> Result<
         requested_by: asker.clone(),
         delete_services: options.delete_services,
         delete_volumes: options.delete_volumes,
+        delete_addresses: options.delete_addresses,
         delete_stack: options.delete_stack,
         confirm: m.confirm,
         at: call.now,
@@ -245,6 +248,7 @@ fn members(call: &Call<'_>, layer: &Layer, records: &Records) -> Vec<MemberView>
             is_shared: i.layer_ids.iter().any(|l| *l != layer.id),
             claim: claim(i),
             held: held(i),
+            kept_by: Vec::new(),
         })
         .collect()
 }
