@@ -18,7 +18,9 @@ use strata_local::cloud::{CloudConfig, OwnHost};
 use strata_local::faults::Rates;
 use strata_local::{MemoryStore, Methods, Recorder, SeededIds, SimCloud, VirtualClock, opsworks_client, virtual_runtime};
 use strata_ports::http_service::Caller;
-use strata_ports::{AlarmState, Alarms, Clock, HttpService, StackScope};
+use strata_ports::{AlarmState, Alarms, Clock, HttpService, Ports, StackScope};
+use strata_triggers::emit::{self, Envelope};
+use strata_triggers::{RequestVerb, TeardownRequest};
 
 /// Methods by function and port.
 pub type Seen = BTreeMap<&'static str, Methods>;
@@ -52,6 +54,19 @@ fn add(seen: &mut Seen, more: Seen) {
 
 const REGION: &str = "us-east-1";
 
+fn teardown(fleet: Fleet, ports: Ports) -> strata_teardown::Deps {
+    strata_teardown::Deps {
+        fleet,
+        store: ports.store,
+        containers: ports.containers,
+        modes: ports.modes,
+        pager: ports.pager,
+        events: ports.events,
+        clock: ports.clock,
+        ids: ports.ids,
+    }
+}
+
 /// A person at the API, with instance-lifecycle and load-scaling at work behind it.
 struct Walk {
     clock: Arc<VirtualClock>,
@@ -59,7 +74,8 @@ struct Walk {
     api: Arc<Api>,
     lifecycle: Deps,
     load: strata_load_scaling::Deps,
-    recorders: [(&'static str, Recorder); 3],
+    teardown: strata_teardown::Deps,
+    recorders: [(&'static str, Recorder); 4],
 }
 
 impl Walk {
@@ -68,8 +84,8 @@ impl Walk {
         let cloud = SimCloud::new(CloudConfig::default(), 1, clock.clone());
         cloud.serve_objects_at("https://files.example.com/");
         let ports = cloud.ports(Arc::new(MemoryStore::new()), Arc::new(SeededIds::new(1, "walk")));
-        let recorders =
-            [Function::Api, Function::InstanceLifecycle, Function::LoadScaling].map(|f| (f.as_str(), Recorder::default()));
+        let recorders = [Function::Api, Function::InstanceLifecycle, Function::LoadScaling, Function::Teardown]
+            .map(|f| (f.as_str(), Recorder::default()));
         let recorded = |at: usize| recorders[at].1.wrap(ports.clone());
         let config =
             ApiConfig { public_url: Some("https://abc.lambda-url.us-east-1.on.aws/".to_owned()), ..ApiConfig::default() };
@@ -78,7 +94,8 @@ impl Walk {
         let fleet = Fleet::new(opsworks_client(api.clone(), controller, clock.clone(), 1));
         Self {
             lifecycle: Deps::new(recorded(1)),
-            load: strata_load_scaling::Deps::new(fleet, recorded(2)),
+            load: strata_load_scaling::Deps::new(fleet.clone(), recorded(2)),
+            teardown: teardown(fleet, recorded(3)),
             api,
             recorders,
             clock,
@@ -87,6 +104,7 @@ impl Walk {
     }
 
     async fn go(self) -> Seen {
+        self.teardown_that_is_late().await;
         let stack = self.stack().await;
         let layer = self.layer(&stack).await;
         let volume = self.resources(&stack, &layer).await;
@@ -250,6 +268,48 @@ impl Walk {
         let template = self.cloud.launch_templates().into_keys().next().expect("the layer has one");
         self.cloud.launch_from_template(&template, "subnet-00000000", "us-east-1a").expect("the template is there");
         self.minutes(25).await;
+    }
+
+    /// A task that nobody moves holds up a teardown until on-call is told which it is.
+    async fn teardown_that_is_late(&self) {
+        let members = json!({
+            "Name": "lab", "Region": REGION, "ServiceRoleArn": "arn:aws:iam::123456789012:role/service",
+            "DefaultInstanceProfileArn": "arn:aws:iam::123456789012:instance-profile/ec2",
+        });
+        let stack = self.made("CreateStack", members, "StackId").await;
+        let cluster = self.cloud.create_cluster("lab");
+        self.call("RegisterEcsCluster", json!({ "StackId": stack, "EcsClusterArn": cluster })).await;
+        let members = json!({
+            "StackId": stack, "Type": "ecs-cluster", "Name": "lab", "Shortname": "lab", "Attributes": { "EcsClusterArn": cluster },
+            "LifecycleEventConfiguration": { "Shutdown": { "ExecutionTimeout": 4_200 } },
+        });
+        let layer = self.made("CreateLayer", members, "LayerId").await;
+        let members = json!({ "StackId": stack, "LayerIds": [layer], "InstanceType": "m5.large" });
+        let instance = self.made("CreateInstance", members, "InstanceId").await;
+        self.call("StartInstance", json!({ "InstanceId": instance })).await;
+        self.until(&instance, "online").await;
+        self.cloud.run_task(&cluster, 1).expect("the cluster is there");
+        self.minutes(2).await;
+        let request = TeardownRequest {
+            verb: RequestVerb::Start,
+            stack: "lab".to_owned(),
+            layer: "lab".to_owned(),
+            requested_by: "ada".to_owned(),
+            delete_services: false,
+            delete_volumes: false,
+            delete_addresses: false,
+            delete_stack: true,
+            confirm: Some("lab".to_owned()),
+            at: self.clock.now(),
+        };
+        let envelope = Envelope { account: "123456789012", region: REGION, at: self.clock.now(), id: "r" };
+        let mut event = emit::teardown_request(&envelope, &request);
+        for _ in 0..100 {
+            let moved = strata_teardown::handle(event.as_bytes(), &self.teardown).await;
+            moved.expect("the store answers");
+            self.minutes(1).await;
+            event = self.tick();
+        }
     }
 
     /// Ticks until the instance has a status, for at most two hours.

@@ -160,7 +160,7 @@ prop_compose! {
         (has_cluster, auto_healing, held, outage, mode_permits_healing) in any::<(bool, bool, bool, bool, bool)>(),
         (has_balancers, drains_connections, auto_elastic_ip) in any::<(bool, bool, bool)>(),
         drain in prop::sample::select(vec![DrainPolicy::Wait, DrainPolicy::Stop, DrainPolicy::Refuse]),
-        mode_permits in any::<bool>(),
+        (mode_permits, is_torn_down) in any::<(bool, bool)>(),
         limit in prop::option::of(Just(SignedDuration::from_mins(10))),
         mounts in prop::sample::subsequence(vec!["/v0", "/v1", "/v5"], 0..=3),
         fallbacks in prop::sample::subsequence(vec!["m5a.large", "m6i.large"], 0..=2),
@@ -170,7 +170,7 @@ prop_compose! {
             volume_mounts: mounts.into_iter().map(str::to_owned).collect(),
             fallback_types, mode_permits, silent_agent_limit: limit,
             has_cluster, auto_healing, held_by: held.then(|| "ada".to_owned()), outage, mode_permits_healing, drain,
-            has_balancers, drains_connections, auto_elastic_ip,
+            has_balancers, drains_connections, auto_elastic_ip, is_torn_down,
             ..Rules::default()
         }
     }

@@ -654,6 +654,37 @@ mod healing {
         }
     }
 
+    #[test]
+    fn a_layer_that_is_being_taken_down_is_not_healed_and_a_heal_under_way_ends_stopped() {
+        let rules = Rules { is_torn_down: true, ..Rules::default() };
+        check_with(&lost_record(), &ec2_only(HostState::Stopped), &rules, 1, "settled");
+        for (root_device_type, down) in
+            [(RootDeviceType::Ebs, HostState::Stopped), (RootDeviceType::InstanceStore, HostState::Terminated)]
+        {
+            let healing = Instance { status: InstanceStatus::Stopping, root_device_type, healing: true, ..online_record() };
+            check_with(&healing, &ec2_only(HostState::ShuttingDown), &rules, 1, "wait");
+            let step = check_with(&healing, &ec2_only(down), &rules, 2, "move stopped");
+            assert!(!changed(step, 2).healing);
+            check(&healing, &ec2_only(down), 2, "move requested");
+        }
+    }
+
+    #[test]
+    fn what_aws_refused_on_the_way_down_is_why_the_stop_failed_and_forgotten_once_it_is_down() {
+        let care =
+            Care { refusal: Some("ec2:StopInstances: OperationNotPermitted: it may not be stopped".into()), ..Care::default() };
+        let stopping = Instance { status: InstanceStatus::ShuttingDown, care, ..online_record() };
+        match check(&stopping, &ec2_only(HostState::Running), 9_000, "move stop_failed") {
+            Step::Move { why, record, .. } => {
+                assert!(why.ends_with("it may not be stopped"), "{why}");
+                assert!(record.care.refusal.is_some(), "whoever waits for it still names it");
+            }
+            other => panic!("{other:?}"),
+        }
+        let down = changed(check(&stopping, &ec2_only(HostState::Stopped), 60, "move stopped"), 60);
+        assert_eq!(down.care, Care::default());
+    }
+
     /// Question 6 of `instances.md`: at most three heals an hour.
     #[test]
     fn a_host_is_healed_at_most_three_times_within_an_hour() {
