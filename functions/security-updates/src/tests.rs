@@ -209,6 +209,7 @@ impl Containers for Port {
             ec2_instance_id: ec2.clone(),
             state: ContainerInstanceState::Active,
             agent_connected: true,
+            agent_version: Some("1.98.0".into()),
             running_tasks: 0,
             pending_tasks: 0,
             registered_at: Timestamp::UNIX_EPOCH,
