@@ -41,7 +41,8 @@ fn a_campaign_takes_hardly_longer_than_its_waves_and_no_service_falls_below_its_
     assert_eq!((waves.waves, single.waves), (10, 40));
     assert!(waves.ratio() <= 1.15, "{:.3}", waves.ratio());
     assert!(waves.ratio() >= 1.0, "{:.3}: no campaign is quicker than its hosts", waves.ratio());
-    assert!(single.makespan > waves.makespan * 4, "{:?} and {:?}", single.makespan, waves.makespan);
+    // Four at a time are less than four times as quick: each wave is as slow as the slowest of its four.
+    assert!(single.makespan > waves.makespan * 2, "{:?} and {:?}", single.makespan, waves.makespan);
 }
 
 /// Beside what drains, the cloud's times and EC2's budgets allow at best: nobody tells of a service's last task, so there the tick is waited for.
