@@ -162,6 +162,7 @@ impl Rolling {
                 Target::InstanceLifecycle => Function::InstanceLifecycle,
                 // The template's rule lets through what is final.
                 Target::SecurityUpdates if !is_under_way(&delivery.body) => Function::SecurityUpdates,
+                Target::Teardown => Function::Teardown,
                 Target::SecurityUpdates | Target::LoadScaling => {
                     self.bus.done(now, delivery.id, &bus::Done::Except(Vec::new()));
                     continue;
@@ -260,6 +261,12 @@ fn wakes_teardown(emission: &Emission) -> bool {
     match emission.source {
         Source::Ec2 => has(&["\"stopped\"", "\"terminated\""]),
         Source::Ecs => has(&["\"INACTIVE\""]),
-        Source::Spot | Source::Ssm | Source::SsmUpdate | Source::Health | Source::CloudWatch => false,
+        Source::Spot
+        | Source::Ssm
+        | Source::SsmUpdate
+        | Source::Health
+        | Source::CloudWatch
+        | Source::CampaignAsked
+        | Source::TeardownAsked => false,
     }
 }

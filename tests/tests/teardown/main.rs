@@ -69,7 +69,7 @@ fn ecs_92_a_layer_goes_in_order_its_cluster_stays_and_nobody_elses_things_are_to
 
         let view = world.cloud.world_view();
         // The machine that was registered runs on, under ECS's control; that which was created is gone, and so is what was asked to go.
-        assert_eq!(view.hosts.iter().map(|h| h.record.clone()).collect::<Vec<_>>(), [neighbour.clone()]);
+        assert_eq!(view.hosts.iter().map(|h| h.record.clone()).collect::<Vec<_>>(), std::slice::from_ref(&neighbour));
         assert!(world.cloud.has_host(&machine));
         assert_eq!((world.containers(&shop), world.containers(&lab)), ((1, 0), (1, 0)));
         assert_eq!(world.cloud.balanced_hosts()["front"].len(), 0, "the load balancer stays, without targets");

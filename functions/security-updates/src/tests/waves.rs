@@ -30,11 +30,12 @@ async fn a_surge_instance_serves_from_before_the_first_wave_until_the_end() {
     world.ask("start").await;
     let ended = to_the_end(&world).await;
     assert_eq!(ended.tally(), "2 updated, 0 failed, 1 skipped, 0 left");
-    let state = world.state();
-    assert_eq!(state.api_calls, ["StartInstance web9", "StopInstance web9"]);
-    assert_eq!(state.spare, Some(("web9", "stopping")));
-    assert!(state.commands.iter().all(|(_, host, _)| host != "i-web9"));
-    drop(state);
+    {
+        let state = world.state();
+        assert_eq!(state.api_calls, ["StartInstance web9", "StopInstance web9"]);
+        assert_eq!(state.spare, Some(("web9", "stopping")));
+        assert!(state.commands.iter().all(|(_, host, _)| host != "i-web9"));
+    }
     let journal = world.journal().await;
     let place =
         |what: &str| journal.iter().position(|did| did.starts_with(what)).unwrap_or_else(|| panic!("{what}: {journal:?}"));
@@ -123,10 +124,9 @@ async fn a_fault_at_any_call_never_leaves_the_surge_instance_running() {
                 let ended = to_the_end(&world).await;
                 let expected = if aborts { CampaignOutcome::Aborted } else { CampaignOutcome::Completed };
                 assert_eq!(outcome(&ended), expected, "fault {at} {after}");
-                let state = world.state();
-                assert!(matches!(state.spare, Some((_, "stopping" | "stopped"))), "fault {at} {after}: {:?}", state.spare);
-                calls = state.faults.calls;
-                drop(state);
+                let spare = world.state().spare;
+                assert!(matches!(spare, Some((_, "stopping" | "stopped"))), "fault {at} {after}: {spare:?}");
+                calls = world.state().faults.calls;
                 assert!(world.claims().await.is_empty(), "fault {at} {after}");
             }
             if at > calls {

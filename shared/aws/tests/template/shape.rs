@@ -225,6 +225,7 @@ fn each_event_goes_to_the_functions_that_follow_it() {
 }
 
 /// Whether the stream wakes a function about a key.
+#[expect(clippy::unwrap_used, reason = "a helper of tests, where a panic is the answer")]
 fn passes(function: &str, key: &strata_ports::Key) -> bool {
     let template = template();
     let stream = &template["Resources"][function]["Properties"]["Events"]["TableChanges"]["Properties"];

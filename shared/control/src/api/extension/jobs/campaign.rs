@@ -54,7 +54,7 @@ struct OneLayer {
 }
 
 /// The stack and layer that a call is about, once the caller may do with it what the call does.
-async fn place(call: &Call<'_>, layer_id: Option<String>) -> Result<(Stack, Layer), ApiError> {
+pub(super) async fn place(call: &Call<'_>, layer_id: Option<String>) -> Result<(Stack, Layer), ApiError> {
     let layer_id = required(layer_id, "LayerId")?;
     let subject = Subject::find(call, Named { layer_id: Some(layer_id.clone()), ..Named::default() }).await?;
     let layer = subject.layers.into_iter().next().ok_or_else(|| ApiError::unknown_id("layer", &layer_id))?;
@@ -166,7 +166,7 @@ async fn not_under_way(call: &Call<'_>, stack: &Stack, layer: &Layer) -> Result<
     Err(ApiError::Validation(format!("No campaign of {subject} is under way{before}")))
 }
 
-fn settings_of(layer: &Layer) -> Result<Settings, ApiError> {
+pub(super) fn settings_of(layer: &Layer) -> Result<Settings, ApiError> {
     Settings::from_custom_json(layer.custom_json.as_deref()).map_err(|error| ApiError::Validation(error.to_string()))
 }
 
