@@ -661,7 +661,9 @@ mod healing {
         for (root_device_type, down) in
             [(RootDeviceType::Ebs, HostState::Stopped), (RootDeviceType::InstanceStore, HostState::Terminated)]
         {
-            let healing = Instance { status: InstanceStatus::Stopping, root_device_type, healing: true, ..online_record() };
+            let initiated_by = Some(InitiatedBy::AutoHealing);
+            let healing =
+                Instance { status: InstanceStatus::Stopping, root_device_type, healing: true, initiated_by, ..online_record() };
             check_with(&healing, &ec2_only(HostState::ShuttingDown), &rules, 1, "wait");
             let step = check_with(&healing, &ec2_only(down), &rules, 2, "move stopped");
             assert!(!changed(step, 2).healing);
