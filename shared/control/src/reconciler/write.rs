@@ -198,8 +198,9 @@ async fn prepare(
         changes.extend(store.get(&keys::launch_backlog(&record.id)).await?.map(delete));
     }
     let report = |i: &Instance| (i.drained_for.clone(), i.out_of_service_since);
-    if report(&before.record) != report(&record) || (removes && before.record.drained_for.is_some()) {
-        changes.extend(claim_report_change(store, &record, removes).await?);
+    // A record that goes takes its report along.
+    if !removes && report(&before.record) != report(&record) {
+        changes.extend(claim_report_change(store, &record).await?);
     }
     let routine = match to {
         _ if removes => Some(Routine::Deleted),
@@ -358,10 +359,10 @@ pub(crate) async fn close_incident(
 }
 
 /// Tells the claim's holder what becomes of the host, in the commit of the record that says so: `keys::claim_report`.
-async fn claim_report_change(store: &dyn Store, record: &Instance, removes: bool) -> Result<Option<Change>, StoreError> {
+async fn claim_report_change(store: &dyn Store, record: &Instance) -> Result<Option<Change>, StoreError> {
     let key = keys::claim_report(&record.stack_id, &record.id);
     let standing = store.get(&key).await?;
-    Ok(match record.drained_for.as_ref().filter(|_| !removes) {
+    Ok(match &record.drained_for {
         Some(holder) => {
             let report = ClaimReport { holder: holder.clone(), out_of_service_since: record.out_of_service_since };
             let expect = standing.as_ref().map_or(Expect::Absent, strata_ports::Item::unchanged);

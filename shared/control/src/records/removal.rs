@@ -41,6 +41,7 @@ async fn removal(store: &dyn Store, instance: &Stored<Instance>, fates: (Fate, F
         keys::time_based(stack_id, id),
         keys::last_start(stack_id, id),
         keys::claim(stack_id, id),
+        keys::claim_report(stack_id, id),
         keys::busy(id),
         keys::hooks(stack_id, id),
         keys::patch_state(stack_id, id),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use strata_domain::InstanceStatus;
+use strata_domain::claims::ClaimReport;
 use strata_domain::holds::{Hold, HoldKind};
 use strata_domain::model::Instance;
 use strata_local::cloud::Policy;
@@ -193,6 +194,20 @@ async fn inst_25_force_drops_an_ebs_backed_record_and_does_nothing_more_to_an_in
     }
     app.call("DescribeInstances", json!({ "InstanceIds": [ebs] })).await.not_found();
     assert_eq!(app.described(&store).await["Status"], "terminating");
+}
+
+/// [INST-25]: what lifecycle said of a claim on it goes along, or its holder would wait for it for ever.
+#[tokio::test]
+async fn inst_25_a_forced_stop_leaves_no_word_about_a_claim() {
+    let app = TestApi::new();
+    let (stack, layer) = app.shop().await;
+    let id = app.instance(&stack, &layer, json!({})).await;
+    app.settle(&id, InstanceStatus::Online).await;
+    let key = keys::claim_report(&stack.as_str().into(), &id.as_str().into());
+    let report = ClaimReport { holder: "security-updates/c".to_owned(), out_of_service_since: None };
+    app.commit(vec![Change::put(key.clone(), &report, Expect::Absent)]).await;
+    app.call("StopInstance", json!({ "InstanceId": id, "Force": true })).await.good();
+    assert!(app.item(&key).await.is_none());
 }
 
 /// [INST-25] [LIFE-2]: the others are told that it has left, and a page about it ends, since nobody is left to end it.
