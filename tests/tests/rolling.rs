@@ -108,3 +108,11 @@ fn one_seed_is_one_trial() {
     let told = || format!("{:?}", trial::run(3));
     assert_eq!(told(), told());
 }
+
+/// Two hosts that hang in the same moment count as an outage: nobody heals them until on-call has followed the runbook; then nothing is left.
+#[test]
+fn hosts_that_hang_together_are_left_to_on_call_and_nothing_stays_draining() {
+    for seed in [71, 191] {
+        assert_eq!(trials(seed..seed + 1), [""; 0]);
+    }
+}

@@ -7,9 +7,11 @@ use anyhow::{Context, bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
+use strata_domain::model::Instance;
 use strata_domain::pages::PageKind;
 use strata_domain::teardown::{TeardownOutcome, TeardownState};
 use strata_domain::updates::{Campaign, CampaignOutcome, CampaignState, PausedBy, Progress};
+use strata_domain::{InstanceId, InstanceStatus};
 use strata_local::cloud::{CloudConfig, Mishap, ServiceSpec, Victim};
 use strata_local::faults::{FaultPlan, Profile};
 use strata_local::{rng, virtual_runtime};
@@ -22,6 +24,8 @@ use super::{Mischief, Rolling, Setup};
 const LONGEST: u32 = 12 * 60;
 /// Longest until everything is at rest once the faults are over, in minutes: a heal takes an hour.
 const LONGEST_REST: u32 = 3 * 60;
+/// How long hosts are lost in an outage until somebody does what its runbook says, in minutes.
+const LOOKS_AFTER_OUTAGE: i64 = 20;
 /// Somebody who sees no effect of a request asks again after so many minutes.
 const ASKS_AGAIN: u32 = 6;
 
@@ -124,7 +128,7 @@ impl Trial<'_> {
         standalone.map_err(|error| anyhow::anyhow!("run_task: {error}"))?;
         self.befall().await?;
         let campaign = self.campaign().await?;
-        let incidents = self.at_rest(Some(&campaign)).await?;
+        let incidents = self.at_rest(Some(&campaign)).await.context("after the campaign")?;
         self.teardown().await?;
         let CampaignState::Ended { outcome, .. } = campaign.state else { bail!("it ended as {:?}", campaign.state) };
         Ok(Report {
@@ -217,14 +221,15 @@ impl Trial<'_> {
     async fn at_rest(&mut self, campaign: Option<&Campaign>) -> anyhow::Result<usize> {
         self.world.faulty.set_quiet(true);
         let mischief = std::mem::take(&mut self.world.mischief);
-        let mut calm = 0;
-        let mut left = String::new();
+        let (mut calm, mut left) = (0, String::new());
+        let mut taken_down = None;
         for _ in 0..LONGEST_REST {
             left = self.left_behind().await?;
             calm = if left.is_empty() { calm + 1 } else { 0 };
             if calm > 3 {
                 break;
             }
+            taken_down = self.follows_the_runbook_of_outages(taken_down).await?;
             self.minute().await?;
         }
         ensure!(left.is_empty(), "left behind: {left}");
@@ -238,6 +243,38 @@ impl Trial<'_> {
         Ok(incidents)
     }
 
+    /// Many hosts that fail at once are healed by nobody, on purpose: on-call is paged, and stops and starts them, one at a time. `down` is the one
+    /// that is stopped just now.
+    async fn follows_the_runbook_of_outages(&mut self, down: Option<InstanceId>) -> anyhow::Result<Option<InstanceId>> {
+        let instances = self.world.instances().await?;
+        if let Some(id) = down {
+            let status = instances.iter().find(|i| i.id == id).map(|i| i.status);
+            return match status {
+                Some(InstanceStatus::Stopped) => {
+                    self.world.call("StartInstance", json!({ "InstanceId": id })).await?;
+                    Ok(None)
+                }
+                Some(_) => Ok(Some(id)),
+                None => Ok(None),
+            };
+        }
+        let mut open = BTreeSet::new();
+        for (_, page) in self.world.cloud.pages(0).into_iter().filter(|(_, page)| page.kind == PageKind::Outage) {
+            if page.resolved {
+                open.remove(&page.incident)
+            } else {
+                open.insert(page.incident)
+            };
+        }
+        let now = self.world.clock.now();
+        let is_lost = |i: &&Instance| {
+            i.status == InstanceStatus::ConnectionLost && now.duration_since(i.status_since).as_mins() >= LOOKS_AFTER_OUTAGE
+        };
+        let Some(lost) = instances.iter().find(is_lost).filter(|_| !open.is_empty()) else { return Ok(None) };
+        self.world.call("StopInstance", json!({ "InstanceId": lost.id })).await?;
+        Ok(Some(lost.id.clone()))
+    }
+
     /// Claims, reports of claims, DRAINING container instances, in words; empty is good.
     async fn left_behind(&self) -> anyhow::Result<String> {
         let claims = self.world.claims().await?.into_iter().map(|c| format!("claim of {} on {}", c.holder, c.instance_id));
@@ -248,7 +285,12 @@ impl Trial<'_> {
         }
         let containers = self.world.cloud.world_view().containers;
         let draining = containers.into_iter().filter(|c| c.state == ContainerInstanceState::Draining);
-        left.extend(draining.map(|c| format!("{} is DRAINING, connected: {}", c.ec2_id, c.connected)));
+        let instances = self.world.instances().await?;
+        left.extend(draining.map(|c| {
+            let of = instances.iter().find(|i| i.ec2_instance_id.as_ref() == Some(&c.ec2_id));
+            let is = of.map_or("of nobody".to_owned(), |i| format!("{} since {}", i.status, i.status_since));
+            format!("{} is DRAINING, connected: {}, {is}", c.ec2_id, c.connected)
+        }));
         Ok(left.join("; "))
     }
 
@@ -295,7 +337,7 @@ impl Trial<'_> {
         let state = ended.map(|teardown| teardown.state);
         let is_completed = matches!(&state, Some(TeardownState::Ended { outcome: TeardownOutcome::Completed, .. }));
         ensure!(is_completed, "the teardown after {LONGEST} minutes: {state:?}");
-        self.at_rest(None).await?;
+        self.at_rest(None).await.context("after the teardown")?;
         let view = self.world.cloud.world_view();
         let machines: Vec<_> = view.hosts.iter().filter(|h| h.state != Ec2State::ShuttingDown).map(|h| &h.ec2_id).collect();
         ensure!(machines.is_empty(), "machines are left: {machines:?}");
